@@ -1,0 +1,290 @@
+"""Every error that hangar raises on purpose.
+
+A class says what its catcher may do, carries the facts as attributes, the exit code of a process that ends with it, an
+optional hint (the next thing to type), and the builtin parents that the documented API promises. Only
+`hangar_cli.main` turns one into text.
+
+Exit codes: 1 failed, 3 merge conflict, 4 not found, 5 some files rejected, 6 integrity error, 7 locked, 8 remote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+
+class HangarError(Exception):
+    """The root of the tree: `except HangarError` catches all that hangar foresees.
+
+    Either a finished message is given, or the facts that fill the `template` of the class:
+    ``raise BranchNotFound(name="dev")`` has ``error.name == "dev"``.
+    """
+
+    template: ClassVar[str] = "{message}"
+    default_hint: ClassVar[str | None] = None
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, **facts: Any) -> None:
+        self.message = self.template.format(**facts) if message is None else message
+        default = self.default_hint
+        self.hint = hint if hint is not None else (default.format(**facts) if default else None)
+        self.facts = facts
+        super().__init__(self.message)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["facts"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}") from None
+
+    def __str__(self) -> str:  # KeyError would print a repr
+        return self.message
+
+    def __reduce__(self) -> tuple[Callable[..., HangarError], tuple[Any, ...]]:
+        return _rebuild, (type(self), self.message, self.hint, self.facts)
+
+
+def _rebuild(cls: type[HangarError], message: str, hint: str | None, facts: dict[str, Any]) -> HangarError:
+    """Unpickle: worker processes hand their errors to the parent."""
+    return cls(message, hint=hint, **facts)
+
+
+# --- what the caller gave cannot be used ----------------------------------------------------------------------------
+
+
+class InvalidInput(HangarError, ValueError):
+    """An argument that no state of the repository would make right."""
+
+
+class InvalidName(InvalidInput):
+    """A branch, arrayset, sample, metadata or remote name outside its rule."""
+
+    template = "{kind} name provided: `{name}` is invalid. {rule}"
+
+
+class InvalidData(InvalidInput):
+    """Data that do not fit the schema of their arrayset."""
+
+
+class UnsupportedDtype(InvalidInput):
+    """A dtype without a canonical form: objects, records, platform-dependent floats."""
+
+    template = "dtype `{dtype}` cannot be stored: {reason}"
+
+
+class UnknownBackend(InvalidInput):
+    """A backend code that no installed backend has."""
+
+    template = "Backend `{code}` does not exist. Known backends: {known}."
+
+
+# --- something named is not there, or is there already --------------------------------------------------------------
+
+
+class NotFound(HangarError, LookupError):
+    """The thing named does not exist here."""
+
+    exit_code = 4
+
+
+class RepositoryNotFound(NotFound, RuntimeError):
+    """The directory holds no repository."""
+
+    template = "No hangar repository at `{path}`."
+    default_hint = "run `hangar init` there first"
+
+
+class ArraysetNotFound(NotFound, KeyError):
+    """No arrayset of that name in this checkout."""
+
+    template = "No arrayset `{name}` here."
+
+
+class SampleNotFound(NotFound, KeyError):
+    """No sample of that name in the arrayset."""
+
+    template = "HANGAR KEY ERROR: {key} not in aset `{arrayset}`."
+
+
+class MetadataNotFound(NotFound, KeyError):
+    """No metadata under that key."""
+
+    template = "No metadata `{key}` here."
+
+
+class BranchNotFound(NotFound, ValueError):
+    """No branch of that name."""
+
+    template = "branch with name: {name} does not exist. cannot get head."
+    default_hint = "`hangar branch list` shows what there is"
+
+
+class CommitNotFound(NotFound, ValueError):
+    """No commit has that digest or name."""
+
+    template = "No expanded commit hash found for short: {text}"
+    default_hint = "`hangar log` shows the commits, `hangar branch list` the branches"
+
+
+class AmbiguousDigest(InvalidInput):
+    """A short digest that several commits share."""
+
+    template = "`{text}` is short for {count} commits: {candidates}."
+    default_hint = "give more characters"
+
+
+class NoCommits(HangarError, ValueError, RuntimeError):
+    """A branch without a single commit has nothing to read, and no other branch can start from it."""
+
+    template = "Branch `{branch}` has no commits yet."
+    default_hint = "add data and run `hangar commit -m MESSAGE` first"
+
+
+class AlreadyExists(HangarError, LookupError, ValueError):
+    """The name is taken."""
+
+    template = "{kind} `{name}` exists already."
+
+
+# --- the state of the repository does not allow it now --------------------------------------------------------------
+
+
+class NothingToCommit(HangarError, RuntimeError):
+    """The staging area equals its base commit."""
+
+    template = "No changes made in staging area. Cannot commit."
+
+
+class EmptyMessage(InvalidInput):
+    """A commit needs a message."""
+
+    template = "Aborted! Empty commit message"
+
+
+class PendingChanges(HangarError, ValueError, RuntimeError):
+    """Uncommitted changes would be lost or mixed with something else."""
+
+    template = "Changes are currently pending on branch `{branch}`: {blocked} is not possible now."
+    default_hint = "commit them with `hangar commit -m MESSAGE`, or drop them"
+
+
+class NotAllowed(HangarError, PermissionError):
+    """A use that the state of the object forbids, such as removing an arrayset inside its `with` block."""
+
+
+class Locked(HangarError, PermissionError):
+    """Another process, or another checkout of this one, holds the writer lock."""
+
+    template = "Cannot acquire the writer lock. It is held by {owner}."
+    default_hint = "close that writer, or wait for it: `--wait SECONDS`"
+    exit_code = 7
+
+
+class ClosedError(HangarError, PermissionError, ReferenceError):
+    """The checkout this object belongs to has been closed, or the object was removed."""
+
+    template = "This {what} is closed. No operation occurred. Please use a new checkout."
+
+
+class ForkedWriter(HangarError, PermissionError):
+    """A writer was carried into a forked child; only the process that opened it may write."""
+
+    template = "This writer belongs to process {owner}; a forked child cannot write with it."
+
+
+class RefChanged(HangarError, RuntimeError):
+    """A branch or tag moved between being read and being set."""
+
+    template = "`{name}` has moved meanwhile. Nothing was changed."
+    default_hint = "look at `hangar log` and try again"
+
+
+# --- the bytes on disk are not what they must be --------------------------------------------------------------------
+
+
+class Corrupt(HangarError):
+    """What was read is not what was written."""
+
+    exit_code = 6
+
+
+class CorruptDataError(Corrupt):
+    """Array bytes fail their checksum."""
+
+    template = "Data {digest} are damaged in {file} at byte {offset}: {reason}."
+    default_hint = "adding the same data again stores a fresh copy"
+
+
+class CorruptRecord(Corrupt):
+    """A record fails its checksum, its digest or its format."""
+
+    template = "The record {what} is damaged: {reason}."
+
+
+class DataMissing(Corrupt, FileNotFoundError):
+    """A sample is recorded, its bytes are not on this machine."""
+
+    template = "The data {digest} are not on this machine."
+    default_hint = "fetch them from a remote that has them"
+
+
+class UnsupportedFormat(HangarError):
+    """Written by a newer hangar, or with a feature that this installation lacks."""
+
+    template = "{what} needs {needs}, which this version of hangar does not have."
+    default_hint = "upgrade hangar-core"
+
+
+class StorageFailed(HangarError, OSError):
+    """The operating system refused a write or a sync; what was acknowledged before is safe."""
+
+    template = "Cannot write `{path}`: {reason}."
+    default_hint = "free some space or repair the disk, then run the same command again"
+
+
+# --- files and plugins ----------------------------------------------------------------------------------------------
+
+
+class PluginError(HangarError):
+    """A plugin failed in a way that its contract does not foresee."""
+
+    template = "plugin '{plugin}' ({version}) failed on `{file}`: {reason}"
+
+
+class BadFile(PluginError, ValueError):
+    """A file is not what its format says it should be. `code` is stable: `truncated`, `empty`, `not-a-png`..."""
+
+    template = "{file}: {reason}"
+
+
+class PluginNotFound(NotFound, ValueError):
+    """No plugin has that name."""
+
+    template = "Plugin {name} not found"
+    default_hint = "`hangar plugins list` shows what is installed"
+    exit_code = 1  # documented: plugin failures end with 1
+
+
+class NoPluginFor(NotFound, ValueError):
+    """No plugin both accepts the extension and provides the method."""
+
+    template = "No plugins found for the file extension {extension} that could do {method}"
+    exit_code = 1  # documented: plugin failures end with 1
+
+
+class PluginBroken(PluginError):
+    """A plugin was asked for by name and cannot be imported or constructed."""
+
+    template = "plugin '{plugin}' ({distribution}) failed to load: {reason}"
+
+
+class MethodNotProvided(PluginError, RuntimeError):
+    """The plugin exists, but does not provide the method asked for."""
+
+    template = "plugin '{plugin}' does not provide `{method}`, only {provides}"
+
+
+class FilesRejected(HangarError):
+    """An import or export refused files. `rejects` lists each with its code, reason and fix."""
+
+    template = "{count} of {total} files rejected. Nothing was staged."

@@ -1,0 +1,147 @@
+"""The nouns: small frozen values that travel between the floors. No I/O, no numpy, no rules beyond their own shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NewType, TypeAlias
+
+# 33 bytes: a 256-bit hash and one byte that says which hash over which canonical form (see docs/formats/digests.md).
+Digest = NewType("Digest", bytes)
+CommitId = NewType("CommitId", Digest)
+
+SampleKey: TypeAlias = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What every sample of an arrayset must look like.
+
+    `dtype` is numpy's little-endian text (``<f4``, ``|u1``); `shape` is exact, or with `variable` the largest allowed
+    size of each dimension; `named` says whether the user gives the sample names. Storage is no part of it.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    variable: bool = False
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Arrayset:
+    """One arrayset of a commit: a schema, the root of its record tree, and options such as the backend of new data."""
+
+    schema: Schema
+    tree: Digest
+    count: int
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The content of a commit."""
+
+    arraysets: Mapping[str, Arrayset]
+    metadata: Digest
+    metadata_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One point of the history. `time` is in microseconds since 1970-01-01 UTC."""
+
+    parents: tuple[CommitId, ...]
+    root: Digest
+    time: int
+    user: str
+    email: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BranchHead:
+    """A branch and the commit it points at, as text."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who makes commits here."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of a log: a commit with its id and the branches that point at it."""
+
+    id: CommitId
+    commit: Commit
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArraysetChange:
+    """What staging changed in one arrayset; `schema` is the one in force (or removed)."""
+
+    name: str
+    schema: Schema
+    options: Mapping[str, str]
+    state: str  # "added", "deleted", "mutated" or "same"
+    added: int = 0
+    deleted: int = 0
+    mutated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The staging area against its base commit. Arraysets without any change are not listed."""
+
+    branch: str
+    base: CommitId | None
+    arraysets: tuple[ArraysetChange, ...]
+    metadata_added: int = 0
+    metadata_deleted: int = 0
+    metadata_mutated: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether a commit would have nothing to record."""
+        return not self.arraysets and not (self.metadata_added or self.metadata_deleted or self.metadata_mutated)
+
+
+@dataclass(frozen=True, slots=True)
+class ArraysetSummary:
+    """One arrayset of a commit, as `summary` shows it."""
+
+    name: str
+    schema: Schema
+    schema_digest: str
+    count: int
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a commit contains and what the repository takes on disk. `disk_usage` is in bytes."""
+
+    path: str
+    disk_usage: int
+    commit: LogEntry
+    arraysets: tuple[ArraysetSummary, ...]
+    metadata_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far long work has come: `done` of `total` (None while unknown), and a word for what is counted."""
+
+    done: int
+    total: int | None
+    what: str
+
+
+ProgressReporter: TypeAlias = Callable[[Progress], None]

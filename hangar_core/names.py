@@ -1,0 +1,76 @@
+"""One rule for each kind of name, used by the API, the decoders and the wire alike.
+
+Branches, arraysets, remotes and metadata keys follow the documented rule (ASCII, 64 characters). Sample names follow
+what files are called: printable Unicode with `/` and spaces inside, in NFC, at most 255 bytes of UTF-8.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from hangar_core.errors import InvalidName
+from hangar_core.model import SampleKey
+
+MAX_SAMPLE_BYTES = 255
+MAX_INT_KEY = 2**64 - 1
+
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PLAIN_RULE = "Use 1 to 64 ASCII letters, digits, '.', '_' or '-', and no blanks."
+
+# Cc control, Cs half of a surrogate pair (an undecodable file name), Cn unassigned, Zl/Zp line and paragraph separators
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+# Marks that reorder the text around them: a name must read as it is written.
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def check_plain(name: object, kind: str) -> str:
+    """Return `name` if it may name a `kind` ("Branch", "Arrayset", "Remote"), else raise `InvalidName`."""
+    if not isinstance(name, str) or _PLAIN.fullmatch(name) is None or name in {".", ".."}:
+        raise InvalidName(kind=kind, name=name, rule=_PLAIN_RULE)
+    return name
+
+
+def check_metadata_key(key: object) -> SampleKey:
+    """Return `key` if it may name a piece of metadata: an int >= 0 or a plain name."""
+    if isinstance(key, int) and not isinstance(key, bool):
+        return _check_int(key, "Metadata")
+    return check_plain(key, "Metadata")
+
+
+def check_sample_key(key: object) -> SampleKey:
+    """Return `key` as it will be stored (text in NFC), or raise `InvalidName`. ``'1'`` and ``1`` are different keys."""
+    if isinstance(key, str):
+        return check_sample_name(key)
+    if isinstance(key, int) and not isinstance(key, bool):
+        return _check_int(key, "Sample")
+    raise InvalidName(kind="Sample", name=key, rule="A sample name is text or an int >= 0.")
+
+
+def check_sample_name(name: str) -> str:
+    """Return the NFC form of `name`, or raise `InvalidName` with the part of the rule that it breaks."""
+    if name.isascii():
+        if not name.isprintable():
+            raise _bad_sample(name, "Control characters and newlines are not allowed.")
+    else:
+        name = unicodedata.normalize("NFC", name)
+        for char in name:
+            if unicodedata.category(char) in _FORBIDDEN_CATEGORIES or char in _BIDI_CONTROLS:
+                raise _bad_sample(name, f"The character U+{ord(char):04X} is not allowed.")
+    if not name or name != name.strip():
+        raise _bad_sample(name, "It must not be empty, begin or end with a blank.")
+    if len(name) > MAX_SAMPLE_BYTES or len(name.encode()) > MAX_SAMPLE_BYTES:
+        raise _bad_sample(name, f"At most {MAX_SAMPLE_BYTES} bytes of UTF-8.")
+    if ("/" in name or "." in name) and any(part in {"", ".", ".."} for part in name.split("/")):
+        raise _bad_sample(name, "No part between slashes may be empty, '.' or '..'.")
+    return name
+
+
+def _check_int(key: int, kind: str) -> int:
+    if not 0 <= key <= MAX_INT_KEY:
+        raise InvalidName(kind=kind, name=key, rule="An integer name is >= 0 and below 2**64.")
+    return key
+
+
+def _bad_sample(name: str, rule: str) -> InvalidName:
+    return InvalidName(kind="Sample", name=ascii(name)[1:-1], rule=rule)
