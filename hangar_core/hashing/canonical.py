@@ -1,0 +1,96 @@
+"""Fields in canonical order: the few primitives of which every hashed or stored record is made.
+
+Integers are unsigned and little-endian; text is UTF-8 behind its length. A `FieldReader` never trusts a length: it is
+compared with what is there before anything is sliced, and a record must be used up to its last byte.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from hangar_core.errors import CorruptRecord
+
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+
+
+class FieldWriter:
+    """Collects fields; `done` joins them."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def u8(self, value: int) -> FieldWriter:
+        self._parts.append(bytes((value,)))
+        return self
+
+    def u32(self, value: int) -> FieldWriter:
+        self._parts.append(_U32.pack(value))
+        return self
+
+    def u64(self, value: int) -> FieldWriter:
+        self._parts.append(_U64.pack(value))
+        return self
+
+    def raw(self, value: bytes) -> FieldWriter:
+        """Bytes whose length the reader knows."""
+        self._parts.append(value)
+        return self
+
+    def blob(self, value: bytes) -> FieldWriter:
+        """Bytes behind their length."""
+        self._parts += (_U32.pack(len(value)), value)
+        return self
+
+    def text(self, value: str) -> FieldWriter:
+        return self.blob(value.encode())
+
+    def done(self) -> bytes:
+        return b"".join(self._parts)
+
+
+class FieldReader:
+    """Reads the fields of one record in order; every shortfall is a `CorruptRecord` that names the record."""
+
+    def __init__(self, data: bytes, what: str) -> None:
+        self._data = data
+        self._at = 0
+        self._what = what
+
+    def u8(self) -> int:
+        return self.raw(1)[0]
+
+    def u32(self) -> int:
+        return int(_U32.unpack(self.raw(4))[0])
+
+    def u64(self) -> int:
+        return int(_U64.unpack(self.raw(8))[0])
+
+    def raw(self, size: int) -> bytes:
+        end = self._at + size
+        if end > len(self._data):
+            raise self.corrupt(f"a field of {size} bytes at {self._at} does not fit into {len(self._data)}")
+        value = self._data[self._at : end]
+        self._at = end
+        return value
+
+    def blob(self) -> bytes:
+        return self.raw(self.u32())
+
+    def text(self) -> str:
+        try:
+            return self.blob().decode()
+        except UnicodeDecodeError as why:
+            raise self.corrupt(f"text is not UTF-8: {why}") from why
+
+    @property
+    def at_end(self) -> bool:
+        return self._at == len(self._data)
+
+    def done(self) -> None:
+        """Refuse bytes behind the last field."""
+        if not self.at_end:
+            raise self.corrupt(f"{len(self._data) - self._at} bytes too many")
+
+    def corrupt(self, reason: str) -> CorruptRecord:
+        return CorruptRecord(what=self._what, reason=reason)

@@ -1,0 +1,83 @@
+"""Typed digests: a 256-bit hash followed by one byte that says which hash over which canonical form.
+
+The code stands at the end, so that abbreviated digests begin with the part that differs. The table below lists every
+code ever given; a code is never reused, whatever becomes of it. Format: docs/formats/digests.md.
+"""
+
+from __future__ import annotations
+
+import string
+from typing import Final
+
+from blake3 import blake3
+
+from hangar_core.errors import CorruptRecord
+from hangar_core.model import Digest
+
+HASH_SIZE: Final = 32
+DIGEST_SIZE: Final = HASH_SIZE + 1
+TEXT_SIZE: Final = 2 * DIGEST_SIZE
+SHORT_SIZE: Final = 12
+
+ARRAY: Final = 0x01
+TEXT: Final = 0x02
+SCHEMA: Final = 0x10
+NODE: Final = 0x20
+ROOT: Final = 0x21
+COMMIT: Final = 0x22
+
+# code -> the domain that is hashed in front of the canonical bytes, so that no two kinds of thing share a hash
+DOMAINS: Final[dict[int, bytes]] = {
+    ARRAY: b"hangar array 1\n",
+    TEXT: b"hangar text 1\n",
+    SCHEMA: b"hangar schema 1\n",
+    NODE: b"hangar node 1\n",
+    ROOT: b"hangar root 1\n",
+    COMMIT: b"hangar commit 1\n",
+}
+_SUFFIX: Final = {code: bytes([code]) for code in DOMAINS}
+_HEX = frozenset(string.hexdigits.lower())
+
+
+def compute(code: int, canonical: bytes) -> Digest:
+    """Return the digest of `canonical` bytes under a code of the table."""
+    return Digest(blake3(DOMAINS[code] + canonical).digest() + _SUFFIX[code])
+
+
+def text_digest(text: str) -> Digest:
+    """Return the digest of a piece of text (UTF-8, as given: no normalisation)."""
+    return compute(TEXT, text.encode())
+
+
+def code_of(digest: bytes) -> int:
+    """Return the code byte of a digest."""
+    return digest[HASH_SIZE]
+
+
+def check(digest: bytes, code: int, what: str) -> Digest:
+    """Return `digest` if it is one of that code; else raise `CorruptRecord`. Every decoder asks here."""
+    if len(digest) != DIGEST_SIZE or digest[HASH_SIZE] != code:
+        raise CorruptRecord(what=what, reason=f"`{digest.hex()}` is no digest with code {code:02x}")
+    return Digest(digest)
+
+
+def text(digest: bytes) -> str:
+    """Return the 66 hex characters by which people and files refer to a digest."""
+    return digest.hex()
+
+
+def short(digest: bytes) -> str:
+    """Return the abbreviation that listings print."""
+    return digest.hex()[:SHORT_SIZE]
+
+
+def from_text(value: str) -> Digest | None:
+    """Return the digest that `value` spells in full, or None."""
+    if len(value) != TEXT_SIZE or not is_hex(value):
+        return None
+    return Digest(bytes.fromhex(value))
+
+
+def is_hex(value: str) -> bool:
+    """Whether `value` could be a full or abbreviated digest."""
+    return 0 < len(value) <= TEXT_SIZE and _HEX.issuperset(value)
