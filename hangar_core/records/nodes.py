@@ -1,0 +1,103 @@
+"""One node of a record tree, columnar, so that it is parsed by `struct` and slicing alone.
+
+::
+
+    0     u8       format, 1
+    1     u8       level; 0 is a leaf
+    2     u16      fan-out the tree was cut with
+    4     u32      n, entries (0 only in the leaf of an empty tree)
+    8     u32 * n  end of each key within the key bytes, ascending
+    ..    keys     strictly ascending
+    ..    33 * n   digests: of the sample's data in a leaf, of the child below otherwise
+    ..    u64 * n  samples below each child; not in leaves
+
+The key of an inner entry is the last key below it. Format: docs/formats/record-tree.md.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from functools import cache
+
+from hangar_core.errors import CorruptRecord
+from hangar_core.hashing.digests import DIGEST_SIZE
+from hangar_core.model import Digest
+
+FORMAT = 1
+_HEADER = struct.Struct("<BBHI")
+MAX_LEVEL = 40
+
+
+class Node:
+    """A parsed node. `counts` is None in a leaf; `total` is the number of samples below."""
+
+    __slots__ = ("counts", "digests", "fanout", "keys", "level", "total")
+
+    def __init__(
+        self, level: int, keys: Sequence[bytes], digests: Sequence[Digest], counts: Sequence[int] | None, fanout: int
+    ) -> None:
+        self.level = level
+        self.keys = keys
+        self.digests = digests
+        self.counts = counts
+        self.fanout = fanout
+        self.total = len(keys) if counts is None else sum(counts)
+
+
+@cache
+def _words(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}I")
+
+
+@cache
+def _longs(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}Q")
+
+
+def encode_node(node: Node) -> bytes:
+    """Return the canonical bytes of a node; equal content gives equal bytes."""
+    keys = node.keys
+    count = len(keys)
+    ends = []
+    end = 0
+    for key in keys:
+        end += len(key)
+        ends.append(end)
+    parts = [_HEADER.pack(FORMAT, node.level, node.fanout, count), _words(count).pack(*ends), *keys, *node.digests]
+    if node.counts is not None:
+        parts.append(_longs(count).pack(*node.counts))
+    return b"".join(parts)
+
+
+def decode_node(data: bytes) -> Node:
+    """Return the node. Every length is checked against what is there; raises `CorruptRecord`."""
+    if len(data) < _HEADER.size:
+        raise _corrupt("shorter than its header")
+    form, level, fanout, count = _HEADER.unpack_from(data)
+    if form != FORMAT or level > MAX_LEVEL:
+        raise _corrupt(f"format {form}, level {level}")
+    keys_at = _HEADER.size + 4 * count
+    if keys_at > len(data):
+        raise _corrupt(f"{count} entries do not fit into {len(data)} bytes")
+    ends = _words(count).unpack_from(data, _HEADER.size)
+    digests_at = keys_at + (ends[-1] if count else 0)
+    counts_at = digests_at + DIGEST_SIZE * count
+    if counts_at + (8 * count if level else 0) != len(data) or (level and not count):
+        raise _corrupt("its length does not match its entries")
+    keys = []
+    start = 0
+    before = b""
+    for end in ends:
+        key = data[keys_at + start : keys_at + end]
+        if key <= before:
+            raise _corrupt("its keys are not in ascending order")
+        keys.append(key)
+        before, start = key, end
+    digests = [Digest(data[at : at + DIGEST_SIZE]) for at in range(digests_at, counts_at, DIGEST_SIZE)]
+    counts = _longs(count).unpack_from(data, counts_at) if level else None
+    return Node(level, keys, digests, counts, fanout)
+
+
+def _corrupt(reason: str) -> CorruptRecord:
+    return CorruptRecord(what="tree node", reason=reason)

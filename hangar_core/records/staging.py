@@ -1,0 +1,211 @@
+"""The staging log: what was staged since the last commit, as checksummed frames. Format: docs/formats/staging-log.md.
+
+::
+
+    frame   0   2s   magic "HS"
+            2   u8   operation
+            3   u8   zero
+            4   u32  length of the payload
+            8   payload
+            ..  u64  xxh3 of the bytes above, seeded with the log's generation and the frame's offset
+
+The seed makes sure that a frame of an earlier generation, left on the disk by a recycled log, is never taken for one of
+this. Encoders and decoders of each operation stand side by side.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import xxhash
+
+from hangar_core.hashing import digests
+from hangar_core.hashing.canonical import FieldReader, FieldWriter
+from hangar_core.hashing.schemas import decode_schema, encode_schema
+from hangar_core.model import CommitId, Digest, Schema
+
+FORMAT: Final = 1
+BEGIN, SAMPLES, ARRAYSET, REMOVE, METADATA, SYNCED, BOOT = range(1, 8)
+MAGIC: Final = b"HS"
+_HEAD = struct.Struct("<2sBBI")
+_CHECK = struct.Struct("<Q")
+OVERHEAD: Final = _HEAD.size + _CHECK.size
+_SEED_MASK = 2**64 - 1
+
+# (key bytes, digest or None for a removal, location or b"" when the data are published already)
+SampleChange = tuple[bytes, Digest | None, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first frame: to what the log belongs."""
+
+    generation: int
+    branch: str
+    base: CommitId | None
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One whole frame at `offset`; the next one begins at `end`."""
+
+    offset: int
+    end: int
+    operation: int
+    payload: bytes
+
+
+def _seed(generation: int, offset: int) -> int:
+    # The first frame is read before its generation is known.
+    return ((generation << 40) ^ offset) & _SEED_MASK if offset else 0
+
+
+def encode_frame(operation: int, payload: bytes, generation: int, offset: int) -> bytes:
+    """Return the bytes of one frame for that place of the log."""
+    body = _HEAD.pack(MAGIC, operation, 0, len(payload)) + payload
+    return body + _CHECK.pack(xxhash.xxh3_64_intdigest(body, _seed(generation, offset)))
+
+
+def decode_frame(log: bytes, offset: int, generation: int) -> Frame | None:
+    """Return the whole frame at `offset`, or None if there is none."""
+    if offset + OVERHEAD > len(log):
+        return None
+    magic, operation, _, size = _HEAD.unpack_from(log, offset)
+    check_at = offset + _HEAD.size + size
+    if magic != MAGIC or check_at + _CHECK.size > len(log):
+        return None
+    (check,) = _CHECK.unpack_from(log, check_at)
+    if xxhash.xxh3_64_intdigest(log[offset:check_at], _seed(generation, offset)) != check:
+        return None
+    return Frame(offset, check_at + _CHECK.size, operation, log[offset + _HEAD.size : check_at])
+
+
+def frames(log: bytes, generation: int, offset: int = 0) -> Iterator[Frame]:
+    """Yield whole frames in order, up to the first place where there is none."""
+    while (frame := decode_frame(log, offset, generation)) is not None:
+        yield frame
+        offset = frame.end
+
+
+def synced_behind(log: bytes, generation: int, offset: int) -> bool:
+    """Whether a mark "everything before is durable" stands anywhere behind `offset`.
+
+    If so, a bad frame at `offset` is damage and no torn tail, and must not be cut off.
+    """
+    at = log.find(MAGIC, offset)
+    while at != -1:
+        frame = decode_frame(log, at, generation)
+        if frame is not None and frame.operation == SYNCED:
+            return True
+        at = log.find(MAGIC, at + 1)
+    return False
+
+
+# --- operations -----------------------------------------------------------------------------------------------------
+
+
+def encode_begin(begin: Begin) -> bytes:
+    out = FieldWriter().u32(FORMAT).u64(begin.generation).text(begin.branch).blob(begin.base or b"").text(begin.boot)
+    return out.done()
+
+
+def decode_begin(payload: bytes) -> Begin:
+    fields = FieldReader(payload, "staging log")
+    if (form := fields.u32()) != FORMAT:
+        raise fields.corrupt(f"format {form} is unknown to this version")
+    generation, branch, base, boot = fields.u64(), fields.text(), fields.blob(), fields.text()
+    fields.done()
+    commit = CommitId(digests.check(base, digests.COMMIT, "staging log")) if base else None
+    return Begin(generation, branch, commit, boot)
+
+
+def encode_samples(arrayset: str, changes: Iterable[SampleChange]) -> bytes:
+    """Return the payload of one batch of samples set or removed."""
+    name = arrayset.encode()
+    parts = [bytes((len(name),)), name]
+    for key, digest, location in changes:
+        if digest is None:
+            parts += (len(key).to_bytes(2, "little"), b"\0", key)
+        else:
+            parts += (len(key).to_bytes(2, "little"), bytes((1 + len(location),)), key, digest, location)
+    return b"".join(parts)
+
+
+def decode_samples(payload: bytes) -> tuple[str, list[SampleChange]]:
+    """Return (arrayset, changes). Raises `CorruptRecord`."""
+    fields = FieldReader(payload, "staging log")
+    name = fields.raw(fields.u8())
+    changes: list[SampleChange] = []
+    at, end = 1 + len(name), len(payload)
+    size = digests.DIGEST_SIZE
+    while at < end:
+        if at + 3 > end:
+            raise fields.corrupt("a sample record is cut off")
+        key_end = at + 3 + int.from_bytes(payload[at : at + 2], "little")
+        kind = payload[at + 2]
+        key = payload[at + 3 : key_end]
+        if kind == 0:
+            changes.append((key, None, b""))
+            at = key_end
+        else:
+            digest_end = key_end + size
+            at = digest_end + kind - 1
+            changes.append((key, Digest(payload[key_end:digest_end]), payload[digest_end:at]))
+    if at != end:
+        raise fields.corrupt("a sample record is cut off")
+    return name.decode("utf-8", "replace"), changes
+
+
+def encode_arrayset(name: str, schema: Schema, options: Mapping[str, str]) -> bytes:
+    out = FieldWriter().text(name).blob(encode_schema(schema)).u32(len(options))
+    for key in sorted(options):
+        out.text(key).text(options[key])
+    return out.done()
+
+
+def decode_arrayset(payload: bytes) -> tuple[str, Schema, dict[str, str]]:
+    fields = FieldReader(payload, "staging log")
+    name, schema = fields.text(), decode_schema(fields.blob())
+    options = {fields.text(): fields.text() for _ in range(fields.u32())}
+    fields.done()
+    return name, schema, options
+
+
+def encode_remove(name: str) -> bytes:
+    return FieldWriter().text(name).done()
+
+
+def decode_remove(payload: bytes) -> str:
+    fields = FieldReader(payload, "staging log")
+    name = fields.text()
+    fields.done()
+    return name
+
+
+def encode_metadata(key: bytes, value: str | None) -> bytes:
+    """Return the payload of one piece of metadata set or, with None, removed."""
+    out = FieldWriter().blob(key).u8(value is not None)
+    return (out if value is None else out.text(value)).done()
+
+
+def decode_metadata(payload: bytes) -> tuple[bytes, str | None]:
+    fields = FieldReader(payload, "staging log")
+    key = fields.blob()
+    value = fields.text() if fields.u8() else None
+    fields.done()
+    return key, value
+
+
+def encode_boot(boot: str) -> bytes:
+    return FieldWriter().text(boot).done()
+
+
+def decode_boot(payload: bytes) -> str:
+    fields = FieldReader(payload, "staging log")
+    boot = fields.text()
+    fields.done()
+    return boot
