@@ -1,0 +1,261 @@
+"""PACK_20, the default backend: append-only packs of checksummed frames.
+
+A writer appends to one pack of its own; from then on the file is only ever read. Reads go through one read-only mapping
+per pack, remade when the file has grown, and every access is checked against the size of what is mapped.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+
+from hangar_core import files
+from hangar_core.backends.base import Location
+from hangar_core.backends.pack_frames import (
+    FIXED_SIZE,
+    PACK_HEADER_SIZE,
+    BadFrame,
+    Frame,
+    decode_frame,
+    decode_location,
+    decode_pack_header,
+    encode_frame,
+    encode_location,
+    encode_pack_header,
+    frame_holds,
+)
+from hangar_core.errors import CorruptDataError, DataMissing, UnsupportedDtype
+from hangar_core.hashing import digests
+from hangar_core.model import Digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SUFFIX = ".pack"
+_OPEN_PACKS = 128
+_LONGEST_HEADER = 255 * 8
+# Payloads from here on are written by a call of their own rather than copied into one buffer.
+_LARGE = 1 << 20
+
+
+def _pack_path(directory: Path, uid: bytes) -> Path:
+    return directory / (uid.hex() + _SUFFIX)
+
+
+class PackWriter:
+    """Appends to one pack, which is created with the first frame."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._uid = uuid.uuid4().bytes
+        self._file: files.AppendFile | None = None
+
+    def append(self, digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> Location:
+        """Store one payload with a single write (a large one with two)."""
+        return self.append_many(((digest, dtype, shape, payload),))[0]
+
+    def append_many(self, items: Iterable[tuple[Digest, str, tuple[int, ...], bytes | memoryview]]) -> list[Location]:
+        """Store payloads with writes of about a megabyte."""
+        out = self._file or self._create()
+        uid, at = self._uid, out.end
+        locations: list[Location] = []
+        parts: list[bytes] = []
+        held = 0
+        for digest, dtype, shape, payload in items:
+            header, padding = encode_frame(digest, dtype, shape, payload)
+            locations.append(encode_location(uid, at))
+            size = len(header) + len(payload) + padding
+            at += size
+            parts += (header, bytes(payload) if len(payload) < _LARGE else b"", b"\0" * padding)
+            held += size
+            if len(payload) >= _LARGE:
+                # A crash between these writes leaves a torn frame that nothing names.
+                out.write(b"".join(parts[:-2]))
+                _write_large(out, payload)
+                out.write(parts[-1]) if padding else None
+                parts, held = [], 0
+            elif held >= _LARGE:
+                out.write(b"".join(parts))
+                parts, held = [], 0
+        if parts:
+            out.write(b"".join(parts))
+        return locations
+
+    def sync(self) -> None:
+        """Make everything appended durable."""
+        if self._file is not None:
+            self._file.sync()
+
+    def published(self) -> dict[bytes, int]:
+        """Return uid -> length."""
+        return {} if self._file is None else {self._uid: self._file.end}
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _create(self) -> files.AppendFile:
+        files.make_directory(self._directory.parent)
+        files.make_directory(self._directory)
+        out = files.AppendFile(_pack_path(self._directory, self._uid), "pack")
+        out.write(encode_pack_header(self._uid))
+        # The name is made durable now, so that later a sync of the file is enough.
+        files.sync_directory(self._directory)
+        self._file = out
+        return out
+
+
+def _write_large(out: files.AppendFile, payload: bytes | memoryview) -> None:
+    view = memoryview(payload)
+    for start in range(0, len(view), 64 * _LARGE):
+        out.write(view[start : start + 64 * _LARGE])  # type: ignore[arg-type]  # os.write takes any buffer
+
+
+@cache
+def _stored_dtype(text: str) -> np.dtype[Any] | None:
+    """Return the dtype, if it is one that is ever stored: a forged header must not make objects out of bytes."""
+    import numpy as np
+
+    from hangar_core.hashing.arrays import dtype_text
+
+    try:
+        return np.dtype(text) if dtype_text(text) == text else None
+    except UnsupportedDtype:
+        return None
+
+
+class PackReader:
+    """Reads frames of all packs in a directory through a bounded number of mappings."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._maps: OrderedDict[bytes, memoryview] = OrderedDict()
+
+    def read(self, digest: Digest, location: Location) -> NDArray[Any]:
+        """Return a fresh, writable array of the frame's dtype and shape."""
+        import numpy as np
+
+        uid, offset = self._place(digest, location)
+        view, frame = self._frame(digest, uid, offset)
+        start = offset + frame.payload_at
+        payload = view[start : start + frame.payload_size]
+        if xxhash.xxh3_64_intdigest(payload) != frame.payload_check:
+            raise self._damaged(digest, uid, start, "the checksum of the data does not match")
+        dtype = _stored_dtype(frame.dtype)
+        if dtype is None or not frame_holds(frame, dtype.itemsize):
+            raise self._damaged(digest, uid, offset, "length, dtype and shape do not match")
+        array: NDArray[Any] = np.empty(frame.shape, dtype)
+        if frame.payload_size:
+            array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8)
+        return array
+
+    def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:
+        """Whether the frame lies whole inside its pack and, with `verify`, is undamaged."""
+        try:
+            uid, offset = decode_location(location)
+            view, frame = self._frame(digest, uid, offset)
+        except (BadFrame, CorruptDataError, DataMissing):
+            return False
+        start = offset + frame.payload_at
+        return not verify or xxhash.xxh3_64_intdigest(view[start : start + frame.payload_size]) == frame.payload_check
+
+    def location_end(self, digest: Digest, location: Location) -> tuple[bytes, int]:
+        """Return (uid, offset behind the frame) of a frame that `check_extent` found whole."""
+        uid, offset = decode_location(location)
+        _, frame = self._frame(digest, uid, offset)
+        return uid, offset + frame.size
+
+    def recover(self, directory: Path, ends: dict[bytes, int]) -> None:
+        """Cut each pack behind its last known frame and remove packs of which nothing is known.
+
+        To be called under the writer lock only: nobody appends, and no reader looks behind what was published.
+        """
+        if not directory.is_dir():
+            return
+        self.close()  # a mapping must never be longer than its file
+        changed = False
+        for path in sorted(directory.iterdir()):
+            try:
+                uid = bytes.fromhex(path.stem) if path.suffix == _SUFFIX else b""
+            except ValueError:
+                uid = b""
+            if len(uid) != 16:
+                continue  # not ours
+            end = ends.get(uid)
+            if end is None:
+                files.remove(path)
+                changed = True
+            elif path.stat().st_size > end:
+                files.truncate(path, end)
+        if changed:
+            files.sync_directory(directory)
+
+    def close(self) -> None:
+        """Let the mappings go. Arrays that were read are copies and stay valid."""
+        while self._maps:
+            self._maps.popitem()[1].release()
+
+    def _place(self, digest: Digest, location: Location) -> tuple[bytes, int]:
+        try:
+            return decode_location(location)
+        except BadFrame as why:
+            raise CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=str(why)) from why
+
+    def _frame(self, digest: Digest, uid: bytes, offset: int) -> tuple[memoryview, Frame]:
+        """Return the mapping and the frame, which lies whole inside it and is the one asked for."""
+        view = self._maps.get(uid)
+        if view is None or offset + FIXED_SIZE > len(view):
+            view = self._map(digest, uid)
+        try:
+            frame = decode_frame(view[: offset + _LONGEST_HEADER], offset)
+            if offset + frame.payload_at + frame.payload_size > len(view):
+                view = self._map(digest, uid)  # the pack may have grown since it was mapped
+                if offset + frame.payload_at + frame.payload_size > len(view):
+                    raise BadFrame("the file ends inside the data")
+            if frame.digest != digest:
+                raise BadFrame(f"it holds {digests.text(frame.digest)} instead")
+        except BadFrame as why:
+            raise self._damaged(digest, uid, offset, str(why)) from why
+        return view, frame
+
+    def _map(self, digest: Digest, uid: bytes) -> memoryview:
+        path = _pack_path(self._directory, uid)
+        try:
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError as why:
+            raise DataMissing(
+                f"The data {digests.text(digest)} are recorded in `{path}`, which is missing.",
+                hint="restore the file from a copy of the repository",
+                digest=digests.text(digest),
+                file=path,
+            ) from why
+        try:
+            size = os.fstat(fd).st_size
+            if size < PACK_HEADER_SIZE:
+                raise self._damaged(digest, uid, 0, "the file is shorter than a pack header")
+            view = memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+        finally:
+            os.close(fd)
+        try:
+            if decode_pack_header(bytes(view[:PACK_HEADER_SIZE])) != uid:
+                raise BadFrame("the file belongs to another pack")
+        except BadFrame as why:
+            raise self._damaged(digest, uid, 0, str(why)) from why
+        self._maps[uid] = view
+        self._maps.move_to_end(uid)
+        if len(self._maps) > _OPEN_PACKS:
+            self._maps.popitem(last=False)
+        return view
+
+    def _damaged(self, digest: Digest, uid: bytes, offset: int, reason: str) -> CorruptDataError:
+        path = _pack_path(self._directory, uid)
+        return CorruptDataError(digest=digests.text(digest), file=path, offset=offset, reason=reason)

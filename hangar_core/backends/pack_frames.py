@@ -1,0 +1,160 @@
+"""The bytes of a pack: file header, frames, and the location of a frame. Format: docs/formats/20.md.
+
+::
+
+    pack     0   8s   magic "HGPACK20"
+             8   u32  format, 1
+             12  u32  zero
+             16  16s  uid, which is also the file's name
+             32  u64  xxh3 of bytes 0..32
+             40  24s  zero; frames begin at 64
+
+    frame    0   4s   magic "HF20"
+             4   u8   codec; 0 none
+             5   u8   rank
+             6   u8   length of the dtype's text
+             7   u8   length of the whole header, in units of 8 bytes
+             8   u64  length of the payload
+             16  33s  digest
+             49  7s   zero
+             56  u64  xxh3 of the payload
+             64  u64  xxh3 of the header without this field
+             72  u64 * rank   shape
+             ..  dtype, then zeros up to a multiple of 8
+             ..  payload, then zeros up to a multiple of 8
+
+A frame tells everything that is needed to enter it into `locations` again.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from typing import Final
+
+import xxhash
+
+from hangar_core.backends.base import Location
+from hangar_core.hashing.digests import DIGEST_SIZE
+from hangar_core.model import Digest
+
+CODE: Final = "20"
+PACK_MAGIC: Final = b"HGPACK20"
+FRAME_MAGIC: Final = b"HF20"
+PACK_HEADER_SIZE: Final = 64
+FORMAT: Final = 1
+UID_SIZE: Final = 16
+NO_CODEC: Final = 0
+ALIGNMENT: Final = 8
+
+_FIXED = struct.Struct("<4sBBBBQ33s7xQ")
+_CHECK = struct.Struct("<Q")
+FIXED_SIZE: Final = _FIXED.size + _CHECK.size
+_PACK_HEAD = struct.Struct("<8sII16s")
+_LOCATION = struct.Struct("<2s16sQ")
+LOCATION_SIZE: Final = _LOCATION.size
+_CODE_BYTES = CODE.encode()
+_MAX_UNITS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A parsed frame header; `payload_at` and `size` are relative to the frame's beginning."""
+
+    codec: int
+    digest: Digest
+    dtype: str
+    shape: tuple[int, ...]
+    payload_at: int
+    payload_size: int
+    payload_check: int
+
+    @property
+    def size(self) -> int:
+        return self.payload_at + _padded(self.payload_size)
+
+
+class BadFrame(Exception):
+    """These bytes are no whole, undamaged frame; the text says why."""
+
+
+def _padded(size: int) -> int:
+    return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def encode_pack_header(uid: bytes) -> bytes:
+    """Return the 64 bytes with which the pack `uid` begins."""
+    head = _PACK_HEAD.pack(PACK_MAGIC, FORMAT, 0, uid)
+    return (head + xxhash.xxh3_64_digest(head)[::-1]).ljust(PACK_HEADER_SIZE, b"\0")
+
+
+def decode_pack_header(data: bytes) -> bytes:
+    """Return the uid. Raises `BadFrame`."""
+    if len(data) < PACK_HEADER_SIZE:
+        raise BadFrame("the file is shorter than a pack header")
+    magic, form, _, uid = _PACK_HEAD.unpack_from(data)
+    if magic != PACK_MAGIC or data[:PACK_HEADER_SIZE] != encode_pack_header(uid):
+        raise BadFrame(f"no pack header of format {FORMAT}" if form == FORMAT else f"pack format {form}")
+    return bytes(uid)
+
+
+@cache
+def _tail(dtype: str, shape: tuple[int, ...]) -> bytes:
+    name = dtype.encode("ascii")
+    tail = struct.pack(f"<{len(shape)}Q", *shape) + name
+    return tail.ljust(_padded(len(tail)), b"\0")
+
+
+def encode_frame(digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> tuple[bytes, int]:
+    """Return (header, padding behind the payload) of an uncompressed frame."""
+    tail = _tail(dtype, shape)
+    units = (FIXED_SIZE + len(tail)) // ALIGNMENT
+    size = len(payload)
+    fixed = _FIXED.pack(
+        FRAME_MAGIC, NO_CODEC, len(shape), len(dtype), units, size, digest, xxhash.xxh3_64_intdigest(payload)
+    )
+    return fixed + _CHECK.pack(xxhash.xxh3_64_intdigest(fixed + tail)) + tail, -size % ALIGNMENT
+
+
+def decode_frame(data: bytes | memoryview, at: int = 0) -> Frame:
+    """Return the frame whose header begins at `at`; the payload need not be in `data`. Raises `BadFrame`."""
+    if at + FIXED_SIZE > len(data):
+        raise BadFrame("the file ends inside a frame header")
+    magic, codec, rank, dtype_size, units, size, digest, payload_check = _FIXED.unpack_from(data, at)
+    header_size = units * ALIGNMENT
+    if magic != FRAME_MAGIC or header_size < FIXED_SIZE + 8 * rank + dtype_size or at + header_size > len(data):
+        raise BadFrame("no frame begins here")
+    tail_at = at + FIXED_SIZE
+    tail = bytes(data[tail_at : at + header_size])
+    (check,) = _CHECK.unpack_from(data, at + _FIXED.size)
+    if xxhash.xxh3_64_intdigest(bytes(data[at : at + _FIXED.size]) + tail) != check:
+        raise BadFrame("the frame header's checksum does not match")
+    if codec != NO_CODEC:
+        raise BadFrame(f"codec {codec} is unknown to this version")
+    shape = struct.unpack_from(f"<{rank}Q", tail)
+    dtype = tail[8 * rank : 8 * rank + dtype_size].decode("ascii", "replace")
+    return Frame(codec, Digest(digest), dtype, shape, header_size, size, payload_check)
+
+
+def frame_holds(frame: Frame, itemsize: int) -> bool:
+    """Whether the payload's length is what dtype and shape need; checked before anything is allocated."""
+    return prod(frame.shape) * itemsize == frame.payload_size
+
+
+def encode_location(uid: bytes, offset: int) -> Location:
+    """Return the location of the frame at `offset` of the pack `uid`."""
+    return Location(_LOCATION.pack(_CODE_BYTES, uid, offset))
+
+
+def decode_location(location: bytes) -> tuple[bytes, int]:
+    """Return (uid, offset). Raises `BadFrame`."""
+    if len(location) != LOCATION_SIZE or not location.startswith(_CODE_BYTES):
+        raise BadFrame(f"`{bytes(location).hex()}` is no location of code {CODE}")
+    _, uid, offset = _LOCATION.unpack(location)
+    return uid, offset
+
+
+assert _FIXED.size == 64
+assert DIGEST_SIZE == 33
