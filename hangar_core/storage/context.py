@@ -1,0 +1,38 @@
+"""`RepoContext`: the one thing that is handed around. It knows the paths and opens what is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hangar_core.storage.datastore import DataReader, DataWriter
+from hangar_core.storage.layout import DIRECTORY, Layout
+from hangar_core.storage.tables import Tables, open_tables
+
+
+class RepoContext:
+    """An existing repository of a format that this version understands."""
+
+    def __init__(self, directory: Path) -> None:
+        """`directory` contains `.hangar`. Raises `RepositoryNotFound`, `UnsupportedFormat`, `CorruptRecord`."""
+        self.directory = directory
+        self.layout = Layout(directory / DIRECTORY)
+        self.layout.check_format()
+        self._tables: Tables | None = None
+        self._pid = 0
+
+    @property
+    def tables(self) -> Tables:
+        """The database; a forked child gets a handle of its own."""
+        if self._tables is None or self._pid != os.getpid():
+            self._tables = open_tables(self.layout.records)
+            self._pid = os.getpid()
+        return self._tables
+
+    def open_data(self) -> DataReader:
+        """Return a reader of array data of one's own, to be closed by its owner."""
+        return DataReader(self.layout, self.tables)
+
+    def open_data_writer(self) -> DataWriter:
+        """Return a writer of array data; only for whoever holds the writer lock."""
+        return DataWriter(self.layout, self.tables)

@@ -1,0 +1,120 @@
+"""Every path of a repository, its format number and the features it needs.
+
+::
+
+    .hangar/
+      format.json    {"format": 1, "requires": [...]}
+      config.toml    user: meant to be read by people
+      lock           OS lock of the writer, with its owner's name
+      records/       the database
+      staging.log    what is staged since the last commit
+      data/20/       packs
+      tmp/           anything here may be deleted by the next writer
+
+Format: docs/formats/repository.md.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hangar_core import files
+from hangar_core.errors import CorruptRecord, InvalidInput, RepositoryNotFound, UnsupportedFormat
+from hangar_core.model import User
+
+FORMAT: Final = 1
+FEATURES: Final = frozenset({"pack-20"})
+DIRECTORY: Final = ".hangar"
+_USER_LIMIT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths below one `.hangar` directory."""
+
+    root: Path
+
+    @property
+    def format_file(self) -> Path:
+        return self.root / "format.json"
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / "config.toml"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def records(self) -> Path:
+        return self.root / "records"
+
+    @property
+    def staging_log(self) -> Path:
+        return self.root / "staging.log"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def temporary(self) -> Path:
+        return self.root / "tmp"
+
+    def exists(self) -> bool:
+        """Whether a repository lies here (the format file is written last)."""
+        return self.format_file.is_file()
+
+    def used_bytes(self) -> int:
+        """Return what the repository takes on disk."""
+        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+
+    def create(self, user: User) -> None:
+        """Write the fixed files of a fresh repository; the format file last."""
+        for path in (self.root, self.records, self.data, self.temporary):
+            files.make_directory(path)
+        files.write_file(self.config_file, _config_text(user).encode())
+        files.write_file(self.format_file, json.dumps({"format": FORMAT, "requires": sorted(FEATURES)}).encode())
+
+    def check_format(self) -> None:
+        """Raise `RepositoryNotFound`, or `UnsupportedFormat` when this version cannot open the repository safely."""
+        try:
+            data = json.loads(self.format_file.read_bytes())
+            form, requires = int(data["format"]), {str(name) for name in data["requires"]}
+        except FileNotFoundError as why:
+            raise RepositoryNotFound(path=self.root.parent) from why
+        except (OSError, ValueError, KeyError, TypeError) as why:
+            raise CorruptRecord(what=str(self.format_file), reason=str(why)) from why
+        if form > FORMAT:
+            raise UnsupportedFormat(what="This repository", needs=f"repository format {form}")
+        if missing := sorted(requires - FEATURES):
+            raise UnsupportedFormat(what="This repository", needs=", ".join(missing))
+
+    def read_user(self) -> User:
+        """Return who makes commits here."""
+        try:
+            table = tomllib.loads(self.config_file.read_text("utf-8"))["user"]
+            return User(str(table["name"]), str(table["email"]))
+        except (OSError, ValueError, KeyError, TypeError) as why:
+            raise CorruptRecord(
+                what=str(self.config_file),
+                reason=str(why),
+                hint='write a section [user] with name = "..." and email = "..."',
+            ) from why
+
+
+def _config_text(user: User) -> str:
+    # A JSON string of printable characters is a TOML string.
+    name, email = (json.dumps(_checked(text)) for text in (user.name, user.email))
+    return f"[user]\nname = {name}\nemail = {email}\n"
+
+
+def _checked(text: object) -> str:
+    if not isinstance(text, str) or not text.strip() or not text.isprintable() or len(text) > _USER_LIMIT:
+        raise InvalidInput(f"`{text!r}` is no user name or e-mail.", hint="use 1 to 256 printable characters")
+    return text.strip()

@@ -1,0 +1,75 @@
+"""The writer lock: an operating system lock on `.hangar/lock` that dies with its process, so nothing stays stuck.
+
+The file's content names the owner for the message only; it decides nothing. A forked child closes its copy of the
+descriptor, otherwise it would keep the lock alive after its parent (see docs/decisions/0005).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hangar_core.errors import Locked, StorageFailed
+from hangar_core.storage.host import boot_id, host_name
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_COMMAND_LENGTH = 120
+
+
+class WriterLock:
+    """Held from construction until `release`, or until the process is gone."""
+
+    def __init__(self, path: Path, wait: float = 0.0) -> None:
+        """Take the lock, waiting up to `wait` seconds. Raises `Locked` with the owner's name."""
+        from filelock import FileLock, Timeout  # a slow import that only writers need
+
+        self._path = path
+        self.owner = os.getpid()
+        # Not shared between instances: a second writer of the same process has to be refused as well.
+        self._lock: FileLock = FileLock(path, timeout=max(wait, 0.0), is_singleton=False)
+        try:
+            self._lock.acquire(poll_interval=0.05)
+        except Timeout as why:
+            raise Locked(owner=read_owner(path)) from why
+        except OSError as why:
+            raise StorageFailed(path=path, reason=why.strerror or str(why)) from why
+        self._write_owner()
+
+    @property
+    def held(self) -> bool:
+        """Whether this process still holds the lock."""
+        return self.owner == os.getpid() and bool(self._lock.is_locked)
+
+    def release(self) -> None:
+        """Let the next writer in; releasing twice is fine."""
+        if self.owner == os.getpid():
+            self._lock.release()
+
+    def _write_owner(self) -> None:
+        owner = {
+            "pid": self.owner,
+            "host": host_name(),
+            "boot": boot_id(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+            "command": " ".join(sys.argv)[:_COMMAND_LENGTH],
+        }
+        with open(self._path, "r+b") as out:
+            out.truncate()
+            out.write(json.dumps(owner).encode())
+
+
+def read_owner(path: Path) -> str:
+    """Return one line that says who holds the lock, as far as the file tells."""
+    try:
+        owner = json.loads(path.read_bytes())
+        command = str(owner["command"])
+        shown = command if command.isprintable() else ascii(command)
+        return f"process {int(owner['pid'])} on {owner['host']} since {owner['since']} UTC ({shown})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

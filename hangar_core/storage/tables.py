@@ -1,0 +1,266 @@
+"""The one LMDB environment of a repository, with named tables.
+
+Reading happens in short `read()` transactions. Writing means filling a `Batch` inside `write()`: it is applied in one
+transaction when the block ends, or not at all if anything raises. Because a batch is data, it can be applied again
+after the map had to grow; because its expectations are checked inside the transaction, replacing a ref is a
+compare-and-set. Every value carries a checksum over its key and its bytes, which LMDB itself does not have.
+
+Tables: `nodes` (digest -> tree node, commit, root, schema, text), `refs` (branch heads and the state of staging),
+`locations` (data digest -> where its bytes lie here), `packs` (pack -> published length).
+Format: docs/formats/repository.md.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import lmdb
+import xxhash
+
+from hangar_core import files
+from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFailed
+
+TABLES: Final = ("nodes", "refs", "locations", "packs")
+_FIRST_MAP = 64 << 20
+_MAX_READERS = 1024
+_CHECK = 8
+
+
+def _seal(key: bytes, value: bytes) -> bytes:
+    return value + xxhash.xxh3_64_digest(key + value)
+
+
+def _open_seal(table: str, key: bytes, sealed: bytes) -> bytes:
+    value = sealed[:-_CHECK]
+    if xxhash.xxh3_64_digest(key + value) != sealed[-_CHECK:]:
+        raise CorruptRecord(what=f"{table}/{key.hex()}", reason="its checksum does not match")
+    return value
+
+
+class Batch:
+    """Changes to be made together. A later change of a key replaces an earlier one."""
+
+    def __init__(self) -> None:
+        self.changes: dict[str, dict[bytes, bytes | None]] = {}
+        self.expected: list[tuple[str, bytes, bytes | None, str]] = []
+
+    def put(self, table: str, key: bytes, value: bytes) -> None:
+        self.changes.setdefault(table, {})[key] = value
+
+    def put_many(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
+        self.changes.setdefault(table, {}).update(items)
+
+    def delete(self, table: str, key: bytes) -> None:
+        self.changes.setdefault(table, {})[key] = None
+
+    def expect(self, table: str, key: bytes, value: bytes | None, name: str) -> None:
+        """Require that the table holds `value` (None: nothing) under `key`, else nothing is changed: `RefChanged`."""
+        self.expected.append((table, key, value, name))
+
+
+class Reader:
+    """One snapshot of all tables."""
+
+    def __init__(self, txn: Any, tables: dict[str, Any]) -> None:
+        self._txn = txn
+        self._tables = tables
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """Return the value under `key`, or None. Raises `CorruptRecord`."""
+        sealed = self._txn.get(key, db=self._tables[table])
+        return None if sealed is None else _open_seal(table, key, bytes(sealed))
+
+    def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) in order of keys, of those keys that begin with `prefix`."""
+        with self._txn.cursor(db=self._tables[table]) as cursor:
+            if not cursor.set_range(prefix):
+                return
+            for key, sealed in cursor:
+                if not key.startswith(prefix):
+                    return
+                yield bytes(key), _open_seal(table, key, bytes(sealed))
+
+
+class Tables:
+    """The environment, opened once per directory and process; see `open_tables`."""
+
+    def __init__(self, path: Path, *, first_map: int = _FIRST_MAP) -> None:
+        self.path = path
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._active = 0
+        self._local = threading.local()
+        try:
+            self._env = lmdb.open(
+                os.fspath(path),
+                map_size=first_map,
+                max_dbs=len(TABLES),
+                max_readers=_MAX_READERS,
+                metasync=True,
+                sync=True,
+            )
+            self._tables = {name: self._env.open_db(name.encode()) for name in TABLES}
+        except lmdb.Error as why:
+            raise _translated(path, why) from why
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """Give a snapshot. Inside another `read()` of the same thread it is the same one."""
+        self._check_process()
+        outer: Reader | None = getattr(self._local, "reader", None)
+        if outer is not None:
+            yield outer
+            return
+        txn = self._begin()
+        try:
+            self._local.reader = Reader(txn, self._tables)
+            yield self._local.reader
+        except lmdb.Error as why:
+            raise _translated(self.path, why) from why
+        finally:
+            self._local.reader = None
+            txn.abort()
+            self._end()
+
+    @contextmanager
+    def write(self) -> Iterator[Batch]:
+        """Give a `Batch` that becomes visible and durable whole when the block ends; nothing of it if the block raises.
+
+        Raises `RefChanged` if an expectation does not hold, `StorageFailed` if the disk is full.
+        """
+        self._check_process()
+        batch = Batch()
+        yield batch
+        files.failpoint("tables.commit")
+        while not self._apply(batch):
+            self._resize(self._env.info()["map_size"] * 2)
+        files.failpoint("tables.committed")
+        files.note_tables(self.path / "data.mdb")
+
+    def used_bytes(self) -> int:
+        """Return the size of the database file."""
+        return (self.path / "data.mdb").stat().st_size
+
+    def close(self) -> None:
+        """Close the environment; whoever still uses it gets `ClosedError`."""
+        if self._pid == os.getpid():
+            self._env.close()
+        self._pid = -1
+
+    def _apply(self, batch: Batch) -> bool:
+        """Apply whole, or return False when the map is too small."""
+        txn = self._begin(write=True)
+        try:
+            for table, key, value, name in batch.expected:
+                sealed = txn.get(key, db=self._tables[table])
+                if (None if sealed is None else _open_seal(table, key, bytes(sealed))) != value:
+                    raise RefChanged(name=name)
+            for table, changes in batch.changes.items():
+                db = self._tables[table]
+                puts = [(key, _seal(key, value)) for key, value in sorted(changes.items()) if value is not None]
+                with txn.cursor(db=db) as cursor:
+                    cursor.putmulti(puts)
+                for key in (key for key, value in changes.items() if value is None):
+                    txn.delete(key, db=db)
+            txn.commit()
+        except lmdb.MapFullError:
+            txn.abort()
+            return False
+        except lmdb.Error as why:
+            txn.abort()
+            raise _translated(self.path, why) from why
+        except BaseException:
+            txn.abort()
+            raise
+        finally:
+            self._end()
+        return True
+
+    def _begin(self, *, write: bool = False) -> Any:
+        while True:
+            with self._changed:
+                self._active += 1
+            try:
+                return self._env.begin(write=write)
+            except lmdb.MapResizedError:
+                self._end()
+                self._resize(0)  # another process made the map grow: take its size over
+            except lmdb.ReadersFullError:
+                self._end()
+                if not self._env.reader_check():  # slots of dead processes were freed, or there is really no room
+                    raise
+            except lmdb.Error as why:
+                self._end()
+                raise _translated(self.path, why) from why
+
+    def _end(self) -> None:
+        with self._changed:
+            self._active -= 1
+            self._changed.notify_all()
+
+    def _resize(self, size: int) -> None:
+        """Change the map while no transaction of this process is open. Page-aligned by LMDB."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._active == 0)
+            self._env.set_mapsize(size)
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            raise ClosedError(what="database handle")
+
+
+_open: dict[tuple[int, int, int], Tables] = {}
+_inherited: list[dict[tuple[int, int, int], Tables]] = []
+_opening = threading.Lock()
+
+
+def open_tables(path: Path) -> Tables:
+    """Return the environment in `path`: the same object for the same directory, since LMDB forbids opening one twice.
+
+    After a fork the child gets an environment of its own.
+    """
+    try:
+        stat = path.stat()
+    except OSError as why:
+        raise CorruptRecord(what=str(path), reason="the database directory is missing") from why
+    key = (stat.st_dev, stat.st_ino, os.getpid())
+    with _opening:
+        if key not in _open:
+            _open[key] = Tables(path)
+        return _open[key]
+
+
+def forget_tables(path: Path) -> None:
+    """Close the environment in `path` if this process has it open: the directory is about to be removed."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return
+    with _opening:
+        tables = _open.pop((stat.st_dev, stat.st_ino, os.getpid()), None)
+    if tables is not None:
+        tables.close()
+
+
+def _after_fork() -> None:
+    # A child may not touch the parent's environments, not even to close them; keeping them referenced sees to that.
+    global _opening
+    _inherited.append(dict(_open))
+    _open.clear()
+    _opening = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _translated(path: Path, why: lmdb.Error) -> CorruptRecord | StorageFailed:
+    if isinstance(why, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.InvalidError | lmdb.VersionMismatchError):
+        return CorruptRecord(what=str(path), reason=str(why))
+    text = str(why)
+    return StorageFailed(path=path, reason="the disk is full" if "No space" in text else text)
