@@ -1,0 +1,47 @@
+"""Reading and writing commits and what they contain, through `Objects`."""
+
+from __future__ import annotations
+
+from hangar_core.hashing import digests
+from hangar_core.hashing.schemas import decode_schema, encode_schema
+from hangar_core.history import tree
+from hangar_core.history.objects import Objects
+from hangar_core.model import Arrayset, Commit, CommitId, Digest, Root
+from hangar_core.records.commits import ArraysetRow, decode_commit, decode_root, encode_commit, encode_root
+
+
+def read_commit(objects: Objects, commit: CommitId) -> Commit:
+    """Return a commit. Raises `CorruptRecord`."""
+    return decode_commit(objects.get(commit))
+
+
+def write_commit(objects: Objects, commit: Commit) -> CommitId:
+    """Hold a commit for the next transaction and return its id."""
+    return CommitId(objects.put(digests.COMMIT, encode_commit(commit)))
+
+
+def read_root(objects: Objects, root: Digest) -> Root:
+    """Return the content of a commit, schemas included; reads no tree."""
+    rows, metadata, metadata_count = decode_root(objects.get(root))
+    arraysets = {
+        row.name: Arrayset(decode_schema(objects.get(row.schema)), row.tree, row.count, row.options) for row in rows
+    }
+    return Root(arraysets, metadata, metadata_count)
+
+
+def root_of(objects: Objects, commit: CommitId | None) -> Root:
+    """Return the content of a commit, or the content with which every history begins."""
+    if commit is None:
+        return Root({}, tree.empty(objects), 0)
+    return read_root(objects, read_commit(objects, commit).root)
+
+
+def write_root(objects: Objects, root: Root) -> Digest:
+    """Hold the content of a commit for the next transaction."""
+    rows = [
+        ArraysetRow(
+            name, objects.put(digests.SCHEMA, encode_schema(one.schema)), one.tree, one.count, dict(one.options)
+        )
+        for name, one in root.arraysets.items()
+    ]
+    return objects.put(digests.ROOT, encode_root(rows, root.metadata, root.metadata_count))

@@ -1,0 +1,75 @@
+"""Content-addressed records: put by value, got by digest, verified on every read.
+
+What a writer makes is held back until a commit writes it in its one transaction; reads see it at once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from hangar_core.errors import CorruptRecord
+from hangar_core.hashing import digests
+from hangar_core.model import Digest
+from hangar_core.records.nodes import Node, decode_node, encode_node
+from hangar_core.storage.tables import Batch, Tables
+
+_CACHED_NODES = 8192
+
+
+class Objects:
+    """The `nodes` table, with a bounded cache of parsed tree nodes."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._cache: OrderedDict[Digest, Node] = OrderedDict()
+        self._pending: dict[Digest, bytes] = {}
+
+    def get(self, digest: Digest) -> bytes:
+        """Return the canonical bytes with that digest. Raises `CorruptRecord` when they are missing or other ones."""
+        data = self._pending.get(digest)
+        if data is not None:
+            return data
+        with self._tables.read() as reader:
+            data = reader.get("nodes", digest)
+        if data is None:
+            raise CorruptRecord(what=digests.text(digest), reason="it is missing")
+        code = digests.code_of(digest)
+        if code not in digests.DOMAINS or digests.compute(code, data) != digest:
+            raise CorruptRecord(what=digests.text(digest), reason="its content has another digest")
+        return data
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the record is here."""
+        if digest in self._pending:
+            return True
+        with self._tables.read() as reader:
+            return reader.get("nodes", digest) is not None
+
+    def put(self, code: int, data: bytes) -> Digest:
+        """Hold a record for the next `flush` and return its digest."""
+        digest = digests.compute(code, data)
+        self._pending[digest] = data
+        return digest
+
+    def get_node(self, digest: Digest) -> Node:
+        """Return a tree node, parsed."""
+        cache = self._cache
+        node = cache.get(digest)
+        if node is None:
+            node = decode_node(self.get(digest))
+            cache[digest] = node
+            if len(cache) > _CACHED_NODES:
+                cache.popitem(last=False)
+        return node
+
+    def put_node(self, node: Node) -> Digest:
+        """Hold a tree node for the next `flush`."""
+        return self.put(digests.NODE, encode_node(node))
+
+    def flush(self, batch: Batch) -> None:
+        """Add what is held to the transaction of a commit."""
+        batch.put_many("nodes", self._pending.items())
+
+    def clear_pending(self) -> None:
+        """Forget what is held: it was written, or the commit was given up."""
+        self._pending.clear()

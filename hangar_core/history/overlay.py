@@ -1,0 +1,170 @@
+"""What is staged, in memory: the base commit's trees with the changes laid over them. Pure: no log, no data.
+
+An overlay is exact at all times: setting a sample to what the base has already takes the change back, so that "clean"
+means that a commit would record nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hangar_core.history import tree
+from hangar_core.history.objects import Objects
+from hangar_core.model import Arrayset, ArraysetChange, CommitId, Digest, Root, Schema, Status
+
+
+class KeyOverlay:
+    """Changes over one tree: key -> new digest, or None where the key was removed."""
+
+    def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
+        self._objects = objects
+        self.base = base
+        self.base_count = base_count
+        self.changes: dict[bytes, Digest | None] = {}
+        self.count = base_count
+
+    def get(self, key: bytes) -> Digest | None:
+        """Return the digest under `key`, staged or committed."""
+        if key in self.changes:
+            return self.changes[key]
+        return self._in_base(key)
+
+    def set(self, key: bytes, digest: Digest | None) -> None:
+        """Set or, with None, remove a key."""
+        before = self.get(key)
+        if before == digest:
+            return
+        self.count += (digest is not None) - (before is not None)
+        self.changes.pop(key, None)  # a key that comes back comes back at the end
+        if self._in_base(key) != digest:
+            self.changes[key] = digest
+
+    def items(self) -> Iterator[tuple[bytes, Digest]]:
+        """Yield (key, digest): committed ones in order of keys, then new ones in the order in which they came.
+
+        What is staged while this runs is not seen by it.
+        """
+        changes = dict(self.changes)
+        in_base = set()
+        if self.base_count:
+            for key, digest in tree.items(self._objects, self.base):
+                if key not in changes:
+                    yield key, digest
+                    continue
+                in_base.add(key)
+                changed = changes[key]
+                if changed is not None:
+                    yield key, changed
+        for key, staged in changes.items():
+            if staged is not None and key not in in_base:
+                yield key, staged
+
+    def tallies(self) -> tuple[int, int, int]:
+        """Return how many keys were (added, deleted, mutated)."""
+        added = deleted = mutated = 0
+        for key, digest in self.changes.items():
+            if digest is None:
+                deleted += 1
+            elif self._in_base(key) is None:
+                added += 1
+            else:
+                mutated += 1
+        return added, deleted, mutated
+
+    def tree(self) -> Digest:
+        """Return the root of the tree with all changes applied, held in `Objects`."""
+        edits = sorted(self.changes.items())
+        if not self.base_count:
+            return tree.build(self._objects, [(key, digest) for key, digest in edits if digest is not None])
+        return tree.apply(self._objects, self.base, edits)
+
+    def _in_base(self, key: bytes) -> Digest | None:
+        return tree.lookup(self._objects, self.base, key) if self.base_count else None
+
+
+@dataclass(slots=True)
+class StagedArrayset:
+    """An arrayset of the staging area; `base` is the committed one whose samples it started with."""
+
+    schema: Schema
+    options: Mapping[str, str]
+    base: Arrayset | None
+    samples: KeyOverlay
+
+    @property
+    def changed(self) -> bool:
+        if self.base is None or self.samples.changes:
+            return True
+        return self.base.schema != self.schema or self.base.options != self.options
+
+
+class Overlay:
+    """All that is staged over one base commit."""
+
+    def __init__(self, objects: Objects, root: Root) -> None:
+        self._objects = objects
+        self.root = root
+        self.arraysets: dict[str, StagedArrayset] = {
+            name: StagedArrayset(one.schema, one.options, one, KeyOverlay(objects, one.tree, one.count))
+            for name, one in root.arraysets.items()
+        }
+        self.metadata = KeyOverlay(objects, root.metadata, root.metadata_count)
+
+    def put_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
+        """Create an arrayset without samples, or change schema and options of the one that is there."""
+        there = self.arraysets.get(name)
+        if there is not None:
+            there.schema, there.options = schema, dict(options)
+            return
+        self.arraysets[name] = StagedArrayset(schema, dict(options), None, KeyOverlay(self._objects, self.empty, 0))
+
+    def remove_arrayset(self, name: str) -> None:
+        del self.arraysets[name]
+
+    @property
+    def empty(self) -> Digest:
+        return tree.empty(self._objects)
+
+    def content(self) -> Root:
+        """Return what a commit would contain; changed trees are held in `Objects`."""
+        arraysets = {}
+        for name, staged in self.arraysets.items():
+            if staged.base is not None and not staged.changed:
+                arraysets[name] = staged.base
+            else:
+                samples = staged.samples
+                arraysets[name] = Arrayset(staged.schema, samples.tree(), samples.count, staged.options)
+        return Root(arraysets, self.metadata.tree(), self.metadata.count)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is staged."""
+        if self.metadata.changes or self.arraysets.keys() != self.root.arraysets.keys():
+            return False
+        return not any(staged.changed for staged in self.arraysets.values())
+
+    def status(self, branch: str, base: CommitId | None) -> Status:
+        """Return what is staged, arrayset by arrayset."""
+        changes = []
+        for name in sorted(self.root.arraysets.keys() | self.arraysets.keys()):
+            change = self._arrayset_change(name)
+            if change is not None:
+                changes.append(change)
+        added, deleted, mutated = self.metadata.tallies()
+        return Status(branch, base, tuple(changes), added, deleted, mutated)
+
+    def _arrayset_change(self, name: str) -> ArraysetChange | None:
+        before, now = self.root.arraysets.get(name), self.arraysets.get(name)
+        if now is None:
+            assert before is not None
+            return ArraysetChange(name, before.schema, before.options, "deleted", deleted=before.count)
+        added, deleted, mutated = now.samples.tallies()
+        if before is None:
+            return ArraysetChange(name, now.schema, now.options, "added", added, deleted, mutated)
+        if now.base is None:  # removed and created anew under the same name: the old samples are gone
+            return ArraysetChange(name, now.schema, now.options, "mutated", added, before.count, mutated)
+        if not now.changed:
+            return None
+        same = before.schema == now.schema and before.options == now.options
+        return ArraysetChange(name, now.schema, now.options, "same" if same else "mutated", added, deleted, mutated)

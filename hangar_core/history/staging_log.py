@@ -1,0 +1,118 @@
+"""The staging log as a file: appended to while staging, replayed by whoever opens it next, started anew by a commit.
+
+`read_log` only reads, so that `status` needs no lock. `StagingLog` is for the holder of the writer lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hangar_core import files
+from hangar_core.errors import CorruptRecord
+from hangar_core.model import CommitId
+from hangar_core.records import staging as records
+from hangar_core.records.staging import Begin, Frame
+from hangar_core.storage.host import boot_id
+
+
+@dataclass(frozen=True, slots=True)
+class LogContent:
+    """What a log of the generation that counts holds: whole frames in order, and where they end."""
+
+    begin: Begin
+    frames: tuple[Frame, ...]
+    end: int
+    synced_end: int  # everything before this place was made durable, data included
+
+
+def read_log(path: Path, generation: int) -> LogContent | None:
+    """Return the content of the staging log, or None when nothing of this generation is staged.
+
+    Raises `CorruptRecord` when bytes that had been made durable are damaged: they are never cut off silently.
+    """
+    try:
+        log = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    first = records.decode_frame(log, 0, generation)
+    if first is None or first.operation != records.BEGIN:
+        if records.synced_behind(log, generation, 0):
+            raise _damaged(path, 0)
+        return None
+    begin = records.decode_begin(first.payload)
+    if begin.generation < generation:
+        return None  # it was committed, or dropped; only starting it anew did not get to the disk
+    if begin.generation > generation:
+        raise CorruptRecord(what=str(path), reason="it belongs to a later state of the database")
+    frames = tuple(records.frames(log, generation, first.end))
+    end = frames[-1].end if frames else first.end
+    if end < len(log) and records.synced_behind(log, generation, end):
+        raise _damaged(path, end)
+    synced = [frame.end for frame in frames if frame.operation == records.SYNCED]
+    return LogContent(begin, frames, end, synced[-1] if synced else 0)
+
+
+class StagingLog:
+    """The writer's end of the log. The file is created with the first record of a generation."""
+
+    def __init__(self, path: Path, generation: int, branch: str, base: CommitId | None) -> None:
+        self._path = path
+        self._generation = generation
+        self._branch = branch
+        self._base = base
+        self._file: files.AppendFile | None = None
+        self._marked_at = -1
+
+    def resume(self, end: int, boot: str) -> None:
+        """Go on behind the frames that were replayed; what comes after them is cut off."""
+        if self._path.stat().st_size > end:
+            files.truncate(self._path, end)
+        self._file = files.AppendFile(self._path, "log", end=end)
+        if boot != boot_id():
+            self.append(records.BOOT, records.encode_boot(boot_id()))
+
+    def append(self, operation: int, payload: bytes) -> None:
+        """Write one record; when this returns it survives the death of the process."""
+        out = self._file or self._open()
+        if out.end == 0:
+            begin = Begin(self._generation, self._branch, self._base, boot_id())
+            out.write(records.encode_frame(records.BEGIN, records.encode_begin(begin), self._generation, 0))
+        out.write(records.encode_frame(operation, payload, self._generation, out.end))
+
+    def sync(self) -> None:
+        """Make all records durable and then say so in a mark. The data they name must be durable already."""
+        out = self._file
+        if out is None or self._marked_at == out.end:
+            return
+        out.sync()
+        self.append(records.SYNCED, b"")
+        self._marked_at = out.end
+
+    def recycle(self, generation: int, branch: str, base: CommitId | None) -> None:
+        """Start anew for a later generation. Doing it twice, or not getting to it, changes nothing."""
+        self._generation, self._branch, self._base = generation, branch, base
+        if self._file is not None:
+            self._file.restart()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _open(self) -> files.AppendFile:
+        if self._path.exists():  # frames of an older generation, which mean nothing any more
+            out = files.AppendFile(self._path, "log", end=0)
+            out.restart()
+        else:
+            out = files.AppendFile(self._path, "log")
+            files.sync_directory(self._path.parent)
+        self._file = out
+        return out
+
+
+def _damaged(path: Path, at: int) -> CorruptRecord:
+    return CorruptRecord(
+        what=f"{path} at byte {at}",
+        reason="bytes that had been made durable are damaged",
+        hint="keep a copy of the file, then remove it to go on from the last commit",
+    )

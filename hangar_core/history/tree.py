@@ -1,0 +1,270 @@
+"""The record tree: a sorted map from key to digest as a content-defined, content-addressed tree.
+
+Building, editing and comparing cost what changes; opening costs one node. The shape depends on the keys alone (see
+`chunking`), so the root digest identifies the content. Nothing here reads data, and nothing builds a dict of all keys.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from hangar_core.errors import CorruptRecord
+from hangar_core.history.chunking import FANOUT, cuts, is_boundary
+from hangar_core.history.objects import Objects
+from hangar_core.model import Digest
+from hangar_core.records.nodes import Node
+
+# (key, digest, samples below): an entry of a node, whatever its level
+Entry = tuple[bytes, Digest, int]
+# key -> the new digest and count, or None to remove it
+LevelEdits = list[tuple[bytes, tuple[Digest, int] | None]]
+
+
+def empty(objects: Objects) -> Digest:
+    """Return the root of the tree without entries."""
+    return objects.put_node(Node(0, (), (), None, FANOUT))
+
+
+def build(objects: Objects, entries: Sequence[tuple[bytes, Digest]]) -> Digest:
+    """Return the root over entries in strictly ascending order of keys."""
+    if not entries:
+        return empty(objects)
+    return _build_up(objects, [(key, digest, 1) for key, digest in entries], 0)
+
+
+def count(objects: Objects, root: Digest) -> int:
+    """Return the number of keys; reads one node."""
+    return objects.get_node(root).total
+
+
+def lookup(objects: Objects, root: Digest, key: bytes) -> Digest | None:
+    """Return the digest under `key`, or None."""
+    get_node = objects.get_node
+    node = get_node(root)
+    while node.counts is not None:
+        at = bisect_left(node.keys, key)
+        if at == len(node.keys):
+            return None
+        node = get_node(node.digests[at])
+    keys = node.keys
+    at = bisect_left(keys, key)
+    return node.digests[at] if at < len(keys) and keys[at] == key else None
+
+
+def items(objects: Objects, root: Digest) -> Iterator[tuple[bytes, Digest]]:
+    """Yield (key, digest) in order of keys, holding one node a level."""
+    node = objects.get_node(root)
+    if node.counts is None:
+        yield from zip(node.keys, node.digests, strict=True)
+        return
+    for child in node.digests:
+        yield from items(objects, child)
+
+
+def apply(objects: Objects, root: Digest, edits: Sequence[tuple[bytes, Digest | None]]) -> Digest:
+    """Return the root after `edits` (strictly ascending keys; None removes), rewriting touched nodes only.
+
+    Removing a key that is not there changes nothing.
+    """
+    if not edits:
+        return root
+    height = objects.get_node(root).level
+    level_edits: LevelEdits = [(key, None if digest is None else (digest, 1)) for key, digest in edits]
+    for level in range(height + 1):
+        level_edits = _apply_level(objects, root, level, level_edits)
+        if not level_edits:
+            return root
+    top = [(key, *value) for key, value in level_edits if value is not None]
+    if not top:
+        return empty(objects)
+    if len(top) > 1:
+        return _build_up(objects, top, height + 1)
+    return _without_single_parents(objects, top[0][1])
+
+
+def diff(objects: Objects, old: Digest, new: Digest) -> Iterator[tuple[bytes, Digest | None, Digest | None]]:
+    """Yield (key, old digest, new digest) where the trees differ, in order of keys, skipping equal subtrees unread."""
+    left, right = _Frontier(objects, old), _Frontier(objects, new)
+    while left.stack or right.stack:
+        one = left.stack[-1] if left.stack else None
+        two = right.stack[-1] if right.stack else None
+        if one is not None and two is not None and one == two:
+            left.stack.pop()
+            right.stack.pop()
+            continue
+        level_one = one[0] if one else -1
+        level_two = two[0] if two else -1
+        if level_one >= 0 or level_two >= 0:
+            # The taller side is opened, so that equal subtrees meet at equal height.
+            if level_one >= level_two:
+                left.expand()
+            if level_two >= level_one:
+                right.expand()
+        elif two is None or (one is not None and one[1] < two[1]):
+            assert one is not None
+            left.stack.pop()
+            yield one[1], one[2], None
+        elif one is None or two[1] < one[1]:
+            right.stack.pop()
+            yield two[1], None, two[2]
+        else:
+            left.stack.pop()
+            right.stack.pop()
+            yield one[1], one[2], two[2]
+
+
+class _Frontier:
+    """What of a tree is still to be compared: (level, last key, digest), next on top; level -1 is a single entry."""
+
+    def __init__(self, objects: Objects, root: Digest) -> None:
+        self._objects = objects
+        node = objects.get_node(root)
+        self.stack: list[tuple[int, bytes, Digest]] = [(node.level, node.keys[-1], root)] if node.keys else []
+
+    def expand(self) -> None:
+        _, _, digest = self.stack.pop()
+        node = self._objects.get_node(digest)
+        below = node.level - 1
+        self.stack += [(below, *entry) for entry in zip(reversed(node.keys), reversed(node.digests), strict=True)]
+
+
+def _build_up(objects: Objects, entries: list[Entry], level: int) -> Digest:
+    """Return the root over the entries of a whole level."""
+    while True:
+        entries = _chunk(objects, entries, level)
+        if len(entries) == 1:
+            return _without_single_parents(objects, entries[0][1])
+        level += 1
+
+
+def _without_single_parents(objects: Objects, root: Digest) -> Digest:
+    """The root is the lowest node that has everything below it, so that equal content has one root."""
+    node = objects.get_node(root)
+    while node.level and len(node.keys) == 1:
+        root = node.digests[0]
+        node = objects.get_node(root)
+    return root
+
+
+def _chunk(objects: Objects, entries: Sequence[Entry], level: int) -> list[Entry]:
+    """Cut the entries of one level into nodes, and return those as entries of the next."""
+    if not entries:
+        return []
+    keys, digests, counts = zip(*entries, strict=True)
+    made = []
+    start = 0
+    for end in cuts(keys, level):
+        below = counts[start:end] if level else None
+        node = Node(level, keys[start:end], digests[start:end], below, FANOUT)
+        made.append((keys[end - 1], objects.put_node(node), node.total))
+        start = end
+    return made
+
+
+def _apply_level(objects: Objects, root: Digest, level: int, edits: LevelEdits) -> LevelEdits:
+    """Apply edits to the nodes of one level of the old tree; return what that means for the level above."""
+    cursor = _LevelCursor(objects, root, level)
+    above: dict[bytes, tuple[Digest, int] | None] = {}
+    at = 0
+    while at < len(edits):
+        cursor.seek(edits[at][0])
+        # A node that ends at a forced cut hangs together with the one behind it.
+        while (before := cursor.key_before()) is not None and not is_boundary(before, level):
+            cursor.back()
+        entries: list[Entry] = []
+        replaced: dict[bytes, tuple[Digest, int]] = {}
+        while True:
+            node = cursor.node
+            last = not cursor.has_next()
+            if node.keys:
+                replaced[node.keys[-1]] = (cursor.digest, node.total)
+            at = _merge(node, edits, at, entries, to_the_end=last)
+            if last or not entries or is_boundary(entries[-1][0], level):
+                break
+            cursor.forward()
+        made = {key: (digest, total) for key, digest, total in _chunk(objects, entries, level)}
+        for key, was in replaced.items():
+            if made.get(key) == was:
+                del made[key]
+            elif key not in made:
+                above[key] = None
+        above.update(made)
+    return sorted(above.items(), key=lambda item: item[0])
+
+
+def _merge(node: Node, edits: LevelEdits, at: int, out: list[Entry], *, to_the_end: bool) -> int:
+    """Append the node's entries to `out` with the edits that fall into it; return the index of the next edit."""
+    counts = node.counts if node.counts is not None else (1,) * len(node.keys)
+    for key, digest, total in zip(node.keys, node.digests, counts, strict=True):
+        while at < len(edits) and edits[at][0] < key:
+            at = _take(edits, at, out)
+        if at < len(edits) and edits[at][0] == key:
+            at = _take(edits, at, out)
+        else:
+            out.append((key, digest, total))
+    while to_the_end and at < len(edits):
+        at = _take(edits, at, out)
+    return at
+
+
+def _take(edits: LevelEdits, at: int, out: list[Entry]) -> int:
+    key, value = edits[at]
+    if value is not None:
+        out.append((key, *value))
+    return at + 1
+
+
+class _LevelCursor:
+    """Moves along the nodes of one level. The path holds (node, digest, index of the child taken)."""
+
+    def __init__(self, objects: Objects, root: Digest, level: int) -> None:
+        self._objects = objects
+        self._level = level
+        self._path: list[tuple[Node, int]] = []
+        self._root = root
+        self.digest = root
+        self.node = objects.get_node(root)
+        if self.node.level < level:
+            raise CorruptRecord(what="record tree", reason="a node has the wrong level")
+
+    def seek(self, key: bytes) -> None:
+        """Go to the node into which `key` belongs: the first that ends at or behind it, or the last."""
+        self._path.clear()
+        self.digest, self.node = self._root, self._objects.get_node(self._root)
+        while self.node.level > self._level:
+            self._down(min(bisect_left(self.node.keys, key), len(self.node.keys) - 1))
+
+    def key_before(self) -> bytes | None:
+        """Return the last key of the node before this one, if there is one."""
+        for node, at in reversed(self._path):
+            if at > 0:
+                return node.keys[at - 1]
+        return None
+
+    def has_next(self) -> bool:
+        return any(at + 1 < len(node.keys) for node, at in self._path)
+
+    def forward(self) -> None:
+        self._step(1)
+
+    def back(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        while True:
+            node, at = self._path.pop()
+            if 0 <= at + by < len(node.keys):
+                break
+        self.node = node
+        self._down(at + by)
+        while self.node.level > self._level:
+            self._down(0 if by > 0 else len(self.node.keys) - 1)
+
+    def _down(self, at: int) -> None:
+        parent = self.node
+        self._path.append((parent, at))
+        self.digest = parent.digests[at]
+        self.node = self._objects.get_node(self.digest)
+        if self.node.level != parent.level - 1:
+            raise CorruptRecord(what="record tree", reason="a node has the wrong level")
