@@ -1,0 +1,144 @@
+"""Text kept with the data: `co.metadata`, a mapping from plain names or integers to any Unicode text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import NoReturn, Self
+
+from hangar_core.arraysets.closing import is_closed
+from hangar_core.arraysets.session import CommittedKeys, KeyView, ReadSession, WriteSession
+from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound
+from hangar_core.model import Digest, Root, SampleKey
+from hangar_core.names import check_metadata_key
+from hangar_core.records.keys import decode_key, encode_key
+
+# The metadata count as entered under a name that no arrayset can have.
+_ENTERED = ""
+
+
+class MetadataReader:
+    """The metadata of a commit. Integer keys come before text keys."""
+
+    def __init__(self, session: ReadSession, keys: KeyView) -> None:
+        self._session = session
+        self._keys_read = keys
+        session.handles.add(self)
+
+    @classmethod
+    def committed(cls, session: ReadSession, root: Root) -> Self:
+        """Return a handle on the metadata of a commit."""
+        return cls(session, CommittedKeys(session.objects, root.metadata, root.metadata_count))
+
+    @property
+    def _keys(self) -> KeyView:
+        return self._keys_read
+
+    @property
+    def iswriteable(self) -> bool:
+        """Whether metadata can be added through this handle."""
+        return False
+
+    def __len__(self) -> int:
+        return self._keys.count
+
+    def __contains__(self, key: object) -> bool:
+        return self._find(key) is not None
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        return self.keys()
+
+    def __getitem__(self, key: SampleKey) -> str:
+        digest = self._find(key)
+        if digest is None:
+            raise MetadataNotFound(key=key)
+        return self._session.objects.get(digest).decode()
+
+    def get(self, key: SampleKey) -> str:
+        """Return the text under `key`. Raises `MetadataNotFound` (a `KeyError`)."""
+        return self[key]
+
+    def keys(self) -> Iterator[SampleKey]:
+        """Yield the keys."""
+        return (decode_key(key) for key, _ in self._keys.items())
+
+    def values(self) -> Iterator[str]:
+        """Yield the texts in order of keys."""
+        return (self._session.objects.get(digest).decode() for _, digest in self._keys.items())
+
+    def items(self) -> Iterator[tuple[SampleKey, str]]:
+        """Yield (key, text)."""
+        return zip(self.keys(), self.values(), strict=True)
+
+    def _find(self, key: object) -> Digest | None:
+        try:
+            return self._keys.get(encode_key(check_metadata_key(key)))
+        except InvalidName:
+            return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("metadata handles cannot be pickled; open the repository in the other process")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} pieces)"
+
+
+class MetadataWriter(MetadataReader):
+    """The metadata of the staging area."""
+
+    _session: WriteSession
+
+    def __init__(self, session: WriteSession) -> None:
+        super().__init__(session, session.staging.overlay.metadata)
+
+    @property
+    def _keys(self) -> KeyView:
+        return self._session.staging.overlay.metadata
+
+    @property
+    def iswriteable(self) -> bool:
+        return True
+
+    def __setitem__(self, key: SampleKey, value: str) -> None:
+        self.add(key, value)
+
+    def add(self, key: SampleKey, value: str) -> SampleKey:
+        """Stage a piece of text and return its key. Raises `InvalidName`, `InvalidData` when `value` is no text."""
+        checked = check_metadata_key(key)
+        if not isinstance(value, str):
+            raise InvalidData(f"Metadata values are text, not {type(value).__name__}.")
+        try:
+            value.encode()
+        except UnicodeEncodeError as why:
+            raise InvalidData("This text holds half of a surrogate pair, which no encoding can store.") from why
+        if self._find(checked) is None or self[checked] != value:
+            self._session.staging.stage_metadata(encode_key(checked), value)
+        return checked
+
+    def __delitem__(self, key: SampleKey) -> None:
+        self.remove(key)
+
+    def remove(self, key: SampleKey) -> SampleKey:
+        """Remove a piece of text and return its key. Raises `MetadataNotFound`."""
+        if self._find(key) is None:
+            raise MetadataNotFound(key=key)
+        self._session.staging.stage_metadata(encode_key(key), None)
+        return key
+
+    def __enter__(self) -> Self:
+        self._session.enter(_ENTERED)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not is_closed(self):
+            self._session.leave(_ENTERED)

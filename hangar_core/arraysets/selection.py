@@ -1,0 +1,123 @@
+"""The grammar of `co[...]`: which arraysets, which samples, and in which shape the answer comes.
+
+Arraysets: a name, several names, or all (`...` or `:`). Samples: a name or several. One of each is an array; several of
+one kind a list or a namedtuple; several of both a list of namedtuples.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hangar_core.errors import InvalidInput
+from hangar_core.model import SampleKey
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hangar_core.arraysets.reader import ArraysetDataReader
+    from hangar_core.arraysets.writer import ArraysetDataWriter
+
+
+class _Lookup(Protocol):
+    def keys(self) -> list[str]: ...
+
+    def __getitem__(self, name: str) -> ArraysetDataReader: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A parsed index. `samples` is None when whole arraysets were asked for."""
+
+    arraysets: tuple[str, ...]
+    one_arrayset: bool
+    samples: tuple[SampleKey, ...] | None
+    one_sample: bool
+
+
+def parse(index: object, names: Sequence[str]) -> Selection:
+    """Read an index of `co[...]`; `names` are the arraysets there are. Raises `InvalidInput`."""
+    if isinstance(index, tuple) and len(index) == 2:
+        chosen, keys = index
+        if isinstance(keys, list | tuple):
+            return Selection(*_arraysets(chosen, names), tuple(keys), one_sample=False)
+        return Selection(*_arraysets(chosen, names), (keys,), one_sample=True)
+    if isinstance(index, tuple) and len(index) > 2:
+        raise InvalidInput("co[...] takes arraysets and samples: co['images', 'cat/001'] or co['images', ['a', 'b']].")
+    return Selection(*_arraysets(index, names), None, one_sample=False)
+
+
+def _arraysets(chosen: object, names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    if isinstance(chosen, str):
+        return (chosen,), True
+    if chosen is Ellipsis or chosen == slice(None):
+        return tuple(names), False
+    if isinstance(chosen, list | tuple) and all(isinstance(name, str) for name in chosen):
+        return tuple(chosen), False
+    raise InvalidInput(f"`{chosen!r}` names no arraysets: give a name, a list of names, `...` or `:`.")
+
+
+def select(arraysets: _Lookup, index: object) -> Any:
+    """Answer `co[index]`. Raises `ArraysetNotFound`, `SampleNotFound`, `InvalidInput`."""
+    return answer(arraysets, index, lambda aset, key: aset[key])
+
+
+def answer(
+    arraysets: _Lookup, index: object, read: Callable[[ArraysetDataReader, SampleKey], NDArray[Any] | None]
+) -> Any:
+    """Answer an index, with `read` to get each sample."""
+    wanted = parse(index, arraysets.keys())
+    handles = [arraysets[name] for name in wanted.arraysets]
+    if wanted.samples is None:
+        return handles[0] if wanted.one_arrayset else _tuple_type(wanted.arraysets)(*handles)
+    if wanted.one_arrayset:
+        found: list[Any] = [read(handles[0], key) for key in wanted.samples]
+    else:
+        kind = _tuple_type(wanted.arraysets)
+        found = [kind(*(read(handle, key) for handle in handles)) for key in wanted.samples]
+    return found[0] if wanted.one_sample else found
+
+
+def assign(arraysets: Any, index: object, value: Any) -> None:
+    """Carry out `co[index] = value`. Everything is checked before anything is staged.
+
+    Raises `SyntaxError` for several arraysets and several samples together, `TypeError` when several values are needed
+    and `value` is no list or tuple, `InvalidInput` when their number differs, `InvalidData`.
+    """
+    from hangar_core.storage.validation import check_fits
+
+    wanted = parse(index, arraysets.keys())
+    if wanted.samples is None:
+        arraysets[wanted.arraysets[0] if wanted.arraysets else ""] = value  # refused there, in the documented words
+        return
+    if wanted.one_arrayset and wanted.one_sample:
+        arraysets[wanted.arraysets[0]].add(value, wanted.samples[0])
+        return
+    if not wanted.one_arrayset and not wanted.one_sample:
+        raise SyntaxError("Set several samples of one arrayset, or one sample of several arraysets, not both at once.")
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"Several values are needed: give a list or tuple, not {type(value).__name__}.")
+    places = [(arraysets[name], key) for name in wanted.arraysets for key in wanted.samples]
+    if len(places) != len(value) or not places:
+        raise InvalidInput(f"{len(places)} places and {len(value)} values do not match.")
+    pairs: list[tuple[ArraysetDataWriter, SampleKey, NDArray[Any]]] = [
+        (aset, key, check_fits(aset.schema, one)) for (aset, key), one in zip(places, value, strict=True)
+    ]
+    for aset, key, array in pairs:
+        aset.add(array, key)
+
+
+def _tuple_type(names: Sequence[str]) -> Callable[..., Any]:
+    kind = namedtuple("ArraysetData", names, rename=True)  # type: ignore[misc]  # the names are known at run time only
+    fields: tuple[str, ...] = kind._fields
+    if fields != tuple(names):
+        warnings.warn(
+            "Arrayset names contains characters which are invalid as namedtuple fields. They are replaced by "
+            "their position: " + ", ".join(f"{old} is {new}" for old, new in zip(names, fields, strict=True)),
+            UserWarning,
+            stacklevel=4,
+        )
+    return kind

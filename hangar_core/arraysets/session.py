@@ -1,0 +1,77 @@
+"""What the handles of one checkout share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from hangar_core.arraysets.closing import Handles
+from hangar_core.history import tree
+from hangar_core.history.objects import Objects
+from hangar_core.history.staging import StagingArea
+from hangar_core.model import Digest
+from hangar_core.storage.datastore import DataReader
+
+
+class KeyView(Protocol):
+    """Keys and digests, committed or staged."""
+
+    @property
+    def count(self) -> int: ...
+
+    def get(self, key: bytes) -> Digest | None: ...
+
+    def items(self) -> Iterator[tuple[bytes, Digest]]: ...
+
+
+class CommittedKeys:
+    """The keys of one tree."""
+
+    def __init__(self, objects: Objects, root: Digest, count: int) -> None:
+        self._objects = objects
+        self._root = root
+        self.count = count
+
+    def get(self, key: bytes) -> Digest | None:
+        return tree.lookup(self._objects, self._root, key)
+
+    def items(self) -> Iterator[tuple[bytes, Digest]]:
+        return tree.items(self._objects, self._root)
+
+
+class ReadSession:
+    """Of a reader: records, data, and the handles to be closed with it."""
+
+    def __init__(self, objects: Objects, data: DataReader) -> None:
+        self.objects = objects
+        self.data = data
+        self.handles = Handles()
+
+
+class WriteSession(ReadSession):
+    """Of a writer: also the staging area, and which arraysets are inside a `with` block."""
+
+    def __init__(self, staging: StagingArea) -> None:
+        super().__init__(staging.objects, staging.data)
+        self.store = staging.data
+        self.staging = staging
+        self._entered: dict[str, int] = {}
+
+    def enter(self, name: str) -> None:
+        self._entered[name] = self._entered.get(name, 0) + 1
+
+    def leave(self, name: str) -> None:
+        """Leave one `with` block; when the last one is left, everything staged is made durable."""
+        self._entered[name] -= 1
+        if not self._entered[name]:
+            del self._entered[name]
+        if not self._entered:
+            self.staging.sync()
+
+    def is_entered(self, name: str) -> bool:
+        return name in self._entered
+
+    @property
+    def any_entered(self) -> bool:
+        """Whether any arrayset is inside a `with` block (the metadata do not count)."""
+        return any(name for name in self._entered)

@@ -1,0 +1,184 @@
+"""Checkouts: a point of the history for reading, or the staging area for writing."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from hangar_core.arraysets.closing import ClosedCheckout, is_closed
+from hangar_core.arraysets.collection import Arraysets, ArraysetsReader
+from hangar_core.arraysets.metadata import MetadataReader, MetadataWriter
+from hangar_core.arraysets.selection import answer, assign, select
+from hangar_core.arraysets.session import ReadSession, WriteSession
+from hangar_core.errors import SampleNotFound
+from hangar_core.hashing import digests
+from hangar_core.history.commits import root_of
+from hangar_core.history.objects import Objects
+from hangar_core.history.staging import StagingArea
+from hangar_core.model import CommitId, User
+from hangar_core.storage.context import RepoContext
+
+
+class _Checkout:
+    """What both kinds can do: hand out arraysets and metadata, answer `co[...]`, close."""
+
+    arraysets: Arraysets | ArraysetsReader
+    metadata: MetadataReader
+    _session: ReadSession
+
+    def __getitem__(self, index: object) -> Any:
+        """Return samples: see `hangar_core.arraysets.selection`."""
+        return select(self.arraysets, index)
+
+    def get(self, arraysets: object, samples: object = None, *, except_missing: bool = False) -> Any:
+        """Return samples as `co[arraysets, samples]` does, with None in place of those that do not exist.
+
+        `except_missing` raises `SampleNotFound` for them instead.
+        """
+
+        def read(aset: Any, key: Any) -> Any:
+            try:
+                return aset[key]
+            except SampleNotFound:
+                if except_missing:
+                    raise
+                return None
+
+        return answer(self.arraysets, arraysets if samples is None else (arraysets, samples), read)
+
+    def close(self) -> None:
+        """Let everything go; handles obtained from here are dead afterwards. Closing twice is fine."""
+        atexit.unregister(self.close)
+        self._session.handles.close_all()
+        self._close()
+        self.__class__ = ClosedCheckout  # type: ignore[assignment]  # see arraysets/closing.py
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class ReaderCheckout(_Checkout):
+    """The repository as it was at one commit. Any number of these exist beside a writer and never change."""
+
+    def __init__(self, context: RepoContext, commit: CommitId, branch: str) -> None:
+        self._commit = commit
+        self._branch = branch
+        self._data = context.open_data()
+        self._session = ReadSession(Objects(context.tables), self._data)
+        root = root_of(self._session.objects, commit)
+        self.arraysets = ArraysetsReader(self._session, root)
+        self.metadata = MetadataReader.committed(self._session, root)
+        atexit.register(self.close)
+
+    @property
+    def commit_hash(self) -> str:
+        """Digest of the commit."""
+        return digests.text(self._commit)
+
+    @property
+    def branch_name(self) -> str:
+        """Name of the branch that was checked out, empty when a commit was."""
+        return self._branch
+
+    def _close(self) -> None:
+        self._data.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return f"ReaderCheckout({self.commit_hash[:12]}: {len(self.arraysets)} arraysets)"
+
+
+class StagingDiff:
+    """What a writer can say about its changes."""
+
+    def __init__(self, session: WriteSession) -> None:
+        self._session = session
+        session.handles.add(self)
+
+    def status(self) -> Literal["CLEAN", "DIRTY"]:
+        """Return whether a commit would record anything."""
+        return "CLEAN" if self._session.staging.overlay.clean else "DIRTY"
+
+
+class WriterCheckout(_Checkout):
+    """The staging area of a branch. There is one writer at a time; its lock dies with its process."""
+
+    arraysets: Arraysets
+    metadata: MetadataWriter
+
+    def __init__(self, staging: StagingArea, user: User, clock: Callable[[], int]) -> None:
+        self._staging = staging
+        self._user = user
+        self._clock = clock
+        self._blocks: list[ExitStack] = []
+        self._open_session()
+        atexit.register(self.close)
+
+    def _open_session(self) -> None:
+        self._session: WriteSession = WriteSession(self._staging)
+        self.arraysets = Arraysets(self._session)
+        self.metadata = MetadataWriter(self._session)
+        self.diff = StagingDiff(self._session)
+
+    @property
+    def branch_name(self) -> str:
+        """Branch on which the next commit will be made."""
+        return self._staging.branch
+
+    @property
+    def commit_hash(self) -> str:
+        """Digest of the commit on which the staging area is based; empty before the first one."""
+        return digests.text(self._staging.base) if self._staging.base else ""
+
+    def __setitem__(self, index: object, value: Any) -> None:
+        """Stage samples: see `hangar_core.arraysets.selection`."""
+        assign(self.arraysets, index, value)
+
+    def commit(self, commit_message: str) -> str:
+        """Record what is staged and return the digest. Handles stay usable.
+
+        Raises `NothingToCommit` (a `RuntimeError`), `EmptyMessage`, `StorageFailed` with nothing lost.
+        """
+        return digests.text(self._staging.commit(commit_message, self._user, self._clock()))
+
+    def reset_staging_area(self) -> str:
+        """Drop all uncommitted changes and return the digest of the base commit. Handles taken before are dead."""
+        self._staging.reset()
+        self._session.handles.close_all()
+        self._open_session()
+        return self.commit_hash
+
+    def _close(self) -> None:
+        self._staging.close()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as block:
+            block.enter_context(self.arraysets)
+            block.enter_context(self.metadata)
+            self._blocks.append(block.pop_all())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not is_closed(self):
+            self._blocks.pop().close()
+
+    def __repr__(self) -> str:
+        return f"WriterCheckout({self.branch_name}: {len(self.arraysets)} arraysets, {self.diff.status()})"
+
+
+def microseconds_now() -> int:
+    """Return the time that commits carry: microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000

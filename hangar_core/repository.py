@@ -1,0 +1,311 @@
+"""`Repository`: the front door."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hangar_core.errors import InvalidInput, NoCommits, RepositoryNotFound
+from hangar_core.hashing import digests
+from hangar_core.history import log, refs
+from hangar_core.history.commits import read_commit, root_of
+from hangar_core.history.objects import Objects
+from hangar_core.history.staging import StagingArea, read_status
+from hangar_core.model import ArraysetSummary, BranchHead, CommitId, LogEntry, SampleKey, Status, Summary, User
+from hangar_core.storage.context import RepoContext
+from hangar_core.storage.layout import DIRECTORY, Layout
+
+if TYPE_CHECKING:
+    from hangar_core.checkout import ReaderCheckout, WriterCheckout
+    from hangar_core.export import ExportReceipt, View
+    from hangar_core.ingest import Receipt
+    from hangar_core.model import ProgressReporter
+
+
+class Repository:
+    """Versioned arraysets in the directory `path`, which must exist; the repository itself is made by `init`."""
+
+    def __init__(self, path: str | os.PathLike[str], exists: bool = True) -> None:
+        """With `exists`, a directory without a repository is worth a UserWarning. Raises `InvalidInput`."""
+        directory = Path(path).expanduser().absolute()
+        if not directory.is_dir():
+            raise InvalidInput(f"`{path}` is no directory.", hint="create it first")
+        self._directory = directory
+        if exists and not self.initialized:
+            warnings.warn(
+                f"No repository exists at {directory}: call `init()` before anything else.", UserWarning, stacklevel=2
+            )
+
+    @property
+    def initialized(self) -> bool:
+        """Whether there is a repository in the directory."""
+        return Layout(self._directory / DIRECTORY).exists()
+
+    @property
+    def path(self) -> str:
+        """The directory that contains `.hangar`. Raises `RepositoryNotFound` (a `RuntimeError`) before `init`."""
+        if not self.initialized:
+            raise RepositoryNotFound(path=self._directory)
+        return str(self._directory)
+
+    @cached_property
+    def _context(self) -> RepoContext:
+        return RepoContext(self._directory)
+
+    @property
+    def user(self) -> User:
+        """Who makes commits here."""
+        return self._context.layout.read_user()
+
+    def init(self, user_name: str, user_email: str, *, remove_old: bool = False) -> str:
+        """Create the repository and return the path of its `.hangar` directory.
+
+        Raises `AlreadyExists` if there is one, unless `remove_old` says to delete it with all its history.
+        """
+        from hangar_core.history.creation import create_repository
+
+        self.__dict__.pop("_context", None)
+        return str(create_repository(self._directory, User(user_name, user_email), remove_old=remove_old))
+
+    # --- checkouts --------------------------------------------------------------------------------------------------
+
+    def checkout(
+        self, write: bool = False, *, branch: str = "", commit: str = "", wait: float = 0.0
+    ) -> ReaderCheckout | WriterCheckout:
+        """Open a commit for reading, or the staging area of a branch for writing.
+
+        A reader opens `commit` (any text `resolve` understands), else the head of `branch`, else that of the staging
+        branch. A writer waits up to `wait` seconds for the lock. Raises `InvalidInput`, `NoCommits`, `CommitNotFound`,
+        `BranchNotFound` (all `ValueError`), `PendingChanges`, `Locked` (a `PermissionError`).
+        """
+        if not isinstance(write, bool) or not isinstance(branch, str):
+            raise InvalidInput("`write` is True or False, and `branch` a name.")
+        if not write:
+            return self._open_reader(branch, commit)
+        if commit:
+            raise InvalidInput("A writer works on a branch: `commit` is for readers.")
+        return self._open_writer(branch or None, wait)
+
+    def _open_reader(self, branch: str, commit: str) -> ReaderCheckout:
+        from hangar_core.checkout import ReaderCheckout
+
+        with self._context.tables.read() as reader:
+            if commit:
+                return ReaderCheckout(self._context, refs.resolve(reader, commit), "")
+            name = branch or refs.staging_branch(reader)
+            head = refs.branches(reader).get(name) if "/" in name else refs.head(reader, name)
+            if head is None:
+                raise NoCommits(branch=name)
+            return ReaderCheckout(self._context, head, name)
+
+    def _open_writer(self, branch: str | None, wait: float) -> WriterCheckout:
+        from hangar_core.checkout import WriterCheckout, microseconds_now
+
+        return WriterCheckout(StagingArea(self._context, branch, wait), self.user, microseconds_now)
+
+    def switch(self, branch: str, *, wait: float = 0.0) -> None:
+        """Make `branch` the one that writers use next. Raises `BranchNotFound`, `PendingChanges`, `Locked`."""
+        StagingArea(self._context, branch, wait).close()
+
+    def commit(self, message: str, *, wait: float = 0.0) -> str:
+        """Record what earlier writers staged as a commit and return its digest; touches no data.
+
+        Raises `NothingToCommit`, `EmptyMessage`, `Locked`, `StorageFailed`.
+        """
+        from hangar_core.checkout import microseconds_now
+
+        staging = StagingArea(self._context, None, wait)
+        try:
+            return digests.text(staging.commit(message, self.user, microseconds_now()))
+        finally:
+            staging.close()
+
+    # --- what is here -----------------------------------------------------------------------------------------------
+
+    @property
+    def staging_branch(self) -> str:
+        """The branch last used for writing."""
+        with self._context.tables.read() as reader:
+            return refs.staging_branch(reader)
+
+    def status(self) -> Status:
+        """Return what is staged. Takes no lock and reads no data."""
+        return read_status(self._context)
+
+    def resolve(self, text: str | None = None) -> CommitId:
+        """Return the commit that a branch name or a full or short digest means; None means the staging branch.
+
+        Raises `CommitNotFound`, `AmbiguousDigest`, `NoCommits`.
+        """
+        with self._context.tables.read() as reader:
+            return refs.resolve(reader, text)
+
+    def list_branches(self) -> list[str]:
+        """Return the names of all branches, local and of remotes, sorted."""
+        return [head.name for head in self.branch_heads()]
+
+    def branch_heads(self) -> list[BranchHead]:
+        """Return all branches by name; the digest of a branch without commits is empty."""
+        with self._context.tables.read() as reader:
+            return [BranchHead(name, digests.text(head or b"")) for name, head in refs.branches(reader).items()]
+
+    def create_branch(self, name: str, base_commit: str | None = None) -> BranchHead:
+        """Create a branch at a commit, by default at the head of the branch last used for writing.
+
+        Raises `InvalidName`, `AlreadyExists`, `CommitNotFound` (all `ValueError`), `NoCommits` (a `RuntimeError`).
+        """
+        tables = self._context.tables
+        with tables.read() as reader:
+            commit = refs.resolve(reader, base_commit)
+        with tables.write() as batch, tables.read() as reader:
+            refs.create_branch(reader, batch, name, commit)
+        return BranchHead(name, digests.text(commit))
+
+    def log_entries(self, start: str | None = None) -> list[LogEntry]:
+        """Return the history behind `start` (see `resolve`), newest first."""
+        objects = Objects(self._context.tables)
+        with self._context.tables.read() as reader:
+            commit = refs.resolve(reader, start)
+            branches = refs.branches(reader)
+        return log.entries(commit, lambda one: read_commit(objects, one), branches)
+
+    def log_graph(self, start: str | None = None, *, show_time: bool = False, show_user: bool = False) -> str:
+        """Return the history behind `start` as the documented graph."""
+        return log.draw(
+            self.log_entries(start), lambda entry: log.line(entry, show_time=show_time, show_user=show_user)
+        )
+
+    def log(
+        self,
+        branch: str | None = None,
+        commit: str | None = None,
+        *,
+        return_contents: bool = False,
+        show_time: bool = False,
+        show_user: bool = False,
+    ) -> dict[str, Any] | None:
+        """Print the history as a graph, or return it as a dict with `return_contents`.
+
+        The dict has `head`, `ancestors` (digest -> parents), `specs` (digest -> time, message, user, e-mail), `order`
+        (newest first) and `branch_heads` (digest -> names).
+        """
+        start = commit or branch
+        if not return_contents:
+            print(self.log_graph(start, show_time=show_time, show_user=show_user))  # noqa: T201 - documented purpose
+            return None
+        return log.contents(self.log_entries(start))
+
+    def summarize(self, start: str | None = None) -> Summary:
+        """Return what the commit `start` (see `resolve`) contains; reads no tree and no data."""
+        from hangar_core.hashing.schemas import schema_digest
+
+        entry = self.log_entries(start)[0]
+        root = root_of(Objects(self._context.tables), entry.id)
+        arraysets = tuple(
+            ArraysetSummary(name, one.schema, digests.text(schema_digest(one.schema)), one.count, one.options)
+            for name, one in sorted(root.arraysets.items())
+        )
+        return Summary(self.path, self._context.layout.used_bytes(), entry, arraysets, root.metadata_count)
+
+    def summary(self, *, branch: str = "", commit: str = "") -> None:
+        """Print what a commit contains."""
+        from hangar_core.history.summary import summary_text
+
+        print(summary_text(self.summarize(commit or branch or None)))  # noqa: T201 - documented purpose
+
+    # --- files in and out -------------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        arrayset: str,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        plugin: str | None = None,
+        plugin_options: Mapping[str, str] | None = None,
+        overwrite: bool = False,
+        branch: str = "",
+        progress: ProgressReporter | None = None,
+        wait: float = 0.0,
+    ) -> Receipt:
+        """Stage the samples in files and folders; see `hangar_core.ingest`.
+
+        Nothing is staged when any file is refused: `FilesRejected` lists each with cause and fix.
+        """
+        from hangar_core.ingest import ingest
+
+        several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        staging = StagingArea(self._context, branch or None, wait)
+        try:
+            return ingest(
+                staging,
+                arrayset,
+                [Path(path) for path in several],
+                plugin=plugin,
+                plugin_options=plugin_options,
+                overwrite=overwrite,
+                progress=progress,
+            )
+        finally:
+            staging.close()
+
+    def export(
+        self,
+        arrayset: str,
+        outdir: str | os.PathLike[str],
+        *,
+        start: str | None = None,
+        samples: Sequence[SampleKey] | None = None,
+        format: str | None = None,  # noqa: A002 - the documented word
+        plugin: str | None = None,
+        plugin_options: Mapping[str, str] | None = None,
+        overwrite: bool = False,
+        progress: ProgressReporter | None = None,
+    ) -> ExportReceipt:
+        """Write samples of the commit `start` (see `resolve`) as files; see `hangar_core.export`."""
+        from hangar_core.export import export
+
+        checkout = self._open_reader("", digests.text(self.resolve(start)))
+        try:
+            return export(
+                checkout.arraysets[arrayset],
+                Path(outdir),
+                samples=samples,
+                extension=format,
+                plugin=plugin,
+                plugin_options=plugin_options or {},
+                overwrite=overwrite,
+                progress=progress,
+            )
+        finally:
+            checkout.close()
+
+    def view(
+        self,
+        arrayset: str,
+        sample: SampleKey,
+        *,
+        start: str | None = None,
+        format: str | None = None,  # noqa: A002 - the documented word
+        plugin: str | None = None,
+        plugin_options: Mapping[str, str] | None = None,
+    ) -> View:
+        """Return one sample of the commit `start` (see `resolve`) in a form that a terminal can show."""
+        from hangar_core.export import view
+
+        commit = digests.text(self.resolve(start))
+        checkout = self._open_reader("", commit)
+        try:
+            return view(
+                checkout.arraysets[arrayset],
+                sample,
+                commit=commit,
+                extension=format,
+                plugin=plugin,
+                plugin_options=plugin_options or {},
+            )
+        finally:
+            checkout.close()
