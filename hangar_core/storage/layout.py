@@ -110,7 +110,7 @@ class Layout:
 
 def _config_text(user: User) -> str:
     # A JSON string of printable characters is a TOML string.
-    name, email = (json.dumps(_checked(text)) for text in (user.name, user.email))
+    name, email = (json.dumps(_checked(text), ensure_ascii=False) for text in (user.name, user.email))
     return f"[user]\nname = {name}\nemail = {email}\n"
 
 
