@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,12 +15,11 @@ from hangar_core.history.overlay import StagedArrayset
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key
 from hangar_core.records.keys import encode_key
+from hangar_core.storage.datastore import in_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BATCH = 1024
-_BATCH_BYTES = 32 << 20
 _BACKENDS = (DEFAULT_BACKEND,)
 
 
@@ -85,7 +83,7 @@ class ArraysetDataWriter(ArraysetDataReader):
 
         pairs = samples.items() if isinstance(samples, Mapping) else samples
         changed = 0
-        for batch in _batches((self._check_name(key), fit(self._schema, value)) for key, value in pairs):
+        for batch in in_batches((self._check_name(key), fit(self._schema, value)) for key, value in pairs):
             digests = self._session.store.put_many(array for _, array in batch)
             keyed = {encode_key(key): digest for (key, _), digest in zip(batch, digests, strict=True)}
             changed += self.stage(keyed.items())
@@ -159,19 +157,3 @@ def backend_code(backend_opts: str | Mapping[str, Any] | None) -> str:
     if not isinstance(backend_opts, str) and (unknown := sorted(backend_opts.keys() - {"backend"})):
         raise InvalidInput(f"Backend `{code}` has no options; unknown: {', '.join(map(str, unknown))}.")
     return str(code)
-
-
-def _batches(
-    pairs: Iterable[tuple[SampleKey, NDArray[Any]]],
-) -> Iterator[list[tuple[SampleKey, NDArray[Any]]]]:
-    """Cut a stream into batches that are bounded both in number and in bytes."""
-    stream = iter(pairs)
-    for first in stream:
-        batch = [first]
-        size = first[1].nbytes
-        for pair in islice(stream, _BATCH - 1):
-            batch.append(pair)
-            size += pair[1].nbytes
-            if size >= _BATCH_BYTES:
-                break
-        yield batch

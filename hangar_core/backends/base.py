@@ -39,7 +39,8 @@ class BackendWriter(Protocol):
     def published(self) -> dict[bytes, int]:
         """Return file id -> length of everything appended, to be recorded with the locations."""
 
-    def close(self) -> None: ...
+    def close(self, keep: int) -> None:
+        """Let the file go and give back what lies behind its first `keep` bytes."""
 
 
 class BackendReader(Protocol):

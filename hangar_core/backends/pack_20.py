@@ -95,13 +95,26 @@ class PackWriter:
         if self._file is not None:
             self._file.sync()
 
+    @property
+    def end(self) -> int:
+        """Length of the pack."""
+        return 0 if self._file is None else self._file.end
+
     def published(self) -> dict[bytes, int]:
         """Return uid -> length."""
         return {} if self._file is None else {self._uid: self._file.end}
 
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+    def close(self, keep: int) -> None:
+        """Close the pack and give back what lies behind `keep`, which nothing names."""
+        if self._file is None:
+            return
+        end = self._file.end
+        self._file.close()
+        if keep == 0:
+            files.remove(self._file.path)
+        elif keep < end:
+            files.truncate(self._file.path, keep)
+        self._file = None
 
     def _create(self) -> files.AppendFile:
         files.make_directory(self._directory.parent)

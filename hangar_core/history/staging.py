@@ -101,6 +101,7 @@ class StagingArea:
         staged = self.data.staged
         rows = [(key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes]
         self._log.append(records.SAMPLES, records.encode_samples(arrayset, rows))
+        self.data.keep()
         samples = self.overlay.arraysets[arrayset].samples
         for key, digest in changes:
             samples.set(key, digest)
@@ -149,6 +150,7 @@ class StagingArea:
             raise NothingToCommit
         parents = () if self.base is None else (self.base,)
         commit = write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))
+        self.data.keep()
         # Data first and durable, then every record and the ref in one transaction: never a record before its data.
         self.data.sync()
         with self._context.tables.write() as batch:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,11 @@ from hangar_core.ingest.walk import SourceFile, printable, walk
 from hangar_core.model import Progress, ProgressReporter, SampleKey, Schema
 from hangar_core.names import check_plain, check_sample_key
 from hangar_core.records.keys import encode_key
+from hangar_core.storage.datastore import in_batches
 from hangar_core.storage.validation import misfit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BATCH = 65536
 _ROW_DIGITS = 9
@@ -185,8 +189,8 @@ def _decode(work: _Import, planned: list[_Planned]) -> None:
     for number, one in enumerate(planned, 1):
         shown = one.file.shown
         try:
-            for data, name in _samples(work, one):
-                _take(work, one, data, name)
+            for batch in in_batches(_checked(work, one)):
+                _store(work, one, batch)
             work.facts.append(external.describe(one.file.path, plugin=one.plugin, **work.options))
         except BadFile as why:
             work.reject(
@@ -222,25 +226,37 @@ def _key_within(one: _Planned, name: SampleKey) -> SampleKey:
     return name if one.file.alone else f"{one.key}/{name:0{_ROW_DIGITS}d}"
 
 
-def _take(work: _Import, one: _Planned, data: Any, name: SampleKey) -> None:
+def _checked(work: _Import, one: _Planned) -> Iterator[tuple[SampleKey, NDArray[Any]]]:
+    """Yield the samples of a file that can be stored, in canonical form; reject the others."""
     shown = one.file.shown
-    if not isinstance(data, np.ndarray | np.generic):
-        kind = type(data).__name__
-        work.reject(shown, "kind", f"the plugin gives {kind}, and arraysets hold arrays", "choose another plugin")
-        return
-    key = check_sample_key(name)
-    array = canonical(np.asanyarray(data))
     schema = work.schema
-    if schema is not None and (reason := misfit(schema, array)) is not None:
-        code = "dtype" if array.dtype.str != schema.dtype else "shape"
-        work.reject(shown, code, reason, "convert it, or import it into another arrayset")
-        return
-    found = Found(key, work.staging.data.put(array), array.dtype.str, array.shape, shown)
-    other = work.found.setdefault(encode_key(key), found)
-    if other is not found:
-        message = f"its sample would be called '{key}', as one of {other.source}"
-        work.reject(shown, "collision", message, "import the files separately")
-    work.bytes += array.nbytes
+    for data, name in _samples(work, one):
+        if not isinstance(data, np.ndarray | np.generic):
+            kind = type(data).__name__
+            work.reject(shown, "kind", f"the plugin gives {kind}, and arraysets hold arrays", "choose another plugin")
+            continue
+        key = check_sample_key(name)
+        array = canonical(np.asanyarray(data))
+        if schema is not None and (reason := misfit(schema, array)) is not None:
+            code = "dtype" if array.dtype.str != schema.dtype else "shape"
+            work.reject(shown, code, reason, "convert it, or import it into another arrayset")
+            continue
+        yield key, array
+
+
+def _store(work: _Import, one: _Planned, batch: list[tuple[SampleKey, NDArray[Any]]]) -> None:
+    """Store data, still unnamed, and note under which keys they are to appear."""
+    shown = one.file.shown
+    stored = work.staging.data.put_many(array for _, array in batch)
+    for (key, array), digest in zip(batch, stored, strict=True):
+        found = Found(key, digest, array.dtype.str, array.shape, shown)
+        other = work.found.setdefault(encode_key(key), found)
+        if other is not found:
+            message = f"its sample would be called '{key}', as one of {other.source}"
+            work.reject(shown, "collision", message, "import the files separately")
+        work.bytes += array.nbytes
+    if len(batch) > 1:  # a file of many samples: counting files alone would stand still
+        work.report(Progress(len(work.found), None, "samples"))
 
 
 # --- publish --------------------------------------------------------------------------------------------------------

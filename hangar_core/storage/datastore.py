@@ -6,7 +6,7 @@ Nothing here is visible to others until a commit publishes the locations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hangar_core.backends.base import Location, location_code
 from hangar_core.backends.pack_20 import PackReader, PackWriter
@@ -19,6 +19,10 @@ from hangar_core.storage.tables import Tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+K = TypeVar("K")
+_BATCH = 1024
+_BATCH_BYTES = 32 << 20
 
 
 class DataReader:
@@ -69,6 +73,7 @@ class DataWriter(DataReader):
         self.staged: dict[Digest, Location] = {}
         self._adopted: dict[bytes, int] = {}
         self._writer = PackWriter(self._directory)
+        self._kept = 0
 
     def get(self, digest: Digest, location: Location | None = None) -> NDArray[Any]:
         """Return a fresh array, staged or published."""
@@ -96,6 +101,10 @@ class DataWriter(DataReader):
             locations = self._writer.append_many((digest, *what) for digest, what in fresh.items())
             self.staged.update(zip(fresh, locations, strict=True))
         return found
+
+    def keep(self) -> None:
+        """Say that everything stored so far is named by a record; what never is, `close` gives back."""
+        self._kept = self._writer.end
 
     def sync(self) -> None:
         """Make everything stored survive a power cut."""
@@ -131,13 +140,27 @@ class DataWriter(DataReader):
         self.staged.clear()
 
     def close(self) -> None:
-        self._writer.close()
         super().close()
+        self._writer.close(self._kept)
 
     def _published(self, digest: Digest) -> bool:
         # Damaged or missing bytes do not count as known: storing the same data again heals them.
         location = self.locate(digest)
         return location is not None and self.holds(digest, location, verify=False)
+
+
+def in_batches(pairs: Iterable[tuple[K, NDArray[Any]]]) -> Iterator[list[tuple[K, NDArray[Any]]]]:
+    """Cut a stream of (anything, array) into lists that are bounded both in number and in bytes."""
+    batch: list[tuple[K, NDArray[Any]]] = []
+    held = 0
+    for pair in pairs:
+        batch.append(pair)
+        held += pair[1].nbytes
+        if len(batch) == _BATCH or held >= _BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _hashed(arrays: Iterable[NDArray[Any]]) -> Iterator[tuple[Digest, str, tuple[int, ...], bytes | memoryview]]:
