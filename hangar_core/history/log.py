@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from hangar_core.hashing import digests
-from hangar_core.model import Commit, CommitId, LogEntry
+from hangar_core.history.graph import ReadCommit, walk
+from hangar_core.model import CommitId, LogEntry
 
 
-def walk(start: CommitId, read: Callable[[CommitId], Commit]) -> list[tuple[CommitId, Commit]]:
-    """Return `start` and all its ancestors, newest first, children always before their parents.
-
-    `read` gives a commit by its id. Clocks may go backwards: then the order of descent wins.
-    """
-    commits: dict[CommitId, Commit] = {}
-    children: dict[CommitId, int] = {start: 0}
-    found = [start]
-    while found:
-        one = found.pop()
-        if one in commits:
-            continue
-        commits[one] = read(one)
-        for parent in commits[one].parents:
-            children[parent] = children.get(parent, 0) + 1
-            found.append(parent)
-    ready = [(-commits[start].time, start)]
-    ordered = []
-    while ready:
-        _, one = heapq.heappop(ready)
-        commit = commits[one]
-        ordered.append((one, commit))
-        for parent in commit.parents:
-            children[parent] -= 1
-            if not children[parent]:
-                heapq.heappush(ready, (-commits[parent].time, parent))
-    return ordered
-
-
-def entries(
-    start: CommitId, read: Callable[[CommitId], Commit], branches: Mapping[str, CommitId | None]
-) -> list[LogEntry]:
+def entries(start: CommitId, read: ReadCommit, branches: Mapping[str, CommitId | None]) -> list[LogEntry]:
     """Return `walk` with the names of the branches that point at each commit."""
     return [
         LogEntry(one, commit, tuple(sorted(name for name, head in branches.items() if head == one)))

@@ -46,7 +46,10 @@ def lookup(objects: Objects, root: Digest, key: bytes) -> Digest | None:
         at = bisect_left(node.keys, key)
         if at == len(node.keys):
             return None
-        node = get_node(node.digests[at])
+        child = get_node(node.digests[at])
+        if child.level != node.level - 1:
+            raise _wrong_level()
+        node = child
     keys = node.keys
     at = bisect_left(keys, key)
     return node.digests[at] if at < len(keys) and keys[at] == key else None
@@ -54,12 +57,7 @@ def lookup(objects: Objects, root: Digest, key: bytes) -> Digest | None:
 
 def items(objects: Objects, root: Digest) -> Iterator[tuple[bytes, Digest]]:
     """Yield (key, digest) in order of keys, holding one node a level."""
-    node = objects.get_node(root)
-    if node.counts is None:
-        yield from zip(node.keys, node.digests, strict=True)
-        return
-    for child in node.digests:
-        yield from items(objects, child)
+    return _items(objects, objects.get_node(root))
 
 
 def apply(objects: Objects, root: Digest, edits: Sequence[tuple[bytes, Digest | None]]) -> Digest:
@@ -127,6 +125,21 @@ class _Frontier:
         node = self._objects.get_node(digest)
         below = node.level - 1
         self.stack += [(below, *entry) for entry in zip(reversed(node.keys), reversed(node.digests), strict=True)]
+
+
+def _items(objects: Objects, node: Node) -> Iterator[tuple[bytes, Digest]]:
+    if node.counts is None:
+        yield from zip(node.keys, node.digests, strict=True)
+        return
+    for digest in node.digests:
+        child = objects.get_node(digest)
+        if child.level != node.level - 1:  # so that the depth is bounded, whoever made the nodes
+            raise _wrong_level()
+        yield from _items(objects, child)
+
+
+def _wrong_level() -> CorruptRecord:
+    return CorruptRecord(what="record tree", reason="a node has the wrong level")
 
 
 def _build_up(objects: Objects, entries: list[Entry], level: int) -> Digest:
@@ -226,7 +239,7 @@ class _LevelCursor:
         self.digest = root
         self.node = objects.get_node(root)
         if self.node.level < level:
-            raise CorruptRecord(what="record tree", reason="a node has the wrong level")
+            raise _wrong_level()
 
     def seek(self, key: bytes) -> None:
         """Go to the node into which `key` belongs: the first that ends at or behind it, or the last."""
@@ -267,4 +280,4 @@ class _LevelCursor:
         self.digest = parent.digests[at]
         self.node = self._objects.get_node(self.digest)
         if self.node.level != parent.level - 1:
-            raise CorruptRecord(what="record tree", reason="a node has the wrong level")
+            raise _wrong_level()

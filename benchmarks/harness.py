@@ -1,0 +1,39 @@
+"""Timing, floors and output, once for all workloads."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long one call takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def alternate(rounds: int, *works: Callable[[], object]) -> list[float]:
+    """Return the median seconds of each work; they take turns, so that a slow moment of the machine hits all alike."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for index, work in enumerate(works):
+            times[index].append(seconds(work))
+    return [statistics.median(one) for one in times]
+
+
+def emit(workload: str, figure: str, value: float, unit: str, floor: float | None = None, n: int | None = None) -> None:
+    """Print one figure as a JSON line; `ratio` is value over floor, both in `unit`."""
+    ratio = value / floor if floor else None
+    line = {
+        "workload": workload,
+        "figure": figure,
+        "value": value,
+        "unit": unit,
+        "floor": floor,
+        "ratio": ratio,
+        "n": n,
+    }
+    print(json.dumps({key: round(one, 6) if isinstance(one, float) else one for key, one in line.items()}), flush=True)
