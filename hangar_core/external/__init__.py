@@ -1,0 +1,54 @@
+"""The plugin contract and the way to use plugins: what outsiders import, and all they need.
+
+A plugin is a `BasePlugin` subclass that a distribution names in the entry-point group ``hangar.external.plugins``;
+`PluginManager` finds it and `load`, `save`, `show` and `board_show` use it. Nothing here knows of repositories, and
+importing this package imports neither a plugin nor numpy.
+"""
+
+from __future__ import annotations
+
+from hangar_core.errors import (
+    BadFile,
+    InvalidData,
+    InvalidInput,
+    MethodNotProvided,
+    NoPluginFor,
+    PluginBroken,
+    PluginError,
+    PluginNotFound,
+)
+from hangar_core.external.base_plugin import BasePlugin, SavesMany
+from hangar_core.external.calls import board_show, describe, load, plugin_manager, save, save_many, show
+from hangar_core.external.manager import PluginEntry, PluginManager
+from hangar_core.external.options import OptionReader
+from hangar_core.external.sources import bad_file, check_file, open_file
+from hangar_core.external.targets import AtomicFiles, atomic_file, parse_detail
+
+__all__ = [
+    "AtomicFiles",
+    "BadFile",
+    "BasePlugin",
+    "InvalidData",
+    "InvalidInput",
+    "MethodNotProvided",
+    "NoPluginFor",
+    "OptionReader",
+    "PluginBroken",
+    "PluginEntry",
+    "PluginError",
+    "PluginManager",
+    "PluginNotFound",
+    "SavesMany",
+    "atomic_file",
+    "bad_file",
+    "board_show",
+    "check_file",
+    "describe",
+    "load",
+    "open_file",
+    "parse_detail",
+    "plugin_manager",
+    "save",
+    "save_many",
+    "show",
+]

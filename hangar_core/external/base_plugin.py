@@ -1,0 +1,189 @@
+"""The class that every format plugin extends: what hangar asks of a guest, and the helpers that guests share.
+
+A complete plugin::
+
+    class HangarPfm(BasePlugin):
+        VERSION = "1"
+
+        def __init__(self):
+            super().__init__(provides=["load"], accepts=["pfm"])
+
+        def load(self, fpath, **options):
+            self.read_options(options)                   # takes none: a mistyped one is refused
+            with self.open_file(fpath) as file:
+                array = decode_pfm(file.read())          # yours
+            return array, self.sample_name(fpath)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from hangar_core.errors import BadFile, InvalidInput
+from hangar_core.external.options import OptionReader
+from hangar_core.external.sources import bad_file, check_file, open_file
+from hangar_core.external.targets import target_path
+from hangar_core.model import SampleKey
+
+METHODS = ("load", "save", "show", "board_show")
+API_VERSION = 1
+
+# numpy.ndarray, str, bytes, or a mapping from arrayset name to one of them. Not spelled out: numpy stays unimported.
+SampleData: TypeAlias = Any
+Loaded: TypeAlias = tuple[SampleData, SampleKey] | Iterator[tuple[SampleData, SampleKey]]
+
+
+class BasePlugin:
+    """Base of all plugins. It is made without arguments, once, when it is first needed.
+
+    A subclass overrides the methods that it lists in `provides`. Each takes options as keyword arguments whose values
+    are text. An exception other than hangar's own is reported as a failure of the plugin, so let bugs out; for a file
+    that is not what it should be raise `BadFile` (see `bad_file`).
+    """
+
+    API_VERSION: ClassVar[int] = API_VERSION
+    """The contract this plugin is written for."""
+    VERSION: ClassVar[str] = "1"
+    """Raise it when `load` begins to return something else for the same file."""
+    PRIORITY: ClassVar[int] = 50
+    """Among plugins for the same extension the highest one is taken."""
+    LOSSLESS: ClassVar[tuple[str, ...]] = ()
+    """Extensions for which ``load(save(x))`` gives exactly x again, for each x that `save` accepts."""
+    DEFAULT_EXTENSION: ClassVar[str | None] = None
+    """What an export writes when the data came from a format that is not lossless, or nobody knows from which."""
+
+    def __init__(self, provides: Sequence[str], accepts: Sequence[str]) -> None:
+        """Say which of load, save, show, board_show this plugin `provides`, and which extensions it `accepts`.
+
+        Extensions have no leading dot and may contain dots (``nii.gz``); their case does not matter. Raises
+        `InvalidInput`, a ValueError, if either is empty or is not a list of such names.
+        """
+        self.plugin_name = type(self).__name__  # the manager puts the registered name here
+        self.provides = _checked_list(provides, "provides", "one or more of " + ", ".join(METHODS))
+        self.accepts = _checked_list(accepts, "accepts", "one or more file extensions")
+        for method in self.provides:
+            if method not in METHODS:
+                raise InvalidInput(f"`provides` names `{method}`; it can name {', '.join(METHODS)}.")
+
+    # --- what a plugin overrides ------------------------------------------------------------------------------------
+
+    def load(self, fpath: str | os.PathLike[str], *args: Any, **options: Any) -> Loaded:
+        """Read the file at `fpath`.
+
+        Returns ``(data, name)``, or a lazy generator of such pairs for a file of many samples. The name becomes the
+        sample's key, possibly below the file's own. Raises `BadFile`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement `load`")
+
+    def save(
+        self,
+        arr: SampleData,
+        outdir: str | os.PathLike[str],
+        sample_detail: str,
+        extension: str,
+        *args: Any,
+        **options: Any,
+    ) -> Any:
+        """Write one sample below `outdir` and return the path written.
+
+        `sample_detail` is ``str:NAME`` or ``int:NUMBER``; `target_path` turns it into a path. A file that is there is
+        replaced: the caller looks before. Raises `InvalidData` for an array that the format cannot hold.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement `save`")
+
+    def show(self, arr: SampleData, *args: Any, **options: Any) -> Any:
+        """Return something that rich can print, or text; or draw by other means and return None."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `show`")
+
+    def board_show(self, arr: SampleData, *args: Any, **options: Any) -> Any:
+        """Return ``(mime type, bytes)``: image/png, image/jpeg, text/plain, text/csv, audio/wav, application/json."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `board_show`")
+
+    def describe(self, fpath: str | os.PathLike[str], *args: Any, **options: Any) -> Mapping[str, str]:  # noqa: ARG002 — a default
+        """Return the options that `save`, `save_many`, `show` and `board_show` need for data from this file.
+
+        Takes the options of `load`. They are kept with the arrayset and handed back, so that a header line, say, comes
+        out again. Overriding it is optional. Raises `BadFile`.
+        """
+        return {}
+
+    # --- what a plugin uses -----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def sample_name(fpath: str | os.PathLike[str]) -> str:
+        """Return the file's name without folder and last extension: ``/path/to/myfile.ext`` -> ``myfile``."""
+        return PurePath(fpath).stem
+
+    @staticmethod
+    def check_file(fpath: str | os.PathLike[str]) -> Path:
+        """Return `fpath` as a Path if it is a regular, readable file that is not empty, else raise `BadFile`."""
+        return check_file(fpath)
+
+    @staticmethod
+    def open_file(fpath: str | os.PathLike[str]) -> BinaryIO:
+        """Open a file for reading bytes after the checks of `check_file`; use it in a `with`."""
+        return open_file(fpath)
+
+    @staticmethod
+    def bad_file(fpath: str | os.PathLike[str], *, code: str, reason: str, fix: str) -> BadFile:
+        """Return the error to raise for a file that is not what it should be; see `hangar_core.external.bad_file`."""
+        return bad_file(fpath, code=code, reason=reason, fix=fix)
+
+    @staticmethod
+    def target_path(outdir: str | os.PathLike[str], sample_detail: str, extension: str) -> Path:
+        """Return where below `outdir` a sample is written, never outside of it. Creates nothing.
+
+        Raises `InvalidName` or `InvalidInput` for a name, an extension or a link that leads elsewhere.
+        """
+        return target_path(outdir, sample_detail, extension)
+
+    def accepted_extension(self, extension: str) -> str:
+        """Return the longest tail of `extension` that this plugin accepts, in lower case: ``v2.JPG`` -> ``jpg``.
+
+        Raises `InvalidInput` if there is none.
+        """
+        known = {accepted.lower().lstrip(".") for accepted in self.accepts}
+        for tail in extension_tails(extension):
+            if tail in known:
+                return tail
+        raise InvalidInput(f"plugin '{self.plugin_name}' has no format `{extension}`, only {', '.join(sorted(known))}.")
+
+    def read_options(self, options: Mapping[str, object], *known: str) -> OptionReader:
+        """Return the options for reading with a type; raises `InvalidInput` if one is not among the `known` names."""
+        return OptionReader(options, known, f"plugin '{self.plugin_name}'")
+
+
+@runtime_checkable
+class SavesMany(Protocol):
+    """A plugin that can write many samples into one file; `save_many` is optional and not part of `BasePlugin`."""
+
+    def save_many(
+        self,
+        samples: Iterable[tuple[SampleKey, SampleData]],
+        outdir: str | os.PathLike[str],
+        arrayset: str,
+        extension: str,
+        **options: Any,
+    ) -> list[Path]:
+        """Write all `samples` of the arrayset below `outdir`, or nothing on failure; return the paths written."""
+        ...
+
+
+def extension_tails(extension: str) -> Iterator[str]:
+    """Yield an extension and its shorter tails in lower case, longest first: ``Ext.bz2`` -> ``ext.bz2``, ``bz2``."""
+    rest = extension.lstrip(".").lower()
+    while rest:
+        yield rest
+        rest = rest.partition(".")[2]
+
+
+def _checked_list(given: object, what: str, rule: str) -> list[str]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidInput(f"`{what}` must be a list of {rule}, not {given!r}.")
+    names = list(given)
+    if not names or not all(isinstance(name, str) and name.strip(".") for name in names):
+        raise InvalidInput(f"`{what}` must be a list of {rule}, not {names!r}.")
+    return names

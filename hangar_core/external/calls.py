@@ -1,0 +1,187 @@
+"""Using plugins: choose one, call it, and let nothing out but its result or an error of hangar's own."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from hangar_core.errors import BadFile, HangarError, PluginError
+from hangar_core.external.base_plugin import BasePlugin, Loaded, SampleData, SavesMany
+from hangar_core.external.discovery import reason_of
+from hangar_core.external.manager import PluginManager
+from hangar_core.model import SampleKey
+
+BOARD_TYPES = ("image/png", "image/jpeg", "text/plain", "text/csv", "audio/wav", "application/json")
+
+
+@functools.cache
+def plugin_manager() -> PluginManager:
+    """Return the manager that the functions here share, so that what is installed is read once per process."""
+    return PluginManager()
+
+
+def load(
+    fpath: str | os.PathLike[str], plugin: str | None = None, extension: str | None = None, **plugin_kwargs: Any
+) -> Loaded:
+    """Load the file at `fpath`: ``(array, name)``, or a lazy iterator of such pairs if it holds many samples.
+
+    Args:
+        fpath: the file.
+        plugin: name of the plugin to use; cannot be None if `extension` is None too.
+        extension: chooses the plugin when none is named; ``.ext`` and ``ext`` mean the same.
+        **plugin_kwargs: options of the plugin.
+
+    Raises:
+        BadFile: the file is not what it should be. From an iterator it may come later, at the bad sample.
+        PluginError: the plugin failed.
+        InvalidInput: neither plugin nor extension given, or an option it does not have.
+        PluginNotFound, PluginBroken, NoPluginFor, MethodNotProvided: there is no such plugin.
+    """
+    chosen = plugin_manager().choose("load", plugin, extension)
+    with _blaming(chosen, fpath):
+        loaded = chosen.load(fpath, **plugin_kwargs)
+        if isinstance(loaded, Iterator | list):
+            return _each_pair(chosen, fpath, iter(loaded))
+        return _checked_pair(loaded)
+
+
+def save(
+    arr: SampleData,
+    outdir: str | os.PathLike[str],
+    sample_det: str,
+    extension: str,
+    plugin: str | None = None,
+    **plugin_kwargs: Any,
+) -> Any:
+    """Write one sample into the folder `outdir` and return what the plugin returns: the path, for those of hangar.
+
+    Args:
+        arr: the data.
+        outdir: the target folder; nothing is written outside of it.
+        sample_det: type and name of the sample, ``str:NAME`` or ``int:NUMBER``.
+        extension: the format; chooses the plugin when none is named. Empty: the default format of the plugin.
+        plugin: name of the plugin to use.
+        **plugin_kwargs: options of the plugin.
+
+    Raises:
+        InvalidData: the format cannot hold such data.
+        InvalidInput, InvalidName: `sample_det`, an option or the extension is wrong, or leads out of `outdir`.
+        StorageFailed: the operating system refused.
+        PluginError, PluginNotFound, PluginBroken, NoPluginFor, MethodNotProvided: as in `load`.
+    """
+    chosen = plugin_manager().choose("save", plugin, extension)
+    with _blaming(chosen, sample_det):
+        return chosen.save(
+            arr, outdir, sample_det, extension.lstrip(".") or _default_extension(chosen), **plugin_kwargs
+        )
+
+
+def save_many(
+    samples: Iterable[tuple[SampleKey, SampleData]],
+    outdir: str | os.PathLike[str],
+    arrayset: str,
+    extension: str,
+    plugin: str | None = None,
+    **plugin_kwargs: Any,
+) -> list[Path]:
+    """Write all `samples` (key and data) of an arrayset and return the paths written, in order.
+
+    A plugin with `save_many` puts them into as few files as its format likes; for any other each sample is one file.
+    An error that `samples` itself raises comes out as it is. Raises what `save` raises.
+    """
+    chosen = plugin_manager().choose("save", plugin, extension)
+    extension = extension.lstrip(".") or _default_extension(chosen)
+    theirs: list[Exception] = []
+
+    def passing() -> Iterator[tuple[SampleKey, SampleData]]:
+        try:
+            yield from samples
+        except Exception as why:
+            theirs.append(why)
+            raise
+
+    with _blaming(chosen, arrayset, but=theirs):
+        if isinstance(chosen, SavesMany):
+            return chosen.save_many(passing(), outdir, arrayset, extension, **plugin_kwargs)
+        return [
+            chosen.save(data, outdir, f"{'int' if isinstance(key, int) else 'str'}:{key}", extension, **plugin_kwargs)
+            for key, data in passing()
+        ]
+
+
+def show(arr: SampleData, plugin: str | None = None, extension: str | None = None, **plugin_kwargs: Any) -> Any:
+    """Return what the plugin shows for the data: something rich can print, text, or None if it drew by itself.
+
+    Raises `InvalidData` for data it cannot draw, otherwise as `load`.
+    """
+    chosen = plugin_manager().choose("show", plugin, extension)
+    with _blaming(chosen, "the data to show"):
+        return chosen.show(arr, **plugin_kwargs)
+
+
+def board_show(
+    arr: SampleData, plugin: str | None = None, extension: str | None = None, **plugin_kwargs: Any
+) -> tuple[str, bytes]:
+    """Return ``(mime type, bytes)`` for a web page; the type is one of `BOARD_TYPES`, never markup or script.
+
+    Raises `InvalidData` for data it cannot draw, otherwise as `load`.
+    """
+    chosen = plugin_manager().choose("board_show", plugin, extension)
+    with _blaming(chosen, "the data to show"):
+        kind, content = chosen.board_show(arr, **plugin_kwargs)
+        if kind not in BOARD_TYPES or not isinstance(content, bytes):
+            raise TypeError(f"board_show returned {kind!r}; it must return one of {', '.join(BOARD_TYPES)} with bytes")
+        return kind, content
+
+
+def describe(
+    fpath: str | os.PathLike[str], plugin: str | None = None, extension: str | None = None, **plugin_kwargs: Any
+) -> dict[str, str]:
+    """Return the options that the plugin wants back when it saves or shows data that it loaded from this file."""
+    chosen = plugin_manager().choose("load", plugin, extension)
+    with _blaming(chosen, fpath):
+        return {str(name): str(value) for name, value in chosen.describe(fpath, **plugin_kwargs).items()}
+
+
+@contextmanager
+def _blaming(plugin: BasePlugin, what: str | os.PathLike[str], but: list[Exception] | None = None) -> Iterator[None]:
+    """Turn what a plugin should not raise into `PluginError`, and put its name into the errors it may raise."""
+    name = plugin.plugin_name
+    origin = plugin_manager().origin(name)
+    try:
+        yield
+    except BadFile as why:
+        why.facts.setdefault("plugin", name)
+        why.facts.setdefault("version", str(plugin.VERSION))
+        raise
+    except HangarError:
+        raise
+    except (Exception, SystemExit) as why:  # a guest may raise anything
+        if but and why is but[0]:
+            raise
+        file = os.fspath(what).encode("utf-8", "backslashreplace").decode()
+        raise PluginError(plugin=name, version=str(origin), file=file, reason=reason_of(why)) from why
+
+
+def _each_pair(
+    plugin: BasePlugin, fpath: str | os.PathLike[str], pairs: Iterator[Any]
+) -> Iterator[tuple[Any, SampleKey]]:
+    # Closed with us, so that an import that stops half-way leaves no file open.
+    closed_at_the_end = closing(pairs) if isinstance(pairs, Generator) else nullcontext()
+    with closed_at_the_end, _blaming(plugin, fpath):
+        for pair in pairs:
+            yield _checked_pair(pair)
+
+
+def _checked_pair(pair: object) -> tuple[Any, SampleKey]:
+    if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], str | int)):
+        raise TypeError(f"load must give data and name, or a generator of such pairs, not {type(pair).__name__}")
+    return pair
+
+
+def _default_extension(plugin: BasePlugin) -> str:
+    return plugin.DEFAULT_EXTENSION or plugin.accepts[0]

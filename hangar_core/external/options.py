@@ -1,0 +1,79 @@
+"""Options of a plugin, as they come from a command line: pairs of name and text."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from hangar_core.errors import InvalidInput
+
+_WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+
+
+class OptionReader:
+    """The options given to one call of a plugin, checked against the names it knows.
+
+    Values are text when they come from a command line; from Python they may have their real type already. Every method
+    returns the default when the option is not given and raises `InvalidInput` for a value it cannot use.
+    """
+
+    def __init__(self, given: Mapping[str, object], known: Sequence[str], who: str) -> None:
+        """Keep `given`. Raises `InvalidInput` if it has a name that is not in `known`; `who` is named in messages."""
+        self._given = given
+        self._who = who
+        for name in given:
+            if name not in known:
+                raise _unknown(name, known, who)
+
+    def text(self, name: str, default: str | None = None) -> str | None:
+        """Return the option as text."""
+        value = self._given.get(name)
+        return default if value is None else str(value)
+
+    def yes_no(self, name: str, default: bool) -> bool:
+        """Return a switch: yes/no, true/false, on/off, 1/0."""
+        value = self._given.get(name)
+        if value is None:
+            return default
+        word = _WORDS.get(str(value).strip().lower())
+        if word is None:
+            raise self.refusal(name, "is yes or no")
+        return word
+
+    def integer(self, name: str, default: int, minimum: int, maximum: int) -> int:
+        """Return a whole number between `minimum` and `maximum`, both included."""
+        value = self._given.get(name)
+        if value is None:
+            return default
+        rule = f"is a whole number from {minimum} to {maximum}"
+        try:
+            number = int(str(value))
+        except ValueError as why:
+            raise self.refusal(name, rule) from why
+        if not minimum <= number <= maximum:
+            raise self.refusal(name, rule)
+        return number
+
+    def choice(self, name: str, choices: Sequence[str]) -> str | None:
+        """Return one of `choices`, whatever the case it was given in, or None."""
+        value = self._given.get(name)
+        if value is None:
+            return None
+        for choice in choices:
+            if choice.lower() == str(value).strip().lower():
+                return choice
+        raise self.refusal(name, f"is one of {', '.join(choices)}", _did_you_mean(str(value), choices))
+
+    def refusal(self, name: str, rule: str, hint: str | None = None) -> InvalidInput:
+        """Return the error for a value that breaks the `rule` ("is yes or no")."""
+        return InvalidInput(f"option `{name}` of {self._who} {rule}, not `{self._given.get(name)}`.", hint=hint)
+
+
+def _unknown(name: str, known: Sequence[str], who: str) -> InvalidInput:
+    knows = f"it knows {', '.join(sorted(known))}" if known else "it knows none"
+    return InvalidInput(f"{who} has no option `{name}` here; {knows}.", hint=_did_you_mean(name, known))
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str | None:
+    close = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"did you mean `{close[0]}`?" if close else None

@@ -1,0 +1,102 @@
+"""The plugin for pictures. Pillow, numpy and rich are imported when a picture is touched, not before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from hangar_core.external import BasePlugin, InvalidInput, OptionReader, atomic_file
+from hangar_image.drawing import TerminalPicture, png
+from hangar_image.formats import FORMATS
+from hangar_image.reading import MODES, Wanted, frames, opened
+from hangar_image.writing import OPTIONS, checked, parameters, write
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class HangarImage(BasePlugin):
+    """Pictures of up to 64 million (2**26) pixels.
+
+    ======================================  ==========================
+    1 bit                                   (height, width) bool
+    grey                                    (height, width) uint8
+    grey of 16, 32 bits, float              (height, width) uint16, int32 or uint32, float32
+    grey with alpha                         (height, width, 2) uint8
+    colour; palette, CMYK, YCbCr            (height, width, 3) uint8
+    colour with alpha or transparency       (height, width, 4) uint8
+    ======================================  ==========================
+
+    Each frame of an animation or page of a document is a sample of its own. Metadata, colour profiles and the order of
+    a palette are not kept. Colours of 16 bits per channel are refused, because Pillow would cut them to 8.
+
+    Options of `load`: `mode` (L, LA, RGB or RGBA), to have all pictures alike; `orient` (yes or no, default no), to
+    turn a photograph upright as its EXIF data say.
+    """
+
+    VERSION = "1"
+    # gif is not here: pictures that came from one are mostly in colour, and it takes only grey ones back exactly.
+    # webp neither: it drops an alpha channel in which nothing is transparent.
+    LOSSLESS = ("png", "bmp", "tif", "tiff")
+    DEFAULT_EXTENSION = "png"
+
+    def __init__(self) -> None:
+        super().__init__(provides=["load", "save", "show", "board_show"], accepts=list(FORMATS))
+
+    def load(
+        self, fpath: str | os.PathLike[str], **options: Any
+    ) -> tuple[NDArray[Any], str] | Iterator[tuple[NDArray[Any], str]]:
+        """Return the picture and its file's name without suffix, or a lazy generator of frames named 0000, 0001...
+
+        Raises `BadFile`: wrong-format, truncated, too-large, undecodable, or as `open_file`; `InvalidInput` for an
+        option.
+        """
+        read = self.read_options(options, "mode", "orient")
+        wanted = Wanted(read.choice("mode", MODES), read.yes_no("orient", default=False))
+        promised = self._promised(fpath)
+        with opened(fpath, promised) as picture:
+            count = picture.frames
+            if count == 1:
+                return picture.array(0, wanted), self.sample_name(fpath)
+        return frames(fpath, promised, count, wanted)
+
+    def save(
+        self, arr: NDArray[Any], outdir: str | os.PathLike[str], sample_detail: str, extension: str, **options: Any
+    ) -> Path:
+        """Write one picture and return its path.
+
+        Options: `quality` (1 to 100) of jpg (default 95) and of webp when it is not lossless; `lossless` (yes or no,
+        default yes) of webp. Raises `InvalidData` if the format cannot hold the array, naming those that can.
+        """
+        accepted = self.accepted_extension(extension)
+        given = parameters(accepted, self._options_for(accepted, options))
+        array = checked(arr, accepted)
+        target = self.target_path(outdir, sample_detail, extension)
+        with atomic_file(target) as file:
+            write(array, file, accepted, given)
+        return target
+
+    def show(self, arr: NDArray[Any], **options: Any) -> TerminalPicture:
+        """Return the picture for a terminal, at most 80 x 40 cells; the option `width` sets another width in cells.
+
+        Raises `InvalidData` unless the shape is (h, w) or (h, w, 1 to 4) and the values are real numbers.
+        """
+        read = self.read_options(options, "width")
+        width = read.integer("width", default=0, minimum=1, maximum=1000) if read.text("width") else None
+        return TerminalPicture(arr, width)
+
+    def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
+        """Return the picture as image/png, made smaller if it has more than 4 million (2**22) pixels."""
+        self.read_options(options)
+        return "image/png", png(arr)
+
+    def _promised(self, fpath: str | os.PathLike[str]) -> str | None:
+        try:
+            return FORMATS[self.accepted_extension(PurePath(fpath).suffix)]
+        except InvalidInput:
+            return None  # a file of any name may be read with `--plugin image`
+
+    def _options_for(self, extension: str, options: dict[str, Any]) -> OptionReader:
+        return OptionReader(options, OPTIONS.get(extension, ()), f"plugin '{self.plugin_name}' for {extension}")

@@ -1,0 +1,243 @@
+"""The csv plugin reading: one dtype per file, lazily, with every bad cell named by line and column."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hangar_core import external
+from hangar_core.external import BadFile, InvalidInput
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    """A function that writes a CSV file of that content."""
+
+    def written(content: str | bytes, name: str = "x.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return written
+
+
+def rows_of(path, **options):
+    return list(external.load(path, extension=path.suffix, **options))
+
+
+def table_of(path, **options):
+    return np.array([row for row, _ in rows_of(path, **options)])
+
+
+def test_each_row_is_an_array_named_by_its_number_from_zero(csv_file):
+    rows = rows_of(csv_file("a,b,c\n1,2,3\n4,5,6\n"))
+    assert [name for _, name in rows] == [0, 1]
+    assert all(type(name) is int for _, name in rows)
+    assert [(row.dtype.str, row.tolist()) for row, _ in rows] == [("<i8", [1, 2, 3]), ("<i8", [4, 5, 6])]
+
+
+def test_one_cell_that_is_no_integer_makes_all_rows_floats(csv_file):
+    table = table_of(csv_file("1,2\n3,4\n5,6.5\n"))
+    assert table.dtype == np.float64
+    assert table.tolist() == [[1, 2], [3, 4], [5, 6.5]]
+    assert {row.dtype for row, _ in rows_of(csv_file("1,2\n3,4.0\n"))} == {np.dtype("f8")}
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("a,b\n1,2\n", ["a", "b"]),
+        ("1,2\n3,4\n", None),
+        ("a,2\n3,4\n", ["a", "2"]),
+        ("2019,b\n1,2\n", ["2019", "b"]),
+        (",b\n1,2\n", ["", "b"]),
+        ('"a, with comma","[red]"\n1,2\n', ["a, with comma", "[red]"]),
+        ("\ufeffä,b\n1,2\n", ["ä", "b"]),
+        ("nan,inf\n1,2\n", None),
+        ("\n\na,b\n\n1,2\n", ["a", "b"]),
+    ],
+)
+def test_a_header_is_found_and_described(csv_file, content, columns):
+    path = csv_file(content)
+    described = external.describe(path, extension="csv")
+    assert described["delimiter"] == ","
+    assert (json.loads(described["columns"]) if "columns" in described else None) == columns
+    assert table_of(path)[-1].tolist() in ([1, 2], [3, 4])
+
+
+def test_the_header_option_overrules_what_is_found(csv_file):
+    path = csv_file("1,2\n3,4\n")
+    assert table_of(path, header="yes").tolist() == [[3, 4]]
+    assert table_of(path, header="no").tolist() == [[1, 2], [3, 4]]
+    assert json.loads(external.describe(path, extension="csv", header="yes")["columns"]) == ["1", "2"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("suffix", [".csv", ".TSV"])
+def test_delimiters_and_line_ends_are_found(csv_file, delimiter, end, suffix):
+    lines = [f"first{delimiter}second", f"1{delimiter} 2.5", f"-3{delimiter}4e3 ", ""]
+    path = csv_file(end.join(lines), "x" + suffix)
+    assert table_of(path).tolist() == [[1, 2.5], [-3, 4000]]
+    assert external.describe(path, extension=suffix)["delimiter"] == delimiter
+
+
+def test_the_delimiter_can_be_given(csv_file):
+    path = csv_file("1 2\n3 4\n")
+    assert table_of(path, delimiter="space").tolist() == [[1, 2], [3, 4]]
+    assert table_of(csv_file("1:2\n"), delimiter=":").tolist() == [[1, 2]]
+    assert table_of(csv_file("1\t2\n"), delimiter="tab").tolist() == [[1, 2]]
+
+
+def test_a_single_column_needs_no_delimiter(csv_file):
+    assert table_of(csv_file("value\n1\n2\n")).tolist() == [[1], [2]]
+
+
+def test_numbers_in_all_spellings_are_read_exactly(csv_file):
+    cells = ["0.1", "-0.0", "nan", "-NaN", "inf", "-Infinity", ".5", "5.", "+1e-320", "1E5", "9007199254740992"]
+    row = table_of(csv_file(",".join(cells) + "\n"))[0]
+    expected = np.array([float(cell) for cell in cells])
+    assert row.tobytes() == expected.tobytes()
+    assert np.signbit(row[3])
+
+
+def test_integers_are_int64_to_its_ends(csv_file):
+    table = table_of(csv_file(f"{2**63 - 1},{-(2**63)}\n"))
+    assert table.dtype == np.int64
+    assert table.tolist() == [[2**63 - 1, -(2**63)]]
+    assert table_of(csv_file(f"{2**63},1\n")).dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "uint64", "float16", "float32", "float64"])
+def test_the_dtype_can_be_given(csv_file, dtype):
+    assert table_of(csv_file("1,2\n3,4\n"), dtype=dtype).dtype == np.dtype(dtype)
+
+
+def test_missing_values_are_nan_when_asked_for_and_make_floats(csv_file):
+    table = table_of(csv_file("a,b\n1,NA\n,4\n"), na="NA")
+    assert table.dtype == np.float64
+    assert np.isnan(table).tolist() == [[False, True], [True, False]]
+    assert table_of(csv_file("1,2\n"), na="").dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "parts"),
+    [
+        ("a,b\n1,2\n3\n", "ragged", ["line 3", "1 cell,", "have 2"]),
+        ("1,2\n3,4,5\n", "ragged", ["line 2", "3 cells", "have 2"]),
+        ("1,2\n3,4,\n", "ragged", ["line 2"]),
+        ("a,price\n1,2\n3,cheap\n", "not-a-number", ["line 3, column 2 (price)", "'cheap' is not a number"]),
+        ("1,2\n3,x\n", "not-a-number", ["line 2, column 2:", "'x'"]),
+        ("a,b\n1,\n", "not-a-number", ["line 2, column 2 (b)", "empty"]),
+        ("1,2\n1_000,3\n", "not-a-number", ["'1_000'"]),
+        ("1,2\n\u0661,3\n", "not-a-number", ["line 2"]),
+        ("1,2\n0x10,3\n", "not-a-number", ["'0x10'"]),
+        ("1,2\nTrue,3\n", "not-a-number", ["'True'"]),
+        ("1,2\n1e999,3\n", "not-a-number", ["'1e999' is out of the range"]),
+        (f"1,2\n{'9' * 5000},3\n", "not-a-number", ["out of the range"]),
+        (f"id,x\n{2**53 + 1},0.5\n", "not-a-number", ["line 2, column 1 (id)", "9007199254740993 would be rounded"]),
+        (f"{2**64 - 1},1\n", "not-a-number", ["18446744073709551615 would be rounded"]),
+        ("a;b\n1,5;2,5\n", "not-a-number", ["'1,5' is not a number"]),
+        ('1,2\n"3,4\n', "wrong-format", ["line 2"]),
+        ('1,2\n"3"4,5\n', "wrong-format", ["line 2"]),
+        (b"1,2\n3,\x004\n", "undecodable", ["line 2", "NUL", "position 3"]),
+        (b"a,b\n1,2\n3,\xff\n", "undecodable", ["line 3", "0xff", "position 3"]),
+        ("1,2\n".encode("utf-16"), "undecodable", ["UTF-16"]),
+        (b"", "empty", ["empty"]),
+        (b"\xef\xbb\xbf", "empty", ["blank lines only"]),
+        ("\n\r\n\n", "empty", ["blank lines only"]),
+        ("just,words\n", "empty", ["no rows below its header"]),
+        ("dear diary\ntoday I\n", "not-a-number", ["'today I'"]),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "undecodable", ["0x89"]),
+    ],
+)
+def test_a_bad_file_is_refused_with_line_and_column(csv_file, refused, content, code, parts):
+    found, reason = refused(csv_file(content))
+    assert found == code
+    for part in parts:
+        assert part in reason
+
+
+def test_a_line_without_end_is_refused_without_reading_it_all(tmp_path, refused):
+    with open(tmp_path / "x.csv", "wb") as file:
+        file.write(b"1,2\n")
+        file.writelines(b"1," * 500_000 for _ in range(11))
+        file.truncate(2**33)  # sparse: eight GB of it
+    assert refused(tmp_path / "x.csv")[0] == "too-large"
+
+
+def test_a_quote_that_is_never_closed_is_refused(csv_file, refused):
+    assert refused(csv_file('"1,2\n' + "3,4\n" * 100_000))[0] == "wrong-format"
+
+
+@pytest.mark.parametrize(
+    ("content", "dtype", "reason"),
+    [
+        ("1,2\n300,4\n", "uint8", "300 does not fit uint8"),
+        ("1,-2\n", "uint64", "-2 does not fit"),
+        ("1,2.0\n", "int64", "'2.0' is not an integer"),
+        ("1,70000\n", "float16", "does not fit float16"),
+        ("1,1e39\n", "float32", "does not fit float32"),
+    ],
+)
+def test_what_does_not_fit_the_dtype_given_is_refused(csv_file, refused, content, dtype, reason):
+    code, found = refused(csv_file(content), dtype=dtype)
+    assert code == "not-a-number"
+    assert reason in found
+
+
+def test_rounding_an_integer_is_accepted_when_the_dtype_is_given(csv_file):
+    table = table_of(csv_file(f"{2**53 + 1},0.5\n"), dtype="float64")
+    assert table.tolist() == [[2.0**53, 0.5]]
+
+
+def test_uint64_ids_keep_all_their_digits_when_asked_for(csv_file):
+    assert table_of(csv_file(f"{2**64 - 1},1\n"), dtype="uint64").tolist() == [[2**64 - 1, 1]]
+
+
+def test_a_bad_last_line_is_known_before_the_first_row(csv_file):
+    path = csv_file("1,2\n" * 1000 + "1,x\n")
+    with pytest.raises(BadFile, match="line 1001"):
+        external.load(path, extension="csv")
+
+
+def test_rows_are_read_lazily_and_the_file_is_closed_when_they_are_left(csv_file):
+    path = csv_file("1,2\n" * 50_000)
+    before = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = external.load(path, extension="csv")
+        assert set(os.listdir("/proc/self/fd")) == before
+        assert next(rows)[1] == 0
+        rows.close()
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"delimeter": ","},
+        {"delimiter": "ab"},
+        {"delimiter": "5"},
+        {"delimiter": "-"},
+        {"delimiter": '"'},
+        {"delimiter": ""},
+        {"header": "maybe"},
+        {"dtype": "object"},
+        {"dtype": "int64", "na": "NA"},
+    ],
+)
+def test_a_wrong_option_is_an_error_of_the_caller_and_not_of_the_file(csv_file, options):
+    with pytest.raises(InvalidInput):
+        external.load(csv_file("1,2\n"), extension="csv", **options)
+
+
+def test_an_unknown_option_gets_a_suggestion(csv_file):
+    with pytest.raises(InvalidInput, match="it knows delimiter, dtype, header, na") as caught:
+        external.load(csv_file("1,2\n"), extension="csv", delimeter=",")
+    assert caught.value.hint == "did you mean `delimiter`?"
