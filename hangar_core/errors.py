@@ -126,6 +126,20 @@ class CommitNotFound(NotFound, ValueError):
     default_hint = "`hangar log` shows the commits, `hangar branch list` the branches"
 
 
+class TagNotFound(NotFound, ValueError):
+    """No tag of that name."""
+
+    template = "tag with name: {name} does not exist."
+    default_hint = "`hangar tag list` shows what there is"
+
+
+class StashNotFound(NotFound, ValueError):
+    """Nothing was put aside under that number."""
+
+    template = "There is no stash {number}; there are {count}."
+    default_hint = "`hangar stash list` shows them"
+
+
 class AmbiguousDigest(InvalidInput):
     """A short digest that several commits share."""
 
@@ -159,6 +173,41 @@ class EmptyMessage(InvalidInput):
     """A commit needs a message."""
 
     template = "Aborted! Empty commit message"
+
+
+class MergeConflict(HangarError, ValueError):
+    """Both sides changed the same things differently. `conflicts` has the documented fields t1, t21, t22, t3."""
+
+    template = (
+        "HANGAR VALUE ERROR:: Merge ABORTED with conflict: {count} things were changed differently on both sides."
+    )
+    default_hint = (
+        "resolve them with `hangar merge`, which keeps the conflicts, or take one side: --strategy ours|theirs"
+    )
+    exit_code = 3
+
+
+class UnresolvedConflicts(HangarError, RuntimeError):
+    """A merge is in progress and cannot be concluded yet."""
+
+    template = "{count} conflicts are not resolved yet."
+    default_hint = (
+        "`hangar status` lists them; `hangar resolve ARRAYSET KEY --ours|--theirs`, or `hangar merge --abort`"
+    )
+    exit_code = 3
+
+
+class NoMerge(HangarError, RuntimeError):
+    """There is no merge in progress to go on with or to abort."""
+
+    template = "No merge is in progress."
+
+
+class NotMerged(HangarError, RuntimeError):
+    """A branch holds commits that no other branch has."""
+
+    template = "The branch {name} is not fully merged."
+    default_hint = "merge it first, or remove it all the same: `hangar branch delete -f {name}`"
 
 
 class PendingChanges(HangarError, ValueError, RuntimeError):

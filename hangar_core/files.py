@@ -69,8 +69,8 @@ def failpoint(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One step that reached the operating system: `kind` is create, write, sync, sync-directory, replace, remove,
-    truncate, tables or acknowledged."""
+    """One step that reached the operating system: `kind` is create, create-directory, write, sync, sync-directory,
+    replace, remove, truncate, tables or acknowledged."""
 
     kind: str
     path: str
@@ -137,7 +137,7 @@ class AppendFile:
             os.lseek(self._fd, self.end, os.SEEK_SET)
         except OSError as why:
             raise _failed(path, why) from why
-        self._synced_to = self.end if end is not None else -1
+        self._synced_to = -1  # of a file that was there already, nobody knows either
         if end is None:
             _record("create", path)
 
@@ -244,6 +244,7 @@ def make_directory(path: Path) -> None:
         path.mkdir(exist_ok=True)
     except OSError as why:
         raise _failed(path, why) from why
+    _record("create-directory", path)
     sync_directory(path.parent)
 
 

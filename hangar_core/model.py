@@ -145,3 +145,60 @@ class Progress:
 
 
 ProgressReporter: TypeAlias = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A name that stays where it is. `message` is empty unless the tag is annotated; `time` in microseconds."""
+
+    name: str
+    commit: CommitId
+    time: int
+    user: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One entry of the reflog: a branch was moved, created (`old` is None) or removed (`new` is None)."""
+
+    name: str
+    time: int
+    old: CommitId | None
+    new: CommitId | None
+    user: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stash:
+    """Staged changes put aside. `id` is a commit whose parent is the base of the changes; `branch` where they were."""
+
+    id: CommitId
+    commit: Commit
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleEvent:
+    """A commit that changed one sample: `kind` is added, mutated or removed; `digest` what it is since then."""
+
+    entry: LogEntry
+    kind: str
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class MergeState:
+    """A merge that waits for its conflicts to be resolved.
+
+    `kind` is merge, cherry-pick, revert or stash; `label` names what is brought in, for people; `base` and `theirs` are
+    roots; `parent` is the second parent of the commit to be made, if it gets one.
+    """
+
+    kind: str
+    label: str
+    message: str
+    base: Digest
+    theirs: Digest
+    parent: CommitId | None

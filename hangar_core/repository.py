@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangar_core.errors import InvalidInput, NoCommits, RepositoryNotFound
 from hangar_core.hashing import digests
-from hangar_core.history import log, refs
+from hangar_core.history import log, refs, resolving
 from hangar_core.history.commits import read_commit, root_of
+from hangar_core.history.integrating import Author
 from hangar_core.history.objects import Objects
 from hangar_core.history.staging import StagingArea, read_status
 from hangar_core.model import ArraysetSummary, BranchHead, CommitId, LogEntry, SampleKey, Status, Summary, User
@@ -56,6 +58,11 @@ class Repository:
     def _context(self) -> RepoContext:
         return RepoContext(self._directory)
 
+    def _author(self) -> Author:
+        from hangar_core.checkout import microseconds_now
+
+        return Author(self.user, microseconds_now())
+
     @property
     def user(self) -> User:
         """Who makes commits here."""
@@ -95,7 +102,7 @@ class Repository:
 
         with self._context.tables.read() as reader:
             if commit:
-                return ReaderCheckout(self._context, refs.resolve(reader, commit), "")
+                return ReaderCheckout(self._context, self.resolve(commit), "")
             name = branch or refs.staging_branch(reader)
             head = refs.branches(reader).get(name) if "/" in name else refs.head(reader, name)
             if head is None:
@@ -137,12 +144,13 @@ class Repository:
         return read_status(self._context)
 
     def resolve(self, text: str | None = None) -> CommitId:
-        """Return the commit that a branch name or a full or short digest means; None means the staging branch.
+        """Return the commit that a name or digest means (see `hangar_core.history.resolving`); None: HEAD.
 
         Raises `CommitNotFound`, `AmbiguousDigest`, `NoCommits`.
         """
+        objects = Objects(self._context.tables)
         with self._context.tables.read() as reader:
-            return refs.resolve(reader, text)
+            return resolving.resolve(reader, lambda one: read_commit(objects, one), text, datetime.now().astimezone())
 
     def list_branches(self) -> list[str]:
         """Return the names of all branches, local and of remotes, sorted."""
@@ -159,17 +167,18 @@ class Repository:
         Raises `InvalidName`, `AlreadyExists`, `CommitNotFound` (all `ValueError`), `NoCommits` (a `RuntimeError`).
         """
         tables = self._context.tables
-        with tables.read() as reader:
-            commit = refs.resolve(reader, base_commit)
+        commit = self.resolve(base_commit)
         with tables.write() as batch, tables.read() as reader:
-            refs.create_branch(reader, batch, name, commit)
+            refs.create_branch(
+                reader, batch, name, commit, self._author().note(f"branch: created at {base_commit or 'HEAD'}")
+            )
         return BranchHead(name, digests.text(commit))
 
     def log_entries(self, start: str | None = None) -> list[LogEntry]:
         """Return the history behind `start` (see `resolve`), newest first."""
         objects = Objects(self._context.tables)
+        commit = self.resolve(start)
         with self._context.tables.read() as reader:
-            commit = refs.resolve(reader, start)
             branches = refs.branches(reader)
         return log.entries(commit, lambda one: read_commit(objects, one), branches)
 

@@ -1,6 +1,6 @@
 """What a backend is: a writer that appends arrays and says where they lie, a reader that finds them again.
 
-A location is the backend's own record, at most 255 bytes, prefixed with its two-character code. It means nothing
+A location is the backend's own record, at most 254 bytes, prefixed with its two-character code. It means nothing
 outside this machine and never enters an identity.
 """
 

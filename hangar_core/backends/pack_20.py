@@ -20,7 +20,7 @@ import xxhash
 from hangar_core import files
 from hangar_core.backends.base import Location
 from hangar_core.backends.pack_frames import (
-    FIXED_SIZE,
+    ALIGNMENT,
     PACK_HEADER_SIZE,
     BadFrame,
     Frame,
@@ -32,8 +32,9 @@ from hangar_core.backends.pack_frames import (
     encode_pack_header,
     frame_holds,
 )
-from hangar_core.errors import CorruptDataError, DataMissing, UnsupportedDtype
+from hangar_core.errors import CorruptDataError, DataMissing
 from hangar_core.hashing import digests
+from hangar_core.hashing.dtypes import is_canonical
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class PackWriter:
         self._directory = directory
         self._uid = uuid.uuid4().bytes
         self._file: files.AppendFile | None = None
+        self._inherited: dict[bytes, files.AppendFile | None] = {}
 
     def append(self, digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> Location:
         """Store one payload with a single write (a large one with two)."""
@@ -66,6 +68,8 @@ class PackWriter:
     def append_many(self, items: Iterable[tuple[Digest, str, tuple[int, ...], bytes | memoryview]]) -> list[Location]:
         """Store payloads with writes of about a megabyte."""
         out = self._file or self._create()
+        if out.end % ALIGNMENT:  # a write failed behind the bytes of a large payload: frames begin at multiples
+            out.write(b"\0" * (-out.end % ALIGNMENT))
         uid, at = self._uid, out.end
         locations: list[Location] = []
         parts: list[bytes] = []
@@ -90,8 +94,18 @@ class PackWriter:
             out.write(b"".join(parts))
         return locations
 
+    def inherit(self, uid: bytes) -> None:
+        """Let `sync` cover the pack of an earlier writer too, who may never have got to it."""
+        self._inherited.setdefault(uid, None)
+
     def sync(self) -> None:
-        """Make everything appended durable."""
+        """Make everything appended, and the packs that were inherited, durable."""
+        for uid, opened in list(self._inherited.items()):
+            out = opened or files.AppendFile(_pack_path(self._directory, uid), "pack", end=0)
+            self._inherited[uid] = out  # if the sync fails it stays, and refuses
+            out.sync()
+            out.close()
+            del self._inherited[uid]
         if self._file is not None:
             self._file.sync()
 
@@ -106,6 +120,9 @@ class PackWriter:
 
     def close(self, keep: int) -> None:
         """Close the pack and give back what lies behind `keep`, which nothing names."""
+        for out in self._inherited.values():
+            if out is not None:
+                out.close()
         if self._file is None:
             return
         end = self._file.end
@@ -138,12 +155,16 @@ def _stored_dtype(text: str) -> np.dtype[Any] | None:
     """Return the dtype, if it is one that is ever stored: a forged header must not make objects out of bytes."""
     import numpy as np
 
-    from hangar_core.hashing.arrays import dtype_text
+    return np.dtype(text) if is_canonical(text) else None
 
-    try:
-        return np.dtype(text) if dtype_text(text) == text else None
-    except UnsupportedDtype:
-        return None
+
+def _whole_frame(view: memoryview, digest: Digest, offset: int) -> Frame:
+    frame = decode_frame(view[: offset + _LONGEST_HEADER], offset)
+    if offset + frame.payload_at + frame.payload_size > len(view):
+        raise BadFrame("the file ends inside the data")
+    if frame.digest != digest:
+        raise BadFrame(f"it holds {digests.text(frame.digest)} instead")
+    return frame
 
 
 class PackReader:
@@ -166,7 +187,10 @@ class PackReader:
         dtype = _stored_dtype(frame.dtype)
         if dtype is None or not frame_holds(frame, dtype.itemsize):
             raise self._damaged(digest, uid, offset, "length, dtype and shape do not match")
-        array: NDArray[Any] = np.empty(frame.shape, dtype)
+        try:
+            array: NDArray[Any] = np.empty(frame.shape, dtype)
+        except ValueError as why:  # no size is as large as it likes beside another of 0, nor is the rank
+            raise self._damaged(digest, uid, offset, f"no array has its shape: {why}") from why
         if frame.payload_size:
             array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8)
         return array
@@ -226,19 +250,16 @@ class PackReader:
     def _frame(self, digest: Digest, uid: bytes, offset: int) -> tuple[memoryview, Frame]:
         """Return the mapping and the frame, which lies whole inside it and is the one asked for."""
         view = self._maps.get(uid)
-        if view is None or offset + FIXED_SIZE > len(view):
-            view = self._map(digest, uid)
+        if view is not None:
+            try:
+                return view, _whole_frame(view, digest, offset)
+            except BadFrame:
+                pass  # the pack may have grown since it was mapped, and that may have been in the middle of a write
+        view = self._map(digest, uid)
         try:
-            frame = decode_frame(view[: offset + _LONGEST_HEADER], offset)
-            if offset + frame.payload_at + frame.payload_size > len(view):
-                view = self._map(digest, uid)  # the pack may have grown since it was mapped
-                if offset + frame.payload_at + frame.payload_size > len(view):
-                    raise BadFrame("the file ends inside the data")
-            if frame.digest != digest:
-                raise BadFrame(f"it holds {digests.text(frame.digest)} instead")
+            return view, _whole_frame(view, digest, offset)
         except BadFrame as why:
             raise self._damaged(digest, uid, offset, str(why)) from why
-        return view, frame
 
     def _map(self, digest: Digest, uid: bytes) -> memoryview:
         path = _pack_path(self._directory, uid)

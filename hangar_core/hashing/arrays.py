@@ -35,7 +35,7 @@ def dtype_text(dtype: DTypeLike) -> str:
     """
     try:
         kind = np.dtype(dtype)
-    except TypeError as why:
+    except (TypeError, ValueError, SyntaxError) as why:  # numpy reads some texts as Python literals
         raise UnsupportedDtype(dtype=dtype, reason=str(why)) from why
     if kind.kind not in _KINDS or kind.subdtype is not None:
         raise UnsupportedDtype(dtype=kind, reason="only numbers, booleans, dates and durations are stored")

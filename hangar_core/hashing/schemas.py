@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
+from hangar_core.hashing.dtypes import is_canonical
 from hangar_core.model import Digest, Schema
 
 _FORMAT = 1
@@ -33,6 +34,8 @@ def decode_schema(data: bytes) -> Schema:
     if flags & ~(_VARIABLE | _NAMED):
         raise fields.corrupt(f"unknown flags {flags:02x}")
     dtype = fields.text()
+    if not is_canonical(dtype):
+        raise fields.corrupt(f"{dtype!a} is no dtype that is stored")
     shape = tuple(fields.u64() for _ in range(fields.u8()))
     fields.done()
     return Schema(dtype, shape, variable=bool(flags & _VARIABLE), named=bool(flags & _NAMED))

@@ -50,6 +50,8 @@ def _fill(layout: Layout, user: User) -> None:
     with tables.write() as batch:
         refs.create_first(batch)
         objects.flush(batch)
+    # The database syncs its file, not the name of it.
+    files.sync_directory(layout.records)
     # It is about to get another path.
     forget_tables(layout.records)
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hangar_core.history import tree
+from hangar_core.history.changes import tally
+from hangar_core.history.merging import MergePlan
 from hangar_core.history.objects import Objects
-from hangar_core.model import Arrayset, ArraysetChange, CommitId, Digest, Root, Schema, Status
+from hangar_core.model import Arrayset, ArraysetChange, CommitId, Digest, MergeState, Root, Schema, Status
 
 
 class KeyOverlay:
@@ -94,7 +96,7 @@ class StagedArrayset:
 
     @property
     def changed(self) -> bool:
-        if self.base is None or self.samples.changes:
+        if self.base is None or self.samples.changes or self.samples.base != self.base.tree:
             return True
         return self.base.schema != self.schema or self.base.options != self.options
 
@@ -110,6 +112,8 @@ class Overlay:
             for name, one in root.arraysets.items()
         }
         self.metadata = KeyOverlay(objects, root.metadata, root.metadata_count)
+        self.merging: MergeState | None = None
+        self.resolved: set[tuple[str, bytes]] = set()
 
     def put_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
         """Create an arrayset without samples, or change schema and options of the one that is there."""
@@ -119,8 +123,27 @@ class Overlay:
             return
         self.arraysets[name] = StagedArrayset(schema, dict(options), None, KeyOverlay(self._objects, self.empty, 0))
 
+    def adopt_arrayset(self, name: str, aset: Arrayset) -> None:
+        """Take over an arrayset of another commit in place of what is there."""
+        samples = KeyOverlay(self._objects, aset.tree, aset.count)
+        self.arraysets[name] = StagedArrayset(aset.schema, aset.options, self.root.arraysets.get(name), samples)
+
     def remove_arrayset(self, name: str) -> None:
         del self.arraysets[name]
+
+    def lay(self, plan: MergePlan) -> None:
+        """Carry out a merge plan, conflicts aside."""
+        for name, aset in plan.adopt.items():
+            self.adopt_arrayset(name, aset)
+        for name in plan.remove:
+            self.remove_arrayset(name)
+        for name, (schema, options) in plan.define.items():
+            self.put_arrayset(name, schema, options)
+        for name, changes in plan.samples.items():
+            for key, digest in changes:
+                self.arraysets[name].samples.set(key, digest)
+        for key, digest in plan.metadata:
+            self.metadata.set(key, digest)
 
     @property
     def empty(self) -> Digest:
@@ -139,8 +162,8 @@ class Overlay:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is staged."""
-        if self.metadata.changes or self.arraysets.keys() != self.root.arraysets.keys():
+        """Whether nothing is staged and no merge is in progress."""
+        if self.merging is not None or self.metadata.changes or self.arraysets.keys() != self.root.arraysets.keys():
             return False
         return not any(staged.changed for staged in self.arraysets.values())
 
@@ -160,6 +183,11 @@ class Overlay:
             assert before is not None
             return ArraysetChange(name, before.schema, before.options, "deleted", deleted=before.count)
         added, deleted, mutated = now.samples.tallies()
+        if before is None or now.base is None:
+            added = now.samples.count  # all of them, an adopted tree included
+        elif now.samples.base != before.tree:
+            changed = tally(tree.diff(self._objects, before.tree, now.samples.tree()))
+            added, deleted, mutated = changed.added, changed.deleted, changed.mutated
         if before is None:
             return ArraysetChange(name, now.schema, now.options, "added", added, deleted, mutated)
         if now.base is None:  # removed and created anew under the same name: the old samples are gone

@@ -6,14 +6,29 @@
     generation        u64, raised whenever the staging log starts anew
     heads/NAME        commit, or nothing while the branch has none
     remotes/R/NAME    commit: where a branch of a remote was last seen
+    tags/NAME         commit, and who tagged it when and why
+    stash/NUMBER      commit that holds changes put aside, and the branch they were on
+
+Every move of a branch is noted in the table `reflog`, so that nothing a user had becomes unreachable by accident.
 """
 
 from __future__ import annotations
 
-from hangar_core.errors import AlreadyExists, AmbiguousDigest, BranchNotFound, CommitNotFound, CorruptRecord, NoCommits
+import os
+from dataclasses import dataclass
+
+from hangar_core.errors import (
+    AlreadyExists,
+    AmbiguousDigest,
+    BranchNotFound,
+    CommitNotFound,
+    CorruptRecord,
+    TagNotFound,
+)
 from hangar_core.hashing import digests
-from hangar_core.model import CommitId
+from hangar_core.model import CommitId, Move, Tag
 from hangar_core.names import check_plain
+from hangar_core.records.names import decode_move, decode_tag, encode_move, encode_tag
 from hangar_core.storage.tables import Batch, Reader
 
 DEFAULT_BRANCH = "master"
@@ -21,8 +36,19 @@ _HEAD = b"HEAD"
 _GENERATION = b"generation"
 _BRANCHES = b"heads/"
 _REMOTES = b"remotes/"
+_TAGS = b"tags/"
+_STASHES = b"stash/"
 _SHORTEST = 4
 _LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the reflog says about a move: who, when (microseconds), and why."""
+
+    user: str
+    time: int
+    reason: str
 
 
 def _branch_key(name: str) -> bytes:
@@ -74,13 +100,21 @@ def head(reader: Reader, branch: str) -> CommitId | None:
     return _commit(value)
 
 
-def move_head(batch: Batch, branch: str, old: CommitId | None, new: CommitId) -> None:
+def move_head(batch: Batch, branch: str, old: CommitId | None, new: CommitId, note: Note) -> None:
     """Set a branch, if it still points at `old`."""
     batch.expect("refs", _branch_key(branch), old or b"", branch)
     batch.put("refs", _branch_key(branch), new)
+    _log_move(batch, branch, old, new, note)
 
 
-def create_branch(reader: Reader, batch: Batch, name: object, commit: CommitId) -> str:
+def remove_branch(batch: Batch, branch: str, old: CommitId | None, note: Note) -> None:
+    """Remove a branch, if it still points at `old`."""
+    batch.expect("refs", _branch_key(branch), old or b"", branch)
+    batch.delete("refs", _branch_key(branch))
+    _log_move(batch, branch, old, None, note)
+
+
+def create_branch(reader: Reader, batch: Batch, name: object, commit: CommitId | None, note: Note) -> str:
     """Add a branch. Raises `InvalidName`, `AlreadyExists`."""
     checked = check_plain(name, "Branch")
     key = _branch_key(checked)
@@ -89,7 +123,8 @@ def create_branch(reader: Reader, batch: Batch, name: object, commit: CommitId) 
             kind="Branch", name=checked, hint=f"choose another name, or use `hangar checkout {checked}`"
         )
     batch.expect("refs", key, None, checked)
-    batch.put("refs", key, commit)
+    batch.put("refs", key, commit or b"")
+    _log_move(batch, checked, None, commit, note)
     return checked
 
 
@@ -100,29 +135,94 @@ def branches(reader: Reader) -> dict[str, CommitId | None]:
     return dict(sorted({**local, **remote}.items()))
 
 
-def resolve(reader: Reader, text: str | None) -> CommitId:
-    """Return the commit that a branch name or a full or short digest means; None means the staging branch.
-
-    Raises `CommitNotFound`, `AmbiguousDigest`, `NoCommits`.
-    """
-    name = staging_branch(reader) if text is None else text
-    known = branches(reader)
-    if name in known:
-        commit = known[name]
-        if commit is None:
-            raise NoCommits(branch=name)
-        return commit
-    wanted = name.lower()
+def by_digest(reader: Reader, text: str) -> CommitId:
+    """Return the commit that a full or short digest means. Raises `CommitNotFound`, `AmbiguousDigest`."""
+    wanted = text.lower()
     if len(wanted) < _SHORTEST or not digests.is_hex(wanted):
-        raise CommitNotFound(text=name)
+        raise CommitNotFound(text=text)
     found = [
         CommitId(digests.check(key, digests.COMMIT, "commit"))
         for key, _ in reader.items("nodes", bytes.fromhex(wanted[: len(wanted) // 2 * 2]))
         if digests.code_of(key) == digests.COMMIT and digests.text(key).startswith(wanted)
     ]
     if not found:
-        raise CommitNotFound(text=name)
+        raise CommitNotFound(text=text)
     if len(found) > 1:
         listed = ", ".join(digests.text(one)[: len(wanted) + 8] for one in found[:_LISTED])
-        raise AmbiguousDigest(text=name, count=len(found), candidates=listed)
+        raise AmbiguousDigest(text=text, count=len(found), candidates=listed)
     return found[0]
+
+
+# --- tags -----------------------------------------------------------------------------------------------------------
+
+
+def tags(reader: Reader) -> dict[str, Tag]:
+    """Return all tags by name."""
+    found = ((key[len(_TAGS) :].decode(), value) for key, value in reader.items("refs", _TAGS))
+    return {name: decode_tag(name, value) for name, value in found}
+
+
+def create_tag(reader: Reader, batch: Batch, tag: Tag) -> None:
+    """Add a tag. Raises `InvalidName`, `AlreadyExists`."""
+    key = _TAGS + check_plain(tag.name, "Tag").encode()
+    if reader.get("refs", key) is not None:
+        raise AlreadyExists(kind="Tag", name=tag.name, hint="a tag stays where it is: choose another name")
+    batch.expect("refs", key, None, tag.name)
+    batch.put("refs", key, encode_tag(tag))
+
+
+def remove_tag(reader: Reader, batch: Batch, name: str) -> Tag:
+    """Remove a tag and return it. Raises `TagNotFound`."""
+    key = _TAGS + name.encode()
+    value = reader.get("refs", key)
+    if value is None:
+        raise TagNotFound(name=name)
+    batch.expect("refs", key, value, name)
+    batch.delete("refs", key)
+    return decode_tag(name, value)
+
+
+# --- stashes --------------------------------------------------------------------------------------------------------
+
+
+def stashes(reader: Reader) -> list[tuple[bytes, CommitId, str]]:
+    """Return (key, commit, branch) of all stashes, newest first."""
+    found = []
+    for key, value in reader.items("refs", _STASHES):
+        commit = CommitId(digests.check(value[: digests.DIGEST_SIZE], digests.COMMIT, "stash"))
+        found.append((key, commit, value[digests.DIGEST_SIZE :].decode()))
+    return found[::-1]
+
+
+def put_stash(reader: Reader, batch: Batch, commit: CommitId, branch: str) -> None:
+    """Add a stash behind all others."""
+    before = stashes(reader)
+    number = int.from_bytes(before[0][0][len(_STASHES) :], "big") + 1 if before else 0
+    key = _STASHES + number.to_bytes(8, "big")
+    batch.expect("refs", key, None, "the stash")
+    batch.put("refs", key, commit + branch.encode())
+
+
+def drop_stash(batch: Batch, key: bytes) -> None:
+    """Remove a stash by the key that `stashes` gave."""
+    batch.delete("refs", key)
+
+
+# --- reflog ---------------------------------------------------------------------------------------------------------
+
+
+def _log_move(batch: Batch, name: str, old: CommitId | None, new: CommitId | None, note: Note) -> None:
+    # The random tail keeps two moves of one microsecond apart.
+    key = name.encode() + b"\0" + note.time.to_bytes(8, "big") + os.urandom(4)
+    batch.put("reflog", key, encode_move(Move(name, note.time, old, new, note.user, note.reason)))
+
+
+def moves(reader: Reader, branch: str | None = None) -> list[Move]:
+    """Return the moves of one branch, or of all, newest first."""
+    prefix = b"" if branch is None else branch.encode() + b"\0"
+    found = []
+    for key, value in reader.items("reflog", prefix):
+        name, _, rest = key.partition(b"\0")
+        found.append(decode_move(name.decode(), int.from_bytes(rest[:8], "big"), value))
+    # Sorting is stable, so that moves of one moment stay in the order of their keys.
+    return sorted(found, key=lambda move: -move.time)

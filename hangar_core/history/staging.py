@@ -6,22 +6,33 @@ ends; and a commit is one transaction after both. See docs/formats/staging-log.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hangar_core.backends.base import Location
-from hangar_core.errors import CorruptRecord, EmptyMessage, ForkedWriter, NothingToCommit, PendingChanges
+from hangar_core.errors import (
+    CorruptRecord,
+    EmptyMessage,
+    ForkedWriter,
+    NothingToCommit,
+    PendingChanges,
+    UnresolvedConflicts,
+)
 from hangar_core.hashing import digests
 from hangar_core.history import refs
-from hangar_core.history.commits import read_commit, root_of, write_commit, write_root
+from hangar_core.history.commits import read_commit, read_root, root_of, write_commit, write_root
+from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, plan_merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log
-from hangar_core.model import Commit, CommitId, Digest, Schema, Status, User
+from hangar_core.model import Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
+from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
+from hangar_core.records.names import signature
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
 from hangar_core.storage.lock import WriterLock
+from hangar_core.storage.tables import Batch
 
 
 class StagingArea:
@@ -75,10 +86,11 @@ class StagingArea:
         for frame in content.frames:
             if frame.operation == records.BOOT:
                 boot = records.decode_boot(frame.payload)
+            durable = frame.offset < content.synced_end
             # After a restart of the machine, bytes that nobody had synced may be anything.
-            verify = frame.offset >= content.synced_end and boot != boot_id()
-            if frame.operation == records.SAMPLES and not self._adopt(frame.payload, verify=verify):
-                if frame.offset < content.synced_end:
+            verify = not durable and boot != boot_id()
+            if frame.operation == records.SAMPLES and not self._adopt(frame.payload, durable=durable, verify=verify):
+                if durable:
                     raise CorruptRecord(
                         what="staging log", reason="data that had been made durable are gone from their pack"
                     )
@@ -87,11 +99,11 @@ class StagingArea:
             lay_over(self.overlay, self.objects, frame.operation, frame.payload)
         self._log.resume(end, boot)
 
-    def _adopt(self, payload: bytes, *, verify: bool) -> bool:
+    def _adopt(self, payload: bytes, *, durable: bool, verify: bool) -> bool:
         """Take over where the data of staged samples lie; False if one of them is not there whole."""
         _, changes = records.decode_samples(payload)
         placed = {digest: Location(place) for _, digest, place in changes if digest is not None and place}
-        return self.data.adopt(placed, verify=verify)
+        return self.data.adopt(placed, durable=durable, verify=verify)
 
     # --- staging ----------------------------------------------------------------------------------------------------
 
@@ -130,40 +142,111 @@ class StagingArea:
         self.data.sync()
         self._log.sync()
 
+    # --- merging ----------------------------------------------------------------------------------------------------
+
+    def begin_merge(self, state: MergeState, plan: MergePlan) -> None:
+        """Stage what a plan decides and keep its conflicts: the merge stays in progress until they are resolved."""
+        self._check_owner()
+        self._log.append(merge_records.MERGE, merge_records.encode_merge(state))
+        self.overlay.merging = state
+        self.stage_plan(plan)
+
+    def stage_plan(self, plan: MergePlan) -> None:
+        """Stage what a plan decides."""
+        for name, aset in plan.adopt.items():
+            self._log.append(merge_records.ADOPT, merge_records.encode_adopt(name, aset))
+            self.overlay.adopt_arrayset(name, aset)
+        for name in plan.remove:
+            self.remove_arrayset(name)
+        for name, (schema, options) in plan.define.items():
+            self.stage_arrayset(name, schema, options)
+        for name, changes in plan.samples.items():
+            self.stage_samples(name, changes)
+        for key, digest in plan.metadata:
+            self.stage_metadata(key, None if digest is None else self.objects.get(digest).decode())
+
+    def conflicts(self) -> list[Conflict]:
+        """Return the conflicts of the merge in progress that are not resolved yet."""
+        return open_conflicts(self.overlay, self.objects)
+
+    def mark_resolved(self, conflict: Conflict) -> None:
+        """Say that what is staged now decides a conflict."""
+        key = conflict.key if isinstance(conflict, KeyConflict) else b""
+        self._log.append(merge_records.RESOLVED, merge_records.encode_resolved(conflict.arrayset, key))
+        self.overlay.resolved.add((conflict.arrayset, key))
+
     # --- commit -----------------------------------------------------------------------------------------------------
 
     def commit(self, message: str, user: User, time: int) -> CommitId:
         """Record what is staged as a commit on the branch; `time` in microseconds since 1970.
 
-        Raises `EmptyMessage`, `NothingToCommit`, and `StorageFailed` with the staging area as it was.
+        A merge in progress is concluded with its own message if none is given. Raises `EmptyMessage`,
+        `NothingToCommit`, `UnresolvedConflicts`, and `StorageFailed` with the staging area as it was.
         """
         self._check_owner()
+        merging = self.overlay.merging
+        if merging is not None and (conflicts := self.conflicts()):
+            raise UnresolvedConflicts(count=len(conflicts))
+        if merging is not None and not message.strip():
+            message = merging.message
         if not message.strip():
             raise EmptyMessage
-        content = self.overlay.content()
-        root = write_root(self.objects, content)
-        if self.base is None:
-            unchanged = not content.arraysets and not content.metadata_count
-        else:
-            unchanged = read_commit(self.objects, self.base).root == root
-        if unchanged:
+        second = merging.parent if merging else None
+        root = write_root(self.objects, self.overlay.content())
+        if second is None and root == self._root_of_base():
             raise NothingToCommit
-        parents = () if self.base is None else (self.base,)
+        parents = tuple(one for one in (self.base, second) if one is not None)
         commit = write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))
+        reason = merging.kind if merging else "commit"
+        self.move_head(commit, refs.Note(signature(user), time, f"{reason}: {message.partition(chr(10))[0]}"))
+        return commit
+
+    def commit_content(
+        self, content: Root, parents: tuple[CommitId, ...], message: str, user: User, time: int
+    ) -> CommitId:
+        """Hold a commit of other content than what is staged for `move_head` or `put_aside`."""
+        root = write_root(self.objects, content)
+        return write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))
+
+    def move_head(self, commit: CommitId, note: refs.Note) -> None:
+        """Set the branch to a commit that is held or stored, and go on from there with nothing staged."""
+        self._publish(lambda batch: refs.move_head(batch, self.branch, self.base, commit, note))
+        self._start_over(commit)
+
+    def put_aside(self, message: str, user: User, time: int) -> CommitId:
+        """Record what is staged as a stash, and go on from the base commit. Raises `NothingToCommit`."""
+        self._check_owner()
+        if self.overlay.clean:
+            raise NothingToCommit("There are no changes to put aside.")
+        parents = () if self.base is None else (self.base,)
+        commit = self.commit_content(self.overlay.content(), parents, message, user, time)
+
+        def set_refs(batch: Batch) -> None:
+            with self._context.tables.read() as reader:
+                refs.put_stash(reader, batch, commit, self.branch)
+
+        self._publish(set_refs)
+        self._start_over(self.base)
+        return commit
+
+    def _publish(self, set_refs: Callable[[Batch], None]) -> None:
+        """Make data durable, then every record and ref visible in one transaction: never a record before its data."""
         self.data.keep()
-        # Data first and durable, then every record and the ref in one transaction: never a record before its data.
         self.data.sync()
         with self._context.tables.write() as batch:
             batch.put_many("locations", self.data.staged.items())
             batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self.data.published().items()))
             self.objects.flush(batch)
-            refs.move_head(batch, self.branch, self.base, commit)
+            set_refs(batch)
             refs.raise_generation(batch, self._generation)
-        self._start_over(commit)
-        return commit
+
+    def _root_of_base(self) -> Digest:
+        if self.base is not None:
+            return read_commit(self.objects, self.base).root
+        return write_root(self.objects, root_of(self.objects, None))
 
     def reset(self) -> None:
-        """Drop what is staged and go on from the base commit."""
+        """Drop what is staged, a merge in progress included, and go on from the base commit."""
         self._check_owner()
         with self._context.tables.write() as batch:
             refs.raise_generation(batch, self._generation)
@@ -206,6 +289,12 @@ def lay_over(overlay: Overlay, objects: Objects, operation: int, payload: bytes)
             overlay.remove_arrayset(records.decode_remove(payload))
         elif operation == records.METADATA:
             lay_over_metadata(overlay, objects, *records.decode_metadata(payload))
+        elif operation == merge_records.MERGE:
+            overlay.merging = merge_records.decode_merge(payload)
+        elif operation == merge_records.RESOLVED:
+            overlay.resolved.add(merge_records.decode_resolved(payload))
+        elif operation == merge_records.ADOPT:
+            overlay.adopt_arrayset(*merge_records.decode_adopt(payload))
     except KeyError as why:
         raise CorruptRecord(what="staging log", reason=f"it changes an arrayset that is not there: {why}") from why
 
@@ -214,6 +303,19 @@ def lay_over_metadata(overlay: Overlay, objects: Objects, key: bytes, value: str
     """Set or remove a piece of metadata in an overlay; its text is held in `Objects`."""
     decode_key(key)
     overlay.metadata.set(key, None if value is None else objects.put(digests.TEXT, value.encode()))
+
+
+def open_conflicts(overlay: Overlay, objects: Objects) -> list[Conflict]:
+    """Return the conflicts of the merge in progress that are not resolved yet, found anew from the contents."""
+    state = overlay.merging
+    if state is None:
+        return []
+    plan = plan_merge(objects, read_root(objects, state.base), overlay.root, read_root(objects, state.theirs))
+    return [
+        one
+        for one in plan.conflicts
+        if (one.arrayset, one.key if isinstance(one, KeyConflict) else b"") not in overlay.resolved
+    ]
 
 
 def _replayed(objects: Objects, content: LogContent) -> Overlay:

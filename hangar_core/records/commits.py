@@ -9,6 +9,10 @@ from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.names import check_plain
 
 _FORMAT = 1
+# The end of the year 9999 in microseconds since 1970: later moments have no date.
+_LATEST = 253_402_300_799_999_999
+# What Python's `len` can return.
+_MOST = 2**63 - 1
 
 
 class ArraysetRow:
@@ -44,6 +48,8 @@ def decode_commit(data: bytes) -> Commit:
     root = digests.check(fields.raw(digests.DIGEST_SIZE), digests.ROOT, "commit")
     commit = Commit(parents, root, fields.u64(), fields.text(), fields.text(), fields.text())
     fields.done()
+    if commit.time > _LATEST:
+        raise fields.corrupt(f"its time, {commit.time} microseconds since 1970, lies behind the year 9999")
     return commit
 
 
@@ -58,22 +64,44 @@ def encode_root(rows: list[ArraysetRow], metadata: Digest, metadata_count: int) 
 
 
 def decode_root(data: bytes) -> tuple[list[ArraysetRow], Digest, int]:
-    """Return (arraysets, metadata tree, metadata count). Names are checked by their rule; raises `CorruptRecord`."""
+    """Return (arraysets, metadata tree, metadata count). Raises `CorruptRecord`.
+
+    Names are checked by their rule, and names and option keys must ascend: equal content has one form.
+    """
     fields = FieldReader(data, "commit root")
     if (form := fields.u8()) != _FORMAT:
         raise fields.corrupt(f"format {form} is unknown to this version")
     metadata = digests.check(fields.raw(digests.DIGEST_SIZE), digests.NODE, "commit root")
-    metadata_count = fields.u64()
-    rows = []
+    metadata_count = _count(fields)
+    rows: list[ArraysetRow] = []
     for _ in range(fields.u32()):
         try:
             name = check_plain(fields.text(), "Arrayset")
         except InvalidName as why:
             raise fields.corrupt(str(why)) from why
+        if rows and name <= rows[-1].name:
+            raise fields.corrupt(f"arrayset `{name}` is out of order")
         schema = digests.check(fields.raw(digests.DIGEST_SIZE), digests.SCHEMA, "commit root")
         tree = digests.check(fields.raw(digests.DIGEST_SIZE), digests.NODE, "commit root")
-        count = fields.u64()
-        options = {fields.text(): fields.text() for _ in range(fields.u32())}
-        rows.append(ArraysetRow(name, schema, tree, count, options))
+        rows.append(ArraysetRow(name, schema, tree, _count(fields), _options(fields)))
     fields.done()
     return rows, metadata, metadata_count
+
+
+def _count(fields: FieldReader) -> int:
+    count = fields.u64()
+    if count > _MOST:
+        raise fields.corrupt(f"{count} samples are more than there can be")
+    return count
+
+
+def _options(fields: FieldReader) -> dict[str, str]:
+    options: dict[str, str] = {}
+    before: str | None = None
+    for _ in range(fields.u32()):
+        key = fields.text()
+        if before is not None and key <= before:
+            raise fields.corrupt(f"option {key!a} is out of order")
+        options[key] = fields.text()
+        before = key
+    return options

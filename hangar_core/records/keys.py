@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from hangar_core.errors import CorruptRecord, InvalidName
 from hangar_core.model import SampleKey
-from hangar_core.names import check_sample_key
+from hangar_core.names import check_sample_name
 
 INTEGER = 0x01
 TEXT = 0x02
@@ -34,7 +34,7 @@ def decode_key(data: bytes) -> SampleKey:
             return int.from_bytes(data[1:], "big")
         if kind == TEXT:
             name = data[1:].decode()
-            if check_sample_key(name) == name:
+            if check_sample_name(name, stored=True) == name:
                 return name
     except (InvalidName, UnicodeDecodeError) as why:
         raise CorruptRecord(what="sample key", reason=str(why)) from why

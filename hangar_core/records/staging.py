@@ -22,10 +22,12 @@ from typing import Final
 
 import xxhash
 
+from hangar_core.errors import InvalidName
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.hashing.schemas import decode_schema, encode_schema
 from hangar_core.model import CommitId, Digest, Schema
+from hangar_core.names import check_plain
 
 FORMAT: Final = 1
 BEGIN, SAMPLES, ARRAYSET, REMOVE, METADATA, SYNCED, BOOT = range(1, 8)
@@ -96,12 +98,13 @@ def synced_behind(log: bytes, generation: int, offset: int) -> bool:
 
     If so, a bad frame at `offset` is damage and no torn tail, and must not be cut off.
     """
-    at = log.find(MAGIC, offset)
+    # Only marks are looked for, never other frames: lengths that damaged bytes claim would be hashed again and again.
+    mark = _HEAD.pack(MAGIC, SYNCED, 0, 0)
+    at = log.find(mark, offset)
     while at != -1:
-        frame = decode_frame(log, at, generation)
-        if frame is not None and frame.operation == SYNCED:
+        if decode_frame(log, at, generation) is not None:
             return True
-        at = log.find(MAGIC, at + 1)
+        at = log.find(mark, at + 1)
     return False
 
 
@@ -157,7 +160,7 @@ def decode_samples(payload: bytes) -> tuple[str, list[SampleChange]]:
             changes.append((key, Digest(payload[key_end:digest_end]), payload[digest_end:at]))
     if at != end:
         raise fields.corrupt("a sample record is cut off")
-    return name.decode("utf-8", "replace"), changes
+    return _checked_name(fields, name), changes
 
 
 def encode_arrayset(name: str, schema: Schema, options: Mapping[str, str]) -> bytes:
@@ -169,10 +172,17 @@ def encode_arrayset(name: str, schema: Schema, options: Mapping[str, str]) -> by
 
 def decode_arrayset(payload: bytes) -> tuple[str, Schema, dict[str, str]]:
     fields = FieldReader(payload, "staging log")
-    name, schema = fields.text(), decode_schema(fields.blob())
+    name, schema = _checked_name(fields, fields.blob()), decode_schema(fields.blob())
     options = {fields.text(): fields.text() for _ in range(fields.u32())}
     fields.done()
     return name, schema, options
+
+
+def _checked_name(fields: FieldReader, name: bytes) -> str:
+    try:
+        return check_plain(name.decode(), "Arrayset")
+    except (InvalidName, UnicodeDecodeError) as why:
+        raise fields.corrupt(str(why)) from why
 
 
 def encode_remove(name: str) -> bytes:
@@ -181,7 +191,7 @@ def encode_remove(name: str) -> bytes:
 
 def decode_remove(payload: bytes) -> str:
     fields = FieldReader(payload, "staging log")
-    name = fields.text()
+    name = _checked_name(fields, fields.blob())
     fields.done()
     return name
 

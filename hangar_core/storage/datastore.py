@@ -110,16 +110,19 @@ class DataWriter(DataReader):
         """Make everything stored survive a power cut."""
         self._writer.sync()
 
-    def adopt(self, placed: Mapping[Digest, Location], *, verify: bool) -> bool:
+    def adopt(self, placed: Mapping[Digest, Location], *, durable: bool, verify: bool) -> bool:
         """Take over data that an earlier writer staged. False, and nothing taken over, if some are not there whole.
 
-        `verify` reads the data; otherwise it is enough that they lie inside their files.
+        `verify` reads the data; otherwise it is enough that they lie inside their files. What is not known to be
+        `durable` is with the next `sync`.
         """
         if not all(self.holds(digest, location, verify=verify) for digest, location in placed.items()):
             return False
         for digest, location in placed.items():
             uid, end = self._packs.location_end(digest, location)
             self._adopted[uid] = max(self._adopted.get(uid, 0), end)
+            if not durable:
+                self._writer.inherit(uid)
         self.staged.update(placed)
         return True
 
@@ -144,9 +147,10 @@ class DataWriter(DataReader):
         self._writer.close(self._kept)
 
     def _published(self, digest: Digest) -> bool:
-        # Damaged or missing bytes do not count as known: storing the same data again heals them.
+        # Damaged or missing bytes do not count as known: storing the same data again heals them. Reading what is there
+        # costs less than hashing what comes in.
         location = self.locate(digest)
-        return location is not None and self.holds(digest, location, verify=False)
+        return location is not None and self.holds(digest, location, verify=True)
 
 
 def in_batches(pairs: Iterable[tuple[K, NDArray[Any]]]) -> Iterator[list[tuple[K, NDArray[Any]]]]:

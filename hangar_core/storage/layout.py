@@ -84,11 +84,10 @@ class Layout:
     def check_format(self) -> None:
         """Raise `RepositoryNotFound`, or `UnsupportedFormat` when this version cannot open the repository safely."""
         try:
-            data = json.loads(self.format_file.read_bytes())
-            form, requires = int(data["format"]), {str(name) for name in data["requires"]}
+            form, requires = _parsed_format(self.format_file.read_bytes())
         except FileNotFoundError as why:
             raise RepositoryNotFound(path=self.root.parent) from why
-        except (OSError, ValueError, KeyError, TypeError) as why:
+        except (OSError, ValueError, RecursionError) as why:
             raise CorruptRecord(what=str(self.format_file), reason=str(why)) from why
         if form > FORMAT:
             raise UnsupportedFormat(what="This repository", needs=f"repository format {form}")
@@ -100,12 +99,19 @@ class Layout:
         try:
             table = tomllib.loads(self.config_file.read_text("utf-8"))["user"]
             return User(str(table["name"]), str(table["email"]))
-        except (OSError, ValueError, KeyError, TypeError) as why:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as why:
             raise CorruptRecord(
                 what=str(self.config_file),
                 reason=str(why),
                 hint='write a section [user] with name = "..." and email = "..."',
             ) from why
+
+
+def _parsed_format(text: bytes) -> tuple[int, set[str]]:
+    match json.loads(text):
+        case {"format": int(form), "requires": [*names]} if form >= 1 and all(isinstance(name, str) for name in names):
+            return form, set(names)
+    raise ValueError("it does not hold a format number and a list of features")
 
 
 def _config_text(user: User) -> str:

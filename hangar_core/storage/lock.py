@@ -7,6 +7,7 @@ descriptor, otherwise it would keep the lock alive after its parent (see docs/de
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 _COMMAND_LENGTH = 120
+_log = logging.getLogger(__name__)
 
 
 class WriterLock:
@@ -32,7 +34,8 @@ class WriterLock:
         self._path = path
         self.owner = os.getpid()
         # Not shared between instances: a second writer of the same process has to be refused as well.
-        self._lock: FileLock = FileLock(path, timeout=max(wait, 0.0), is_singleton=False)
+        # Where the file system knows no such lock, refuse: the library's substitute would outlive its process.
+        self._lock: FileLock = FileLock(path, timeout=max(wait, 0.0), is_singleton=False, fallback_to_soft=False)
         try:
             self._lock.acquire(poll_interval=0.05)
         except Timeout as why:
@@ -59,9 +62,12 @@ class WriterLock:
             "since": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
             "command": " ".join(sys.argv)[:_COMMAND_LENGTH],
         }
-        with open(self._path, "r+b") as out:
-            out.truncate()
-            out.write(json.dumps(owner).encode())
+        try:
+            with open(self._path, "r+b") as out:
+                out.truncate()
+                out.write(json.dumps(owner).encode())
+        except OSError:  # a full disk: the lock is held all the same, only nobody can read by whom
+            _log.warning("cannot write the owner's name into `%s`", self._path, exc_info=True)
 
 
 def read_owner(path: Path) -> str:
@@ -71,5 +77,5 @@ def read_owner(path: Path) -> str:
         command = str(owner["command"])
         shown = command if command.isprintable() else ascii(command)
         return f"process {int(owner['pid'])} on {owner['host']} since {owner['since']} UTC ({shown})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return "another process"

@@ -6,7 +6,8 @@ after the map had to grow; because its expectations are checked inside the trans
 compare-and-set. Every value carries a checksum over its key and its bytes, which LMDB itself does not have.
 
 Tables: `nodes` (digest -> tree node, commit, root, schema, text), `refs` (branch heads and the state of staging),
-`locations` (data digest -> where its bytes lie here), `packs` (pack -> published length).
+`reflog` (every move of a branch), `locations` (data digest -> where its bytes lie here), `packs` (pack -> published
+length).
 Format: docs/formats/repository.md.
 """
 
@@ -25,7 +26,7 @@ import xxhash
 from hangar_core import files
 from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFailed
 
-TABLES: Final = ("nodes", "refs", "locations", "packs")
+TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs")
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
 _CHECK = 8
@@ -136,6 +137,8 @@ class Tables:
         self._check_process()
         batch = Batch()
         yield batch
+        # The map can only grow while no snapshot is held; this thread would wait for itself.
+        assert getattr(self._local, "reader", None) is None, "a write() may contain a read(), but not stand in one"
         files.failpoint("tables.commit")
         while not self._apply(batch):
             self._resize(self._env.info()["map_size"] * 2)

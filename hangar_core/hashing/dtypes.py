@@ -1,0 +1,24 @@
+"""Which texts name a dtype that is stored: the canonical spelling alone, so that equal dtypes have equal bytes.
+
+Decoders ask here, before numpy sees a text from a file: numpy's own parser takes objects, records and whole Python
+literals, and is slow to import. Format: docs/formats/digests.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NUMBERS: Final = frozenset({"|b1", "|i1", "|u1"} | {f"<{kind}{size}" for kind in "iu" for size in (2, 4, 8)}) | {
+    *("<f2", "<f4", "<f8", "<c8", "<c16")
+}
+_TIMES: Final = re.compile(r"<[mM]8\[([1-9][0-9]{0,9})?(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]")
+_LARGEST_STEP: Final = 2**31 - 1
+
+
+def is_canonical(text: str) -> bool:
+    """Whether `text` is the canonical text of a dtype, as `hangar_core.hashing.arrays.dtype_text` gives it."""
+    if text in _NUMBERS:
+        return True
+    found = _TIMES.fullmatch(text)
+    return found is not None and (found[1] is None or 1 < int(found[1]) <= _LARGEST_STEP)

@@ -1,0 +1,104 @@
+"""From what people type to a commit.
+
+A branch, a tag, a branch of a remote, `HEAD` (the staging branch), a full or short digest; behind any of them
+`~N` (N first parents back), `^N` (the N-th parent), and behind a branch `@{N}` (N moves ago) or `@{2 days ago}`,
+`@{yesterday}`, `@{2026-11-20}` (where the branch was then, as the reflog knows).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from hangar_core.errors import AmbiguousDigest, CommitNotFound, NoCommits
+from hangar_core.hashing import digests
+from hangar_core.history import refs
+from hangar_core.history.graph import ReadCommit
+from hangar_core.model import CommitId
+from hangar_core.storage.tables import Reader
+
+_STEPS = re.compile(r"(?:~\d*|\^\d*|@\{[^{}]*\})*$")
+_STEP = re.compile(r"~(\d*)|\^(\d*)|@\{([^{}]*)\}")
+_AGO = re.compile(r"(\d+) (second|minute|hour|day|week)s? ago")
+
+
+def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -> CommitId:
+    """Return the commit that `text` means; None means the staging branch.
+
+    Raises `CommitNotFound`, `AmbiguousDigest` (with the candidates), `NoCommits`.
+    """
+    if text is None:
+        return _named(reader, refs.staging_branch(reader))
+    found = _STEPS.search(text)
+    steps = found[0] if found else ""
+    name = text[: len(text) - len(steps)]
+    if name in {"HEAD", "@"} or (not name and steps.startswith("@{")):
+        name = refs.staging_branch(reader)
+    commit: CommitId | None = None
+    for step in _STEP.finditer(steps):
+        back, parent, when = step.groups()
+        if when is not None:
+            if commit is not None:
+                raise CommitNotFound(text=text)
+            commit = _earlier(reader, name, when, text, now)
+            continue
+        commit = commit if commit is not None else _named(reader, name)
+        if back is not None:
+            for _ in range(int(back or 1)):
+                commit = _parent(read, commit, 1, text)
+        else:
+            commit = _parent(read, commit, int(parent or 1), text)
+    return commit if commit is not None else _named(reader, name)
+
+
+def _named(reader: Reader, name: str) -> CommitId:
+    branches, tags = refs.branches(reader), refs.tags(reader)
+    tag = tags.get(name)
+    if name in branches:
+        commit = branches[name]
+        if tag is not None and tag.commit != commit:
+            listed = f"branch {name} ({digests.short(commit or b'')}), tag {name} ({digests.short(tag.commit)})"
+            raise AmbiguousDigest(text=name, count=2, candidates=listed, hint="give the digest")
+        if commit is None:
+            raise NoCommits(branch=name)
+        return commit
+    return tag.commit if tag is not None else refs.by_digest(reader, name)
+
+
+def _parent(read: ReadCommit, commit: CommitId, number: int, text: str) -> CommitId:
+    if number == 0:
+        return commit
+    parents = read(commit).parents
+    if number > len(parents):
+        raise CommitNotFound(text=text, hint=f"{digests.short(commit)} has {len(parents)} parents")
+    return parents[number - 1]
+
+
+def _earlier(reader: Reader, branch: str, when: str, text: str, now: datetime) -> CommitId:
+    """Return where a branch was: so many moves ago, or at a time."""
+    moves = refs.moves(reader, branch)
+    if when.isdigit():
+        found = moves[int(when)].new if int(when) < len(moves) else None
+    else:
+        moment = _moment(when, now)
+        if moment is None:
+            raise CommitNotFound(text=text, hint="write @{3}, @{2 days ago}, @{yesterday} or @{2026-11-20}")
+        # Before its first move a branch was nowhere.
+        found = next((move.new for move in moves if move.time <= moment.timestamp() * 1e6), None)
+    if found is None:
+        raise CommitNotFound(text=text, hint=f"`hangar reflog {branch}` shows how far back it goes")
+    return found
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    if text == "now":
+        return now
+    if text == "yesterday":
+        return now - timedelta(days=1)
+    if ago := _AGO.fullmatch(text):
+        return now - timedelta(**{f"{ago[2]}s": int(ago[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
