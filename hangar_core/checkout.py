@@ -14,12 +14,15 @@ from hangar_core.arraysets.collection import Arraysets, ArraysetsReader
 from hangar_core.arraysets.metadata import MetadataReader, MetadataWriter
 from hangar_core.arraysets.selection import answer, assign, select
 from hangar_core.arraysets.session import ReadSession, WriteSession
-from hangar_core.errors import SampleNotFound
+from hangar_core.errors import BranchNotFound, NoCommits, SampleNotFound
 from hangar_core.hashing import digests
-from hangar_core.history.commits import root_of
+from hangar_core.history import refs
+from hangar_core.history.commits import read_commit, root_of
+from hangar_core.history.integrating import Author, merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.staging import StagingArea
-from hangar_core.model import CommitId, User
+from hangar_core.history.user_diff import DiffAndConflicts, conflicts_of, diff_contents, diff_sides
+from hangar_core.model import CommitId, Root, User
 from hangar_core.storage.context import RepoContext
 
 
@@ -77,6 +80,7 @@ class ReaderCheckout(_Checkout):
         root = root_of(self._session.objects, commit)
         self.arraysets = ArraysetsReader(self._session, root)
         self.metadata = MetadataReader.committed(self._session, root)
+        self.diff = ReaderUserDiff(self._session, context, lambda: commit)
         atexit.register(self.close)
 
     @property
@@ -99,12 +103,63 @@ class ReaderCheckout(_Checkout):
         return f"ReaderCheckout({self.commit_hash[:12]}: {len(self.arraysets)} arraysets)"
 
 
-class StagingDiff:
-    """What a writer can say about its changes."""
+class ReaderUserDiff:
+    """Compares a checkout with branches and commits: `co.diff`."""
 
-    def __init__(self, session: WriteSession) -> None:
+    def __init__(self, session: ReadSession, context: RepoContext, head: Callable[[], CommitId | None]) -> None:
         self._session = session
+        self._context = context
+        self._head = head
         session.handles.add(self)
+
+    def branch(self, dev_branch: str) -> DiffAndConflicts:
+        """Compare with the head of a branch. Raises `BranchNotFound`, `NoCommits` (both `ValueError`)."""
+        with self._context.tables.read() as reader:
+            found = refs.branches(reader)
+        if dev_branch not in found:
+            raise BranchNotFound(name=dev_branch)
+        commit = found[dev_branch]
+        if commit is None:
+            raise NoCommits(branch=dev_branch)
+        return self._compare(commit)
+
+    def commit(self, dev_commit_hash: str) -> DiffAndConflicts:
+        """Compare with a commit, named by a full or short digest. Raises `CommitNotFound` (a `ValueError`)."""
+        with self._context.tables.read() as reader:
+            commit = refs.by_digest(reader, dev_commit_hash)
+        return self._compare(commit)
+
+    def _content(self) -> Root:
+        return root_of(self._session.objects, self._head())
+
+    def _is_dirty(self) -> bool:
+        return False
+
+    def _compare(self, commit: CommitId) -> DiffAndConflicts:
+        objects = self._session.objects
+        with objects.trial():
+            mine = (self._head(), self._content())
+            theirs = (commit, root_of(objects, commit))
+            return diff_sides(objects, lambda one: read_commit(objects, one), mine, theirs, dirty=self._is_dirty())
+
+
+class WriterUserDiff(ReaderUserDiff):
+    """Also compares the staging area with the commit it is based on."""
+
+    _session: WriteSession
+
+    def _content(self) -> Root:
+        return self._session.staging.overlay.content()
+
+    def _is_dirty(self) -> bool:
+        return not self._session.staging.overlay.clean
+
+    def staged(self) -> DiffAndConflicts:
+        """Compare the base commit with what is staged."""
+        objects = self._session.objects
+        with objects.trial():
+            before = self._session.staging.overlay.root
+            return DiffAndConflicts(diff_contents(objects, before, self._content()), conflicts_of(()))
 
     def status(self) -> Literal["CLEAN", "DIRTY"]:
         """Return whether a commit would record anything."""
@@ -117,7 +172,8 @@ class WriterCheckout(_Checkout):
     arraysets: Arraysets
     metadata: MetadataWriter
 
-    def __init__(self, staging: StagingArea, user: User, clock: Callable[[], int]) -> None:
+    def __init__(self, context: RepoContext, staging: StagingArea, user: User, clock: Callable[[], int]) -> None:
+        self._context = context
         self._staging = staging
         self._user = user
         self._clock = clock
@@ -129,7 +185,7 @@ class WriterCheckout(_Checkout):
         self._session: WriteSession = WriteSession(self._staging)
         self.arraysets = Arraysets(self._session)
         self.metadata = MetadataWriter(self._session)
-        self.diff = StagingDiff(self._session)
+        self.diff = WriterUserDiff(self._session, self._context, lambda: self._staging.base)
 
     @property
     def branch_name(self) -> str:
@@ -151,6 +207,20 @@ class WriterCheckout(_Checkout):
         Raises `NothingToCommit` (a `RuntimeError`), `EmptyMessage`, `StorageFailed` with nothing lost.
         """
         return digests.text(self._staging.commit(commit_message, self._user, self._clock()))
+
+    def merge(self, message: str, dev_branch: str) -> str:
+        """Merge a branch into this one and return the new head; its content is visible here at once.
+
+        Raises `BranchNotFound`, `PendingChanges` (a `RuntimeError`), `MergeConflict` (a `ValueError`) with nothing
+        changed.
+        """
+        with self._context.tables.read() as reader:
+            theirs = refs.branches(reader).get(dev_branch)
+        if theirs is None:
+            raise BranchNotFound(name=dev_branch)
+        head = merge(self._staging, theirs, dev_branch, message, Author(self._user, self._clock()))
+        assert head is not None
+        return digests.text(head)
 
     def reset_staging_area(self) -> str:
         """Drop all uncommitted changes and return the digest of the base commit. Handles taken before are dead."""

@@ -106,11 +106,16 @@ class Status:
     metadata_added: int = 0
     metadata_deleted: int = 0
     metadata_mutated: int = 0
+    merging: MergeState | None = None
 
     @property
     def clean(self) -> bool:
-        """Whether a commit would have nothing to record."""
-        return not self.arraysets and not (self.metadata_added or self.metadata_deleted or self.metadata_mutated)
+        """Whether nothing is staged and no merge is in progress."""
+        return (
+            self.merging is None
+            and not self.arraysets
+            and not (self.metadata_added or self.metadata_deleted or self.metadata_mutated)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from hangar_core.errors import CorruptRecord
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
+# The end of the year 9999 in microseconds since 1970: later moments have no date.
+_LATEST = 253_402_300_799_999_999
 
 
 class FieldWriter:
@@ -65,6 +67,13 @@ class FieldReader:
 
     def u64(self) -> int:
         return int(_U64.unpack(self.raw(8))[0])
+
+    def moment(self) -> int:
+        """Microseconds since 1970-01-01 UTC, up to the last that has a date."""
+        value = self.u64()
+        if value > _LATEST:
+            raise self.corrupt(f"{value} microseconds since 1970 are behind the year 9999")
+        return value
 
     def raw(self, size: int) -> bytes:
         end = self._at + size

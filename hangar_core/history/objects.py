@@ -6,6 +6,8 @@ What a writer makes is held back until a commit writes it in its one transaction
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
@@ -69,6 +71,15 @@ class Objects:
     def flush(self, batch: Batch) -> None:
         """Add what is held to the transaction of a commit."""
         batch.put_many("nodes", self._pending.items())
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Hold what is put inside the block only as long as the block lasts: for trees that nobody will commit."""
+        held = dict(self._pending)
+        try:
+            yield
+        finally:
+            self._pending = held
 
     def clear_pending(self) -> None:
         """Forget what is held: it was written, or the commit was given up."""

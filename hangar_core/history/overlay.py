@@ -175,7 +175,7 @@ class Overlay:
             if change is not None:
                 changes.append(change)
         added, deleted, mutated = self.metadata.tallies()
-        return Status(branch, base, tuple(changes), added, deleted, mutated)
+        return Status(branch, base, tuple(changes), added, deleted, mutated, self.merging)
 
     def _arrayset_change(self, name: str) -> ArraysetChange | None:
         before, now = self.root.arraysets.get(name), self.arraysets.get(name)

@@ -7,24 +7,29 @@ ends; and a commit is one transaction after both. See docs/formats/staging-log.m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
 
 from hangar_core.backends.base import Location
 from hangar_core.errors import (
     CorruptRecord,
     EmptyMessage,
     ForkedWriter,
+    NotAllowed,
     NothingToCommit,
+    NotMerged,
     PendingChanges,
     UnresolvedConflicts,
 )
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, read_root, root_of, write_commit, write_root
+from hangar_core.history.graph import is_ancestor
 from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, plan_merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log
-from hangar_core.model import Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
+from hangar_core.model import BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
@@ -229,6 +234,44 @@ class StagingArea:
         self._start_over(self.base)
         return commit
 
+    def remove_branch(self, name: str, note: refs.Note, *, force: bool) -> BranchHead:
+        """Remove a branch other than this one. Raises `BranchNotFound`, `NotAllowed`, `NotMerged` unless `force`."""
+        self._check_owner()
+        tables = self._context.tables
+        with tables.read() as reader:
+            head = refs.head(reader, name)
+            others = {other: commit for other, commit in refs.branches(reader).items() if other != name}
+        if not any("/" not in other for other in others):
+            raise NotAllowed(f"`{name}` is the only branch.", hint="create another one first")
+        if name == self.branch:
+            raise NotAllowed(f"`{name}` is the staging branch.", hint="`hangar checkout` another branch first")
+        if head is not None and not force:
+            read = lambda one: read_commit(self.objects, one)  # noqa: E731 - a name for the argument
+            if not any(other is not None and is_ancestor(head, other, read) for other in others.values()):
+                raise NotMerged(name=name)
+        with tables.write() as batch:
+            refs.remove_branch(batch, name, head, note)
+        return BranchHead(name, digests.text(head or b""))
+
+    def rename_branch(self, old: str, new: str, note: refs.Note) -> BranchHead:
+        """Give a branch another name; changes staged on it stay. Raises `BranchNotFound`, `AlreadyExists`."""
+        self._check_owner()
+        if old == self.branch and not self.overlay.clean:
+            raise PendingChanges(branch=old, blocked="renaming the branch")
+        tables = self._context.tables
+        with tables.read() as reader:
+            head = refs.head(reader, old)
+        with tables.write() as batch, tables.read() as reader:
+            refs.create_branch(reader, batch, new, head, note)
+            refs.remove_branch(batch, old, head, note)
+            if old == self.branch:
+                refs.set_staging_branch(batch, new)
+                refs.raise_generation(batch, self._generation)
+        if old == self.branch:
+            self.branch = new
+            self._start_over(self.base)
+        return BranchHead(new, digests.text(head or b""))
+
     def _publish(self, set_refs: Callable[[Batch], None]) -> None:
         """Make data durable, then every record and ref visible in one transaction: never a record before its data."""
         self.data.keep()
@@ -255,6 +298,14 @@ class StagingArea:
     def status(self) -> Status:
         """Return what is staged."""
         return self.overlay.status(self.branch, self.base)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let the next writer in; what is staged stays for it. Closing twice is fine."""
@@ -325,8 +376,8 @@ def _replayed(objects: Objects, content: LogContent) -> Overlay:
     return overlay
 
 
-def read_status(context: RepoContext) -> Status:
-    """Return what is staged, without the writer lock and without touching any data."""
+def read_overlay(context: RepoContext) -> tuple[str, CommitId | None, Overlay, Objects]:
+    """Return (branch, base, what is staged, records), without the writer lock and without touching any data."""
     tables = context.tables
     while True:
         with tables.read() as reader:
@@ -342,5 +393,17 @@ def read_status(context: RepoContext) -> Status:
             continue  # a commit came between: look again
         objects = Objects(tables)
         if content is None:
-            return Overlay(objects, root_of(objects, base)).status(branch, base)
-        return _replayed(objects, content).status(branch, base)
+            return branch, base, Overlay(objects, root_of(objects, base)), objects
+        return branch, base, _replayed(objects, content), objects
+
+
+def read_status(context: RepoContext) -> Status:
+    """Return what is staged, without the writer lock and without touching any data."""
+    branch, base, overlay, _ = read_overlay(context)
+    return overlay.status(branch, base)
+
+
+def read_conflicts(context: RepoContext) -> list[Conflict]:
+    """Return the open conflicts of the merge in progress, without the writer lock."""
+    _, _, overlay, objects = read_overlay(context)
+    return open_conflicts(overlay, objects)

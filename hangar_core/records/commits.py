@@ -9,8 +9,6 @@ from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.names import check_plain
 
 _FORMAT = 1
-# The end of the year 9999 in microseconds since 1970: later moments have no date.
-_LATEST = 253_402_300_799_999_999
 # What Python's `len` can return.
 _MOST = 2**63 - 1
 
@@ -46,10 +44,8 @@ def decode_commit(data: bytes) -> Commit:
         CommitId(digests.check(fields.raw(digests.DIGEST_SIZE), digests.COMMIT, "commit")) for _ in range(fields.u8())
     )
     root = digests.check(fields.raw(digests.DIGEST_SIZE), digests.ROOT, "commit")
-    commit = Commit(parents, root, fields.u64(), fields.text(), fields.text(), fields.text())
+    commit = Commit(parents, root, fields.moment(), fields.text(), fields.text(), fields.text())
     fields.done()
-    if commit.time > _LATEST:
-        raise fields.corrupt(f"its time, {commit.time} microseconds since 1970, lies behind the year 9999")
     return commit
 
 

@@ -21,7 +21,7 @@ def decode_tag(name: str, data: bytes) -> Tag:
     """Return the tag. Raises `CorruptRecord`."""
     fields = _begin(data, "tag")
     commit = CommitId(digests.check(fields.raw(digests.DIGEST_SIZE), digests.COMMIT, "tag"))
-    tag = Tag(name, commit, fields.u64(), fields.text(), fields.text())
+    tag = Tag(name, commit, fields.moment(), fields.text(), fields.text())
     fields.done()
     return tag
 

@@ -10,14 +10,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hangar_core.errors import InvalidInput, NoCommits, RepositoryNotFound
+from hangar_core.errors import BranchNotFound, InvalidInput, NoCommits, RepositoryNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import log, refs, resolving
 from hangar_core.history.commits import read_commit, root_of
-from hangar_core.history.integrating import Author
+from hangar_core.history.content_diff import ContentDiff, sample_events
+from hangar_core.history.integrating import Author, merge, reset_to
 from hangar_core.history.objects import Objects
 from hangar_core.history.staging import StagingArea, read_status
-from hangar_core.model import ArraysetSummary, BranchHead, CommitId, LogEntry, SampleKey, Status, Summary, User
+from hangar_core.model import (
+    ArraysetSummary,
+    BranchHead,
+    CommitId,
+    LogEntry,
+    Move,
+    SampleEvent,
+    SampleKey,
+    Status,
+    Summary,
+    User,
+)
+from hangar_core.repository.stashes import Stashes
+from hangar_core.repository.tags import Tags
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.layout import DIRECTORY, Layout
 
@@ -26,6 +40,7 @@ if TYPE_CHECKING:
     from hangar_core.export import ExportReceipt, View
     from hangar_core.ingest import Receipt
     from hangar_core.model import ProgressReporter
+    from hangar_core.repository.merging import Merging
 
 
 class Repository:
@@ -112,7 +127,7 @@ class Repository:
     def _open_writer(self, branch: str | None, wait: float) -> WriterCheckout:
         from hangar_core.checkout import WriterCheckout, microseconds_now
 
-        return WriterCheckout(StagingArea(self._context, branch, wait), self.user, microseconds_now)
+        return WriterCheckout(self._context, StagingArea(self._context, branch, wait), self.user, microseconds_now)
 
     def switch(self, branch: str, *, wait: float = 0.0) -> None:
         """Make `branch` the one that writers use next. Raises `BranchNotFound`, `PendingChanges`, `Locked`."""
@@ -123,13 +138,9 @@ class Repository:
 
         Raises `NothingToCommit`, `EmptyMessage`, `Locked`, `StorageFailed`.
         """
-        from hangar_core.checkout import microseconds_now
-
-        staging = StagingArea(self._context, None, wait)
-        try:
-            return digests.text(staging.commit(message, self.user, microseconds_now()))
-        finally:
-            staging.close()
+        author = self._author()
+        with StagingArea(self._context, None, wait) as staging:
+            return digests.text(staging.commit(message, author.user, author.time))
 
     # --- what is here -----------------------------------------------------------------------------------------------
 
@@ -173,6 +184,78 @@ class Repository:
                 reader, batch, name, commit, self._author().note(f"branch: created at {base_commit or 'HEAD'}")
             )
         return BranchHead(name, digests.text(commit))
+
+    def rename_branch(self, old: str, new: str, *, wait: float = 0.0) -> BranchHead:
+        """Give a local branch another name. Raises `BranchNotFound`, `InvalidName`, `AlreadyExists`, `Locked`."""
+        with StagingArea(self._context, None, wait) as staging:
+            return staging.rename_branch(old, new, self._author().note(f"branch: renamed from {old} to {new}"))
+
+    def remove_branch(self, name: str, *, force_delete: bool = False, wait: float = 0.0) -> BranchHead:
+        """Remove a local branch and return where it pointed; its commits stay in the reflog.
+
+        Raises `BranchNotFound`, `NotAllowed` (a `PermissionError`: the only branch, the staging branch), `Locked`, and
+        `NotMerged` (a `RuntimeError`) for commits that no other branch has, unless `force_delete`.
+        """
+        with StagingArea(self._context, None, wait) as staging:
+            return staging.remove_branch(name, self._author().note("branch: removed"), force=force_delete)
+
+    def reset(self, commit: str | None = None, *, hard: bool = False, wait: float = 0.0) -> str:
+        """Move the staging branch to a commit, by default to where it is, and return the digest.
+
+        `hard` drops all changes; otherwise the content stays as it is, as staged changes. Raises `CommitNotFound`.
+        """
+        target = self.resolve(commit)
+        with StagingArea(self._context, None, wait) as staging:
+            reset_to(staging, target, self._author(), hard=hard)
+        return digests.text(target)
+
+    def reflog(self, branch: str | None = None) -> list[Move]:
+        """Return the moves of one branch, or of all, newest first: where everything a user had can be found."""
+        with self._context.tables.read() as reader:
+            return refs.moves(reader, branch)
+
+    def merge(self, message: str, master_branch: str, dev_branch: str) -> str:
+        """Merge `dev_branch` into `master_branch`, which becomes the staging branch, and return its new head.
+
+        Raises `BranchNotFound`, `PendingChanges` (a `RuntimeError`), `Locked`, and `MergeConflict` (a `ValueError`)
+        with nothing changed; `merging.merge` keeps conflicts to be resolved instead.
+        """
+        with self._context.tables.read() as reader:
+            known = refs.branches(reader)
+        theirs = known.get(dev_branch)
+        if theirs is None:
+            raise BranchNotFound(name=dev_branch)
+        with StagingArea(self._context, master_branch) as staging:
+            made = merge(staging, theirs, dev_branch, message, self._author())
+        assert made is not None
+        return digests.text(made)
+
+    @property
+    def merging(self) -> Merging:
+        """Merges, cherry-picks and reverts that can wait for their conflicts to be resolved."""
+        from hangar_core.repository.merging import Merging
+
+        return Merging(self._context, self.resolve, self._author)
+
+    @property
+    def tags(self) -> Tags:
+        """Names that stay where they are."""
+        return Tags(self._context, self.resolve, self._author)
+
+    @property
+    def stashes(self) -> Stashes:
+        """Staged changes put aside."""
+        return Stashes(self._context, self._author)
+
+    def diff(self, old: str, new: str | None = None) -> ContentDiff:
+        """Compare the contents of two commits (any text `resolve` understands) without a checkout."""
+        objects = Objects(self._context.tables)
+        return ContentDiff(objects, root_of(objects, self.resolve(old)), root_of(objects, self.resolve(new)))
+
+    def history(self, arrayset: str, sample: SampleKey, start: str | None = None) -> list[SampleEvent]:
+        """Return the commits that changed one sample, newest first; equal trees are skipped."""
+        objects = Objects(self._context.tables)
+        return sample_events(objects, self.log_entries(start), arrayset, sample)
 
     def log_entries(self, start: str | None = None) -> list[LogEntry]:
         """Return the history behind `start` (see `resolve`), newest first."""
@@ -247,8 +330,7 @@ class Repository:
         from hangar_core.ingest import ingest
 
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        staging = StagingArea(self._context, branch or None, wait)
-        try:
+        with StagingArea(self._context, branch or None, wait) as staging:
             return ingest(
                 staging,
                 arrayset,
@@ -258,8 +340,6 @@ class Repository:
                 overwrite=overwrite,
                 progress=progress,
             )
-        finally:
-            staging.close()
 
     def export(
         self,

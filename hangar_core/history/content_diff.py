@@ -1,0 +1,111 @@
+"""Differences between commits for people and scripts: rows, statistics, and the life of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hangar_core.hashing import digests
+from hangar_core.history import tree
+from hangar_core.history.changes import Changes, Tally, tally
+from hangar_core.history.commits import root_of
+from hangar_core.history.objects import Objects
+from hangar_core.model import Digest, LogEntry, Root, SampleEvent, SampleKey
+from hangar_core.names import check_sample_key
+from hangar_core.records.keys import decode_key, encode_key
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRow:
+    """One difference. `what` is schema, sample or metadata; `kind` added, deleted or mutated; digests as text."""
+
+    what: str
+    kind: str
+    arrayset: str
+    key: SampleKey | None
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArraysetStatistics:
+    """How one arrayset differs. `state` is added, deleted, mutated (schema or options) or same."""
+
+    name: str
+    state: str
+    samples: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class DiffStatistics:
+    """How two contents differ, arrayset by arrayset."""
+
+    arraysets: tuple[ArraysetStatistics, ...]
+    metadata: Tally
+
+
+class ContentDiff:
+    """The way from one content to another; rows are found while they are asked for."""
+
+    def __init__(self, objects: Objects, old: Root, new: Root) -> None:
+        self._changes = Changes(objects, old, new)
+
+    def statistics(self) -> DiffStatistics:
+        """Return the counts per arrayset; arraysets that do not differ are not listed."""
+        changes = self._changes
+        schemas = changes.schema_changes()
+        rows = []
+        for name, (before, after) in changes.arraysets.items():
+            state = (
+                "added" if before is None else "deleted" if after is None else "mutated" if name in schemas else "same"
+            )
+            rows.append(ArraysetStatistics(name, state, changes.tally(name)))
+        return DiffStatistics(tuple(rows), tally(changes.metadata()))
+
+    def rows(self, arrayset: str | None = None) -> Iterator[DiffRow]:
+        """Yield every difference: schemas, samples in order of keys, metadata; or those of one arrayset."""
+        changes = self._changes
+        for name, (before, after) in changes.schema_changes().items():
+            if arrayset in (None, name):
+                yield DiffRow("schema", _kind(before, after), name, None, "", "")
+        for name in changes.arraysets:
+            if arrayset in (None, name):
+                yield from (_row("sample", name, *change) for change in changes.samples(name))
+        if arrayset is None:
+            yield from (_row("metadata", "", *change) for change in changes.metadata())
+
+
+def sample_events(objects: Objects, log: Sequence[LogEntry], arrayset: str, sample: SampleKey) -> list[SampleEvent]:
+    """Return the entries of a log (newest first) that changed one sample.
+
+    Commits whose arrayset has the very tree of their parent are passed over without a look inside. A merge counts only
+    if it gave the sample a value that none of its parents had.
+    """
+    key = encode_key(check_sample_key(sample))
+    known: dict[tuple[Digest, bytes], Digest | None] = {}
+
+    def value_at(root: Root) -> Digest | None:
+        aset = root.arraysets.get(arrayset)
+        if aset is None:
+            return None
+        if (aset.tree, key) not in known:
+            known[aset.tree, key] = tree.lookup(objects, aset.tree, key)
+        return known[aset.tree, key]
+
+    values = {entry.id: value_at(root_of(objects, entry.id)) for entry in log}
+    events = []
+    for entry in log:
+        now = values[entry.id]
+        before = [values[parent] for parent in entry.commit.parents] or [None]
+        if all(one != now for one in before):
+            kind = "removed" if now is None else "added" if before[0] is None else "mutated"
+            events.append(SampleEvent(entry, kind, now))
+    return events
+
+
+def _row(what: str, arrayset: str, key: bytes, old: Digest | None, new: Digest | None) -> DiffRow:
+    return DiffRow(what, _kind(old, new), arrayset, decode_key(key), digests.text(old or b""), digests.text(new or b""))
+
+
+def _kind(old: object, new: object) -> str:
+    return "added" if old is None else "deleted" if new is None else "mutated"
