@@ -1,0 +1,1 @@
+"""One module per command. `hangar_cli.main` imports the one that runs, and nothing imports them all."""

@@ -1,0 +1,68 @@
+"""`hangar commit`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hangar_cli.commands.status import status_lines
+from hangar_cli.current import current_repository
+from hangar_cli.failures import stopped
+from hangar_cli.output import printable_lines, result, result_json, talk
+from hangar_cli.parameters import json_option, wait_option
+from hangar_core.errors import HangarError, NothingToCommit
+
+if TYPE_CHECKING:
+    from hangar_core.model import Status
+
+MARKER = "# Everything below this line is ignored."
+
+
+@click.command()
+@click.option(
+    "-m", "--message", "messages", multiple=True, help="The commit message. Each further -m becomes a new line."
+)
+@json_option
+@wait_option
+def commit(messages: tuple[str, ...], as_json: bool, wait: float) -> None:
+    """Commits outstanding changes.
+
+    Without -m an editor opens ($VISUAL or $EDITOR); the message is what you write above the marker line. An empty
+    message stops the commit.
+
+    \b
+    Example:
+      hangar commit -m "first pets"
+    """
+    repo = current_repository()
+    staged = repo.status()
+    if staged.clean and not messages and not wait:
+        raise NothingToCommit  # before the editor opens, not after
+    message = "\n".join(messages) if messages else _ask_editor(staged)
+    if not message.strip():
+        raise stopped("Aborted! Empty commit message")
+    try:
+        digest = repo.commit(message, wait=wait)
+    except HangarError:
+        if not messages:
+            talk(f"Your message was:\n{printable_lines(message)}")  # it cost thought, and lives nowhere else
+        raise
+    if as_json:
+        result_json("hangar.commit/1", {"digest": digest, "branch": staged.branch, "message": message})
+    else:
+        result(f"Commit message:\n{printable_lines(message)}\nCommit Successful. Digest: {digest}")
+
+
+def _ask_editor(staged: Status) -> str:
+    """Return what the user wrote above the marker, without blanks around it."""
+    below = [
+        MARKER,
+        "# Write the message of the commit above it; an empty message stops the commit.",
+        "#",
+        *(f"# {line}".rstrip() for line in status_lines(staged) if not line.startswith("Next:")),
+    ]
+    text = click.edit("\n\n" + "\n".join(below) + "\n", extension=".txt")
+    if text is None:
+        raise stopped("Aborted!")
+    return text.partition(MARKER)[0].strip()

@@ -1,0 +1,109 @@
+"""`hangar status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from hangar_cli.current import current_repository
+from hangar_cli.describe import dtype_name, schema_json
+from hangar_cli.output import coloured, printable, result, result_json
+from hangar_cli.parameters import json_option
+from hangar_core.model import ArraysetChange, Status
+
+_COLOURS = {"added": "green", "deleted": "red", "mutated": "yellow"}
+
+
+@click.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Display changes made in the staging area compared to its base commit.
+
+    \b
+    Example:
+      hangar status
+    """
+    staged = current_repository().status()
+    if as_json:
+        result_json("hangar.status/1", _status_json(staged))
+        return
+    for line in status_lines(staged):
+        result(line)
+
+
+def status_lines(staged: Status) -> Iterator[str]:
+    """Yield the status as people read it: the branch, what a commit would record, and the next command."""
+    yield f"Branch: {printable(staged.branch)}"
+    if staged.clean:
+        yield "Nothing staged: the staging area equals " + ("its commit." if staged.base else "an empty repository.")
+        yield ""
+        yield "Next: hangar import ARRAYSET PATH"
+        return
+    for state in ("added", "deleted", "mutated"):
+        yield from _block(staged, state)
+    yield ""
+    yield 'Next: hangar commit -m "MESSAGE"'
+
+
+def _block(staged: Status, state: str) -> Iterator[str]:
+    """Yield what was added, deleted or mutated; nothing at all if nothing was."""
+    schemas = [change for change in staged.arraysets if change.state == state]
+    samples = [(change.name, getattr(change, state)) for change in staged.arraysets if getattr(change, state)]
+    metadata: int = getattr(staged, f"metadata_{state}")
+    if not (schemas or samples or metadata):
+        return
+    yield ""
+    yield coloured(state.upper(), _COLOURS[state], bold=True)
+    if schemas:
+        yield f"  Schema: {len(schemas)}"
+        for change in schemas:
+            yield f"    {printable(change.name)}"
+            yield from (f"      {fact}" for fact in _schema_facts(change))
+    if samples:
+        yield f"  Samples: {sum(count for _, count in samples)}"
+        for name, count in samples:
+            yield f"    {printable(name)}: {count}"
+    if metadata:
+        yield f"  Metadata: {metadata}"
+
+
+def _schema_facts(change: ArraysetChange) -> Iterator[str]:
+    schema = change.schema
+    yield f"named: {schema.named}"
+    yield f"dtype: {dtype_name(schema.dtype)}"
+    yield f"(max) shape: {schema.shape}"
+    yield f"variable shape: {schema.variable}"
+    options = {name: value for name, value in change.options.items() if not name.startswith("source.")}
+    if "backend" in options:
+        yield f"backend: {printable(options.pop('backend'))}"
+    if "source.plugin" in change.options:
+        yield f"source: plugin {printable(change.options['source.plugin'])}"
+    if options:
+        yield f"backend opts: {printable(options)}"
+
+
+def _status_json(staged: Status) -> dict[str, Any]:
+    from hangar_core.hashing import digests
+
+    return {
+        "branch": staged.branch,
+        "base": digests.text(staged.base) if staged.base else None,
+        "clean": staged.clean,
+        "arraysets": [
+            {
+                "name": change.name,
+                "state": change.state,
+                "schema": schema_json(change.schema),
+                "options": dict(change.options),
+                "samples": {"added": change.added, "deleted": change.deleted, "mutated": change.mutated},
+            }
+            for change in staged.arraysets
+        ],
+        "metadata": {
+            "added": staged.metadata_added,
+            "deleted": staged.metadata_deleted,
+            "mutated": staged.metadata_mutated,
+        },
+    }

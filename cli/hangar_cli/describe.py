@@ -1,0 +1,99 @@
+"""Words and JSON for the values that several commands show: schemas, sizes, commits, refused files. No numpy needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hangar_cli.output import printable
+from hangar_core.model import LogEntry, Schema
+
+if TYPE_CHECKING:
+    from hangar_core.ingest import Reject
+
+_KINDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+_SHOWN = 20
+
+
+def dtype_name(dtype: str) -> str:
+    """Return the everyday name of a dtype in its stored form: ``<f4`` is float32, ``|b1`` bool; others as they are."""
+    kind, size = dtype[1:2], dtype[2:]
+    if dtype[:1] not in "<>|=" or kind not in _KINDS or not size.isdecimal():
+        return printable(dtype)
+    return "bool" if kind == "b" else f"{_KINDS[kind]}{8 * int(size)}"
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Return ``480x640x3``, or ``scalar`` for no dimension at all."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def schema_words(schema: Schema) -> str:
+    """Return a schema in a few words: ``uint8, variable, max 480x640x3``."""
+    shape = f"variable, max {shape_text(schema.shape)}" if schema.variable else shape_text(schema.shape)
+    return f"{dtype_name(schema.dtype)}, {shape}{'' if schema.named else ', not named'}"
+
+
+def schema_json(schema: Schema) -> dict[str, Any]:
+    """Return a schema for JSON."""
+    return {
+        "dtype": dtype_name(schema.dtype),
+        "shape": list(schema.shape),
+        "variable_shape": schema.variable,
+        "named": schema.named,
+    }
+
+
+def size_text(count: float) -> str:
+    """Return a number of bytes as people say it: ``1.3 MiB``."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 sample``, ``2 samples``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def commit_json(entry: LogEntry) -> dict[str, Any]:
+    """Return a commit for JSON, with the digests in full and the time in UTC."""
+    from hangar_core.hashing import digests
+
+    commit = entry.commit
+    return {
+        "digest": digests.text(entry.id),
+        "parents": [digests.text(parent) for parent in commit.parents],
+        "branches": list(entry.branches),
+        "time": time_text(commit.time),
+        "user": commit.user,
+        "email": commit.email,
+        "message": commit.message,
+    }
+
+
+def time_text(microseconds: int) -> str:
+    """Return a commit's time in ISO 8601, UTC."""
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat()
+
+
+def reject_line(reject: Reject) -> str:
+    """Return one refused file on one line: where, why, what to do."""
+    fix = f" ({printable(reject.fix)})" if reject.fix else ""
+    return f"  {printable(reject.source)}: {printable(reject.message)}{fix}"
+
+
+def reject_lines(rejects: Sequence[Reject]) -> list[str]:
+    """Return a line for each refused file, shortened when there are very many."""
+    lines = [reject_line(reject) for reject in rejects[:_SHOWN]]
+    if len(rejects) > _SHOWN:
+        lines.append(f"  ... and {len(rejects) - _SHOWN:,} more (all of them: --json)")
+    return lines
+
+
+def rejects_json(rejects: Sequence[Reject]) -> list[Mapping[str, str]]:
+    """Return refused files for JSON."""
+    return [{"code": r.code, "source": r.source, "message": r.message, "fix": r.fix} for r in rejects]

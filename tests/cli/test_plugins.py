@@ -1,0 +1,61 @@
+"""`hangar plugins list`: what is installed, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .conftest import Terminal
+
+WORKING = """
+from hangar_core.external import BasePlugin
+
+
+class Plugin(BasePlugin):
+    VERSION = "7"
+
+    def __init__(self):
+        super().__init__(provides=["load", "show"], accepts=["turbo", "png"])
+"""
+
+
+def test_the_bundled_plugins_are_listed_without_a_repository(terminal: Terminal) -> None:
+    lines = terminal("plugins", "list").stdout.splitlines()
+    assert lines[0].split() == ["NAME", "VERSION", "API", "FROM", "EXTENSIONS", "CAN", "STATE"]
+    rows = {line.split()[0]: line for line in lines[1:]}
+    assert {"csv", "image", "npy"} <= set(rows)
+    assert "built-in" in rows["image"]
+    assert rows["image"].endswith("ok")
+
+
+def test_strangers_are_listed_with_their_origin_and_conflicts(
+    terminal: Terminal, strangers_plugin: Callable[[str, str], None]
+) -> None:
+    strangers_plugin("turbo", WORKING)
+    [turbo] = [p for p in terminal.json("plugins", "list")["plugins"] if p["name"] == "turbo"]
+    assert turbo == {
+        "name": "turbo",
+        "distribution": "hangar-turbo",
+        "version": "0.3",
+        "plugin_version": "7",
+        "api": 1,
+        "bundled": False,
+        "provides": ["load", "show"],
+        "accepts": ["turbo", "png"],
+        "state": "ok",
+        "reason": turbo["reason"],
+        "conflicts": ["png"],
+    }
+    [row] = [line for line in terminal("plugins", "list").stdout.splitlines() if line.startswith("turbo")]
+    assert "hangar-turbo" in row
+    assert "conflict: png" in row
+
+
+def test_a_broken_plugin_is_listed_with_its_reason_and_disturbs_nobody(
+    terminal: Terminal, strangers_plugin: Callable[[str, str], None]
+) -> None:
+    strangers_plugin("dicom", "import no_such_module_anywhere")
+    [row] = [line for line in terminal("plugins", "list").stdout.splitlines() if line.startswith("dicom")]
+    assert "broken: No module named 'no_such_module_anywhere'" in row
+    document = terminal.json("plugins", "list")
+    assert document["version"] == "hangar.plugins/1"
+    assert {p["name"]: p["state"] for p in document["plugins"]}["image"] == "ok"
