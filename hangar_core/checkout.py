@@ -220,6 +220,7 @@ class WriterCheckout(_Checkout):
             raise BranchNotFound(name=dev_branch)
         head = merge(self._staging, theirs, dev_branch, message, Author(self._user, self._clock()))
         assert head is not None
+        self.arraysets.close_removed()
         return digests.text(head)
 
     def reset_staging_area(self) -> str:

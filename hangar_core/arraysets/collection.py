@@ -189,6 +189,11 @@ class Arraysets(_Arraysets):
             self._session.handles.close(handle)
         return name
 
+    def close_removed(self) -> None:
+        """Close the handles of arraysets that are gone: a merge may have removed some."""
+        for name in [name for name in self._made if name not in self]:
+            self._session.handles.close(self._made.pop(name))
+
     def multi_add(self, mapping: Mapping[str, NDArray[Any]]) -> str:
         """Add one sample to each of several un-named arraysets under one made-up name, and return that.
 

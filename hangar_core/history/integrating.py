@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hangar_core.errors import InvalidInput, MergeConflict, NoMerge, PendingChanges
+from hangar_core.errors import InvalidInput, MergeConflict, NoMerge, NothingToCommit, PendingChanges
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.changes import Changes
@@ -168,6 +168,8 @@ def _bring(
         return None
     overlay = Overlay(objects, ours)
     overlay.lay(plan)
+    if state.parent is None and overlay.clean:
+        raise NothingToCommit(f"The {state.kind} of {state.label} changes nothing here.")
     parents = tuple(one for one in (staging.base, state.parent) if one is not None)
     commit = staging.commit_content(overlay.content(), parents, state.message, author.user, author.time)
     staging.move_head(commit, author.note(f"{state.kind} {state.label}"))
