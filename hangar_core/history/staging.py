@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from hangar_core import files
 from hangar_core.backends.base import Location
 from hangar_core.errors import (
     CorruptRecord,
@@ -144,8 +145,14 @@ class StagingArea:
     def sync(self) -> None:
         """Make everything staged survive a power cut."""
         self._check_owner()
-        self.data.sync()
+        self._sync_data()
         self._log.sync()
+
+    def _sync_data(self) -> None:
+        if self.base is None:
+            # An `init` that was stopped at its last step has not made the name of the repository durable.
+            files.sync_directory(self._context.directory)
+        self.data.sync()
 
     # --- merging ----------------------------------------------------------------------------------------------------
 
@@ -275,7 +282,7 @@ class StagingArea:
     def _publish(self, set_refs: Callable[[Batch], None]) -> None:
         """Make data durable, then every record and ref visible in one transaction: never a record before its data."""
         self.data.keep()
-        self.data.sync()
+        self._sync_data()
         with self._context.tables.write() as batch:
             batch.put_many("locations", self.data.staged.items())
             batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self.data.published().items()))

@@ -66,9 +66,13 @@ class StagingLog:
 
     def resume(self, end: int, boot: str) -> None:
         """Go on behind the frames that were replayed; what comes after them is cut off."""
-        if self._path.stat().st_size > end:
+        cut = self._path.stat().st_size > end
+        if cut:
             files.truncate(self._path, end)
         self._file = files.AppendFile(self._path, "log", end=end)
+        if cut:
+            # Or else whole frames among what is cut off could stand behind new ones after a power cut.
+            self._file.sync()
         if boot != boot_id():
             self.append(records.BOOT, records.encode_boot(boot_id()))
 
@@ -92,6 +96,7 @@ class StagingLog:
     def recycle(self, generation: int, branch: str, base: CommitId | None) -> None:
         """Start anew for a later generation. Doing it twice, or not getting to it, changes nothing."""
         self._generation, self._branch, self._base = generation, branch, base
+        self._marked_at = -1
         if self._file is not None:
             self._file.restart()
 
@@ -105,7 +110,8 @@ class StagingLog:
             out.restart()
         else:
             out = files.AppendFile(self._path, "log")
-            files.sync_directory(self._path.parent)
+        # Also of a file that is there: who created it may have been stopped before this.
+        files.sync_directory(self._path.parent)
         self._file = out
         return out
 

@@ -67,13 +67,18 @@ def apply(objects: Objects, root: Digest, edits: Sequence[tuple[bytes, Digest | 
     """
     if not edits:
         return root
-    height = objects.get_node(root).level
+    before = objects.get_node(root)
+    height = before.level
     level_edits: LevelEdits = [(key, None if digest is None else (digest, 1)) for key, digest in edits]
     for level in range(height + 1):
         level_edits = _apply_level(objects, root, level, level_edits)
         if not level_edits:
             return root
-    top = [(key, *value) for key, value in level_edits if value is not None]
+    nodes = dict(level_edits)
+    if before.keys:
+        # The old root itself goes on as it is when everything new lies behind a boundary at its end.
+        nodes.setdefault(before.keys[-1], (root, before.total))
+    top = [(key, *value) for key, value in sorted(nodes.items(), key=lambda item: item[0]) if value is not None]
     if not top:
         return empty(objects)
     if len(top) > 1:

@@ -1,4 +1,4 @@
-"""Diffs in the documented shape and beyond, branches removed and renamed, tags, stashes, reset, reflog, one sample's life."""
+"""Diffs in the documented shape and beyond; branches, tags, stashes, reset, reflog; the life of one sample."""
 
 from __future__ import annotations
 
