@@ -17,13 +17,14 @@ from hangar_core.history.commits import read_commit, root_of
 from hangar_core.history.content_diff import ContentDiff, sample_events
 from hangar_core.history.integrating import Author, merge, reset_to
 from hangar_core.history.objects import Objects
-from hangar_core.history.staging import StagingArea, read_status
+from hangar_core.history.staging import StagingArea, read_overlay, read_status
 from hangar_core.model import (
     ArraysetSummary,
     BranchHead,
     CommitId,
     LogEntry,
     Move,
+    NestedKey,
     SampleEvent,
     SampleKey,
     Status,
@@ -128,6 +129,20 @@ class Repository:
         from hangar_core.checkout import WriterCheckout, microseconds_now
 
         return WriterCheckout(self._context, StagingArea(self._context, branch, wait), self.user, microseconds_now)
+
+    def force_release_writer_lock(self) -> bool:
+        """Release the writer lock if a forgotten writer of this process holds it; warns with a ResourceWarning.
+
+        The lock of another process cannot be taken away, and need not be: it ends with that process. Raises
+        `RepositoryNotFound`, `Locked` (with the owner's name).
+        """
+        from hangar_core.storage.lock import WriterLock, release_own
+
+        lock_file = self._context.layout.lock_file
+        if release_own(lock_file):
+            warnings.warn("The writer lock was taken from a writer of this process.", ResourceWarning, stacklevel=2)
+        WriterLock(lock_file).release()
+        return True
 
     def switch(self, branch: str, *, wait: float = 0.0) -> None:
         """Make `branch` the one that writers use next. Raises `BranchNotFound`, `PendingChanges`, `Locked`."""
@@ -252,8 +267,17 @@ class Repository:
         objects = Objects(self._context.tables)
         return ContentDiff(objects, root_of(objects, self.resolve(old)), root_of(objects, self.resolve(new)))
 
-    def history(self, arrayset: str, sample: SampleKey, start: str | None = None) -> list[SampleEvent]:
-        """Return the commits that changed one sample, newest first; equal trees are skipped."""
+    def diff_staged(self) -> ContentDiff:
+        """Compare the staging area with the commit it is based on. Takes no lock and reads no data."""
+        _, _, overlay, objects = read_overlay(self._context)
+        # The trees of what is staged are held by these `objects`, which only the answer has: nobody will commit them.
+        return ContentDiff(objects, overlay.root, overlay.content())
+
+    def history(self, arrayset: str, sample: SampleKey | NestedKey, start: str | None = None) -> list[SampleEvent]:
+        """Return the commits that changed one sample, newest first; equal trees are skipped.
+
+        Of a nested arrayset it is the history of one subsample: (sample, subsample).
+        """
         objects = Objects(self._context.tables)
         return sample_events(objects, self.log_entries(start), arrayset, sample)
 
@@ -286,6 +310,8 @@ class Repository:
         (newest first) and `branch_heads` (digest -> names).
         """
         start = commit or branch
+        if start is None and self.status().base is None:
+            return None  # documented: a history that has not begun is no error
         if not return_contents:
             print(self.log_graph(start, show_time=show_time, show_user=show_user))  # noqa: T201 - documented purpose
             return None
@@ -303,11 +329,15 @@ class Repository:
         )
         return Summary(self.path, self._context.layout.used_bytes(), entry, arraysets, root.metadata_count)
 
-    def summary(self, *, branch: str = "", commit: str = "") -> None:
-        """Print what a commit contains."""
+    def summary_text(self, start: str | None = None) -> str:
+        """Return what the commit `start` (see `resolve`) contains in the documented layout, as `summary` prints it."""
         from hangar_core.history.summary import summary_text
 
-        print(summary_text(self.summarize(commit or branch or None)))  # noqa: T201 - documented purpose
+        return summary_text(self.summarize(start))
+
+    def summary(self, *, branch: str = "", commit: str = "") -> None:
+        """Print what a commit contains."""
+        print(self.summary_text(commit or branch or None))  # noqa: T201 - documented purpose
 
     # --- files in and out -------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from hangar_core.errors import Locked, StorageFailed
 from hangar_core.storage.host import boot_id, host_name
@@ -24,6 +25,10 @@ _COMMAND_LENGTH = 120
 _log = logging.getLogger(__name__)
 
 
+# For a writer that was forgotten and cannot be closed any more.
+_own: WeakSet[WriterLock] = WeakSet()
+
+
 class WriterLock:
     """Held from construction until `release`, or until the process is gone."""
 
@@ -31,7 +36,7 @@ class WriterLock:
         """Take the lock, waiting up to `wait` seconds. Raises `Locked` with the owner's name."""
         from filelock import FileLock, Timeout  # a slow import that only writers need
 
-        self._path = path
+        self.path = path
         self.owner = os.getpid()
         # Not shared between instances: a second writer of the same process has to be refused as well.
         # Where the file system knows no such lock, refuse: the library's substitute would outlive its process.
@@ -43,6 +48,7 @@ class WriterLock:
         except OSError as why:
             raise StorageFailed(path=path, reason=why.strerror or str(why)) from why
         self._write_owner()
+        _own.add(self)
 
     @property
     def held(self) -> bool:
@@ -53,6 +59,7 @@ class WriterLock:
         """Let the next writer in; releasing twice is fine."""
         if self.owner == os.getpid():
             self._lock.release()
+            _own.discard(self)
 
     def _write_owner(self) -> None:
         owner = {
@@ -63,11 +70,19 @@ class WriterLock:
             "command": " ".join(sys.argv)[:_COMMAND_LENGTH],
         }
         try:
-            with open(self._path, "r+b") as out:
+            with open(self.path, "r+b") as out:
                 out.truncate()
                 out.write(json.dumps(owner).encode())
         except OSError:  # a full disk: the lock is held all the same, only nobody can read by whom
-            _log.warning("cannot write the owner's name into `%s`", self._path, exc_info=True)
+            _log.warning("cannot write the owner's name into `%s`", self.path, exc_info=True)
+
+
+def release_own(path: Path) -> bool:
+    """Release the lock on `path` if a writer of this very process holds it; return whether one did."""
+    held = [lock for lock in _own if lock.held and lock.path == path]
+    for lock in held:
+        lock.release()
+    return bool(held)
 
 
 def read_owner(path: Path) -> str:
