@@ -1,0 +1,97 @@
+"""Pack frames and staging frames whose bytes are pinned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goldens.arrays import arrays
+from goldens.records import digest_of
+from hangar_core.backends import pack_frames
+from hangar_core.hashing import digests
+from hangar_core.hashing.arrays import array_digest, canonical
+from hangar_core.hashing.samples import payload_of
+from hangar_core.model import Arrayset, CommitId, MergeState, Schema
+from hangar_core.records import merging, staging
+from hangar_core.records.keys import encode_key
+
+UID = bytes(range(16))
+
+
+# Samples that are no arrays.
+SAMPLES: dict[str, str | bytes] = {"a text": "Zürich", "an empty text": "", "some bytes": b"\0\1\2"}
+
+
+def pack_vectors() -> dict[str, Any]:
+    frames = {}
+    for name in (
+        "dtype uint8",
+        "dtype complex128",
+        "scalar",
+        "three rows of nothing",
+        "durations in quarters of an hour",
+    ):
+        plain = canonical(arrays()[name])
+        payload = plain.tobytes()
+        header, padding = pack_frames.encode_frame(array_digest(plain), plain.dtype.str, plain.shape, payload)
+        frames[name] = {"header": header.hex(), "padding": padding}
+    for name, sample in SAMPLES.items():
+        digest, dtype, shape, data = payload_of(sample)
+        header, padding = pack_frames.encode_frame(digest, dtype, shape, data)
+        frames[name] = {"header": header.hex(), "padding": padding}
+    return {
+        "uid": UID.hex(),
+        "pack header": pack_frames.encode_pack_header(UID).hex(),
+        "locations": [[offset, pack_frames.encode_location(UID, offset).hex()] for offset in (64, 2**32, 2**64 - 1)],
+        "frames": frames,
+    }
+
+
+def merge_states() -> list[MergeState]:
+    base, theirs = digest_of(digests.ROOT, 6), digest_of(digests.ROOT, 7)
+    parent = CommitId(digest_of(digests.COMMIT, 8))
+    return [
+        MergeState("merge", "dev", "Merge `dev`", base, theirs, parent),
+        MergeState("cherry-pick", "0808", "é", base, theirs, None),
+    ]
+
+
+def adopted() -> Arrayset:
+    return Arrayset(Schema("|u1", (2, 3)), digest_of(digests.NODE, 9), 70_000, {"b": "2", "a": "1"})
+
+
+def staging_operations() -> dict[str, tuple[int, bytes]]:
+    """One payload of each operation, the samples in all three forms."""
+    first, second = digest_of(digests.ARRAY, 1), digest_of(digests.ARRAY, 2)
+    location = pack_frames.encode_location(UID, 64)
+    changes = [(encode_key("é"), first, location), (encode_key(7), second, b""), (encode_key("gone"), None, b"")]
+    begin = staging.Begin(3, "master", CommitId(digest_of(digests.COMMIT, 5)), "boot-1")
+    return {
+        "begin": (staging.BEGIN, staging.encode_begin(begin)),
+        "begin without a base": (staging.BEGIN, staging.encode_begin(staging.Begin(1, "dev", None, ""))),
+        "samples": (staging.SAMPLES, staging.encode_samples("images", changes)),
+        "arrayset": (
+            staging.ARRAYSET,
+            staging.encode_arrayset("images", Schema("|u1", (2, 3)), {"b": "2", "a": "1"}),
+        ),
+        "remove": (staging.REMOVE, staging.encode_remove("images")),
+        "metadata": (staging.METADATA, staging.encode_metadata(encode_key("author"), "Zoë")),
+        "metadata removed": (staging.METADATA, staging.encode_metadata(encode_key(1), None)),
+        "synced": (staging.SYNCED, b""),
+        "boot": (staging.BOOT, staging.encode_boot("boot-2")),
+        "merge": (merging.MERGE, merging.encode_merge(merge_states()[0])),
+        "cherry-pick": (merging.MERGE, merging.encode_merge(merge_states()[1])),
+        "resolved": (merging.RESOLVED, merging.encode_resolved("images", encode_key("é"))),
+        "resolved, the arrayset": (merging.RESOLVED, merging.encode_resolved("images", b"")),
+        "resolved, metadata": (merging.RESOLVED, merging.encode_resolved("", encode_key("author"))),
+        "adopt": (merging.ADOPT, merging.encode_adopt("images", adopted())),
+    }
+
+
+def staging_vectors() -> dict[str, Any]:
+    generation, offset = 3, 0
+    rows = {}
+    for name, (operation, payload) in staging_operations().items():
+        frame = staging.encode_frame(operation, payload, generation, offset)
+        rows[name] = {"operation": operation, "offset": offset, "payload": payload.hex(), "frame": frame.hex()}
+        offset += len(frame)
+    return {"generation": generation, "frames": rows}

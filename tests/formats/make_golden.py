@@ -1,0 +1,50 @@
+"""Makes the golden files. Run once for each format, by hand; never again for a file that is there:
+
+    python tests/formats/make_golden.py
+
+Their bytes are a promise: if a test disagrees with a golden file, the code is wrong. A new version of a format gets new
+files beside the old ones. Clocks, random ids and the machine are fixed, so that another run would give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from goldens import GOLDEN
+from goldens.arrays import digest_vectors
+from goldens.logs import pack_vectors, staging_vectors
+from goldens.records import record_vectors
+from goldens.repository import repository_archive
+from goldens.trees import tree_vectors
+
+
+def _json(make: Callable[[], dict[str, Any]]) -> Callable[[], bytes]:
+    return lambda: (json.dumps(make(), indent=1) + "\n").encode()
+
+
+MAKERS: dict[str, Callable[[], bytes]] = {
+    "digests-1.json": _json(digest_vectors),
+    "records-1.json": _json(record_vectors),
+    "record-tree-1.json": _json(tree_vectors),
+    "pack-20.json": _json(pack_vectors),
+    "staging-log-1.json": _json(staging_vectors),
+    "repository-1.tar.gz": repository_archive,
+}
+
+
+def main() -> None:
+    """Make what is not there yet."""
+    for name, make in MAKERS.items():
+        path = GOLDEN / name
+        if path.exists():
+            sys.stdout.write(f"{name}: is there already and stays as it is\n")
+        else:
+            path.write_bytes(make())
+            sys.stdout.write(f"{name}: made, {path.stat().st_size} bytes\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+"""A reader by a stranger: it knows docs/formats and nothing of hangar, and reads all of the golden repository.
+
+If this has to change, the pages have to change, and that means another format.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+import pytest
+from blake3 import blake3
+from goldens.repository import METADATA, first_commit, second_commit, staged
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+DOMAINS = {0x02: "text", 0x03: "bytes", 0x10: "schema", 0x20: "node", 0x21: "root", 0x22: "commit"}
+
+
+class Fields:
+    """The primitives of records.md."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def raw(self, size: int) -> bytes:
+        assert size <= len(self.data)
+        value, self.data = self.data[:size], self.data[size:]
+        return value
+
+    def uint(self, size: int) -> int:
+        return int.from_bytes(self.raw(size), "little")
+
+    def blob(self) -> bytes:
+        return self.raw(self.uint(4))
+
+    def text(self) -> str:
+        return self.blob().decode()
+
+    def digest(self, code: int) -> bytes:
+        value = self.raw(33)
+        assert value[32] == code
+        return value
+
+    def options(self) -> dict[str, str]:
+        return {self.text(): self.text() for _ in range(self.uint(4))}
+
+
+class Database:
+    """repository.md: tables whose values are sealed with their keys."""
+
+    def __init__(self, path: Path) -> None:
+        self.tables: dict[str, dict[bytes, bytes]] = {}
+        with lmdb.open(str(path), max_dbs=8, readonly=True, lock=False) as environment:
+            for name in ("nodes", "refs", "reflog", "locations", "packs"):
+                table = environment.open_db(name.encode(), create=False)
+                with environment.begin(db=table) as txn:
+                    self.tables[name] = {key: self.unsealed(key, value) for key, value in txn.cursor()}
+
+    @staticmethod
+    def unsealed(key: bytes, sealed: bytes) -> bytes:
+        value = sealed[:-8]
+        assert sealed[-8:] == xxh3_64_digest(key + value)
+        return value
+
+    def record(self, digest: bytes) -> bytes:
+        data = self.tables["nodes"][digest]
+        assert digest[:32] == blake3(f"hangar {DOMAINS[digest[32]]} 1\n".encode() + data).digest()
+        return data
+
+
+def read_key(data: bytes) -> Any:
+    """records.md: a key, or the two of a nested one."""
+    end = 9 if data[0] == 1 else (data.find(b"\0") if b"\0" in data else len(data))
+    key = int.from_bytes(data[1:9], "big") if data[0] == 1 else data[1:end].decode()
+    return (key, read_key(data[end + 1 :])) if end < len(data) else key
+
+
+def entries(database: Database, digest: bytes, level: int | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """record-tree.md: what the leaves hold, in order. Checks where nodes end, and counts."""
+    data = database.record(digest)
+    form, here, fanout, count = struct.unpack_from("<BBHI", data)
+    assert (form, fanout) == (1, 32)
+    assert level is None or here == level
+    ends = (0, *struct.unpack_from(f"<{count}I", data, 8))
+    at = 8 + 4 * count
+    keys = [data[at + start : at + end] for start, end in pairwise(ends)]
+    assert keys == sorted(set(keys))
+    assert not any(xxh3_64_intdigest(key, seed=here) < 2**59 for key in keys[:-1])
+    at += ends[-1]
+    digests = [data[at + 33 * number : at + 33 * (number + 1)] for number in range(count)]
+    at += 33 * count
+    if here == 0:
+        assert at == len(data)
+        yield from zip(keys, digests, strict=True)
+        return
+    counts = struct.unpack_from(f"<{count}Q", data, at)
+    assert at + 8 * count == len(data)
+    for key, child, below in zip(keys, digests, counts, strict=True):
+        found = list(entries(database, child, here - 1))
+        assert (found[-1][0], len(found)) == (key, below)
+        yield from found
+
+
+def read_sample(root: Path, digest: bytes, location: bytes) -> Any:
+    """20.md: the frame at a location."""
+    assert location[:2] == b"20"
+    uid, (offset,) = location[2:18], struct.unpack("<Q", location[18:])
+    pack = (root / "data" / "20" / f"{uid.hex()}.pack").read_bytes()
+    assert pack[:64] == b"HGPACK20" + struct.pack("<II", 1, 0) + uid + struct.pack(
+        "<Q", xxh3_64_intdigest(pack[:32])
+    ) + bytes(24)
+    magic, codec, rank, k, units, size, found, check, head = struct.unpack_from("<4sBBBBQ33s7xQQ", pack, offset)
+    assert (magic, codec, found, offset % 8) == (b"HF20", 0, digest, 0)
+    header = pack[offset : offset + 8 * units]
+    assert head == xxh3_64_intdigest(header[:64] + header[72:])
+    shape = struct.unpack_from(f"<{rank}Q", header, 72)
+    dtype = header[72 + 8 * rank : 72 + 8 * rank + k].decode("ascii")
+    payload = pack[offset + len(header) : offset + len(header) + size]
+    assert check == xxh3_64_intdigest(payload)
+    if digest[32] == 1:
+        prefix = bytes([k]) + dtype.encode() + bytes([rank]) + struct.pack(f"<{rank}Q", *shape)
+        assert digest[:32] == blake3(b"hangar array 1\n" + prefix + payload).digest()
+        return np.frombuffer(payload, dtype).reshape(shape)
+    assert digest[:32] == blake3(f"hangar {DOMAINS[digest[32]]} 1\n".encode() + payload).digest()
+    assert (dtype, shape) == (DOMAINS[digest[32]], (size,))
+    return payload.decode() if digest[32] == 2 else payload
+
+
+def read_schema(data: bytes) -> dict[str, Any]:
+    fields = Fields(data)
+    form, kind, flags, dtype = fields.uint(1), fields.uint(1), fields.uint(1), fields.text()
+    shape = tuple(fields.uint(8) for _ in range(fields.uint(1)))
+    assert (form, fields.data) == (1, b"")
+    return {
+        "kind": kind,
+        "variable": flags & 1,
+        "named": flags & 2,
+        "nested": flags & 4,
+        "dtype": dtype,
+        "shape": shape,
+    }
+
+
+def read_commit(database: Database, commit: bytes) -> dict[str, Any]:
+    fields = Fields(database.record(commit))
+    assert fields.uint(1) == 1
+    parents = [fields.digest(0x22) for _ in range(fields.uint(1))]
+    told = {"parents": parents, "root": fields.digest(0x21), "time": fields.uint(8)}
+    told |= {name: fields.text() for name in ("user", "email", "message")}
+    assert fields.data == b""
+    return told
+
+
+def read_root(database: Database, digest: bytes) -> tuple[dict[str, Any], dict[bytes, bytes]]:
+    """Return the arraysets (schema, options, key -> digest) and the metadata (key -> digest)."""
+    fields = Fields(database.record(digest))
+    assert fields.uint(1) == 1
+    metadata = dict(entries(database, fields.digest(0x20)))
+    assert fields.uint(8) == len(metadata)
+    arraysets = {}
+    for _ in range(fields.uint(4)):
+        name, schema = fields.text(), read_schema(database.record(fields.digest(0x10)))
+        samples = dict(entries(database, fields.digest(0x20)))
+        names = {read_key(key)[0] if schema["nested"] else key for key in samples}
+        assert fields.uint(8) == len(names)
+        arraysets[name] = {"schema": schema, "options": fields.options(), "samples": samples}
+    assert fields.data == b""
+    assert list(arraysets) == sorted(arraysets)
+    return arraysets, metadata
+
+
+def replay(root: Path, database: Database, arraysets: dict[str, Any], metadata: dict[bytes, Any]) -> dict[bytes, bytes]:
+    """staging-log.md: lay the log over what was committed; return where the data lie that it names."""
+    log = (root / "staging.log").read_bytes()
+    generation = int.from_bytes(database.tables["refs"][b"generation"], "little")
+    places: dict[bytes, bytes] = {}
+    offset = 0
+    marks = []
+    while offset < len(log):
+        magic, operation, zero, size = struct.unpack_from("<2sBBI", log, offset)
+        end = offset + 8 + size
+        seed = ((generation << 40) ^ offset) % 2**64 if offset else 0
+        assert (magic, zero) == (b"HS", 0)
+        assert struct.unpack_from("<Q", log, end) == (xxh3_64_intdigest(log[offset:end], seed=seed),)
+        fields = Fields(log[offset + 8 : end])
+        if operation == 1:
+            assert (offset, fields.uint(4), fields.uint(8)) == (0, 1, generation)
+            branch, base, _ = fields.text(), fields.blob(), fields.text()
+            assert branch.encode() == database.tables["refs"][b"HEAD"]
+            assert base == database.tables["refs"][b"heads/" + branch.encode()]
+        elif operation == 2:
+            samples = arraysets[fields.raw(fields.uint(1)).decode()]["samples"]
+            while fields.data:
+                key_size, kind = fields.uint(2), fields.uint(1)
+                key = fields.raw(key_size)
+                if kind == 0:
+                    del samples[key]
+                else:
+                    samples[key] = fields.raw(33)
+                    places[samples[key]] = fields.raw(kind - 1)
+        elif operation == 3:
+            name, schema = fields.text(), read_schema(fields.blob())
+            arraysets[name] = {"schema": schema, "options": fields.options(), "samples": {}}
+        elif operation == 5:
+            key, is_set = fields.blob(), fields.uint(1)
+            assert is_set == 1
+            metadata[key] = fields.text()
+        else:
+            assert operation == 6
+            marks.append(offset)
+        assert fields.data == b""
+        offset = end + 8
+    assert marks
+    return {digest: place for digest, place in places.items() if place}
+
+
+def check(
+    root: Path, database: Database, arraysets: dict[str, Any], places: dict[bytes, bytes], content: dict[str, Any]
+) -> None:
+    """Compare every sample with what it should be."""
+    assert set(arraysets) == set(content)
+    for name, told in arraysets.items():
+        found: dict[Any, Any] = {}
+        for key, digest in told["samples"].items():
+            place = places.get(digest) or database.tables["locations"][digest]
+            sample = read_sample(root, digest, place)
+            if told["schema"]["nested"]:
+                outer, inner = read_key(key)
+                found.setdefault(outer, {})[inner] = sample
+            else:
+                found[read_key(key)] = sample
+        assert told["options"] == {"backend": "20"}
+        np.testing.assert_equal(found, content[name])
+        assert {type(one) for one in found.values()} == {type(one) for one in content[name].values()}
+
+
+@pytest.fixture
+def root(golden_repository: Path) -> Path:
+    return golden_repository / ".hangar"
+
+
+@pytest.fixture
+def database(root: Path) -> Database:
+    return Database(root / "records")
+
+
+def head(database: Database, branch: str) -> bytes:
+    return database.tables["refs"][f"heads/{branch}".encode()]
+
+
+def texts(database: Database, metadata: dict[bytes, Any]) -> dict[Any, str]:
+    return {
+        read_key(key): value if isinstance(value, str) else database.record(value).decode()
+        for key, value in metadata.items()
+    }
+
+
+def test_a_stranger_reads_both_commits(root: Path, database: Database) -> None:
+    assert json.loads((root / "format.json").read_bytes()) == {"format": 1, "requires": ["pack-20"]}
+    for branch, content, name in (("master", first_commit(), "first"), ("dev", second_commit(), "second")):
+        commit = read_commit(database, head(database, branch))
+        arraysets, metadata = read_root(database, commit["root"])
+        check(root, database, arraysets, {}, content)
+        assert texts(database, metadata) == METADATA[name]
+
+
+def test_a_stranger_reads_who_did_what(database: Database) -> None:
+    first, second = head(database, "master"), head(database, "dev")
+    assert read_commit(database, second)["parents"] == [first]
+    assert read_commit(database, first)["parents"] == []
+    assert read_commit(database, first)["user"] == "Zoë Müller"
+    assert read_commit(database, first)["message"] == "first: images, numbers and more"
+
+    tag = Fields(database.tables["refs"][b"tags/v1"])
+    assert (tag.uint(1), tag.digest(0x22)) == (1, first)
+    assert tag.uint(8) > read_commit(database, first)["time"]
+    assert (tag.text(), tag.text(), tag.data) == ("Zoë Müller <zoe@example.org>", "the first one", b"")
+
+    moves = []
+    for key, value in database.tables["reflog"].items():
+        name, _, rest = key.partition(b"\0")
+        fields = Fields(value)
+        assert (len(rest), fields.uint(1)) == (12, 1)
+        moves.append((int.from_bytes(rest[:8], "big"), name.decode(), fields.blob(), fields.blob(), fields.text()))
+        assert fields.text()
+        assert fields.data == b""
+    who = "Zoë Müller <zoe@example.org>"
+    assert [move[1:] for move in sorted(moves)] == [
+        ("master", b"", first, who),
+        ("dev", b"", first, who),
+        ("dev", first, second, who),
+    ]
+
+
+def test_a_stranger_reads_what_is_staged(root: Path, database: Database) -> None:
+    arraysets, metadata = read_root(database, read_commit(database, head(database, "dev"))["root"])
+    told: dict[bytes, Any] = dict(metadata)
+    places = replay(root, database, arraysets, told)
+    check(root, database, arraysets, places, staged())
+    assert texts(database, told) == METADATA["staged"]
+
+
+def test_a_stranger_finds_every_pack_published_up_to_a_whole_frame(root: Path, database: Database) -> None:
+    for uid, value in database.tables["packs"].items():
+        pack, end = (root / "data" / "20" / f"{uid.hex()}.pack").read_bytes(), int.from_bytes(value, "little")
+        at = 64
+        while at < end:
+            units, size = struct.unpack_from("<7xBQ", pack, at)
+            at += 8 * units + size + -size % 8
+        assert at == end <= len(pack)

@@ -1,0 +1,1 @@
+"""Strategies: values of every kind that has bytes of its own."""

@@ -1,0 +1,102 @@
+"""What is staged over a tree, against a dict."""
+
+from __future__ import annotations
+
+from drawn.trees import digest_of, pools
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangar_core.history import tree
+from hangar_core.history.objects import Objects
+from hangar_core.history.overlay import KeyOverlay
+from hangar_core.model import Digest
+
+KEYS = pools()["numbers"][:6] + pools()["names"][:6]
+# Few keys and values, so that changes meet and take each other back.
+values = st.none() | st.integers(0, 2).map(digest_of)
+bases = st.dictionaries(st.sampled_from(KEYS), st.integers(0, 2).map(digest_of), max_size=10)
+histories = st.lists(st.tuples(st.sampled_from(KEYS), values), max_size=25)
+
+
+def overlay_over(objects: Objects, base: dict[bytes, Digest]) -> KeyOverlay:
+    return KeyOverlay(objects, tree.build(objects, sorted(base.items())), len(base))
+
+
+@given(base=bases, history=histories)
+def test_an_overlay_tells_what_a_dict_would_at_every_step(
+    objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
+) -> None:
+    overlay, model = overlay_over(objects, base), dict(base)
+    for key, digest in history:
+        overlay.set(key, digest)
+        if digest is None:
+            model.pop(key, None)
+        else:
+            model[key] = digest
+        assert overlay.get(key) == digest
+        assert overlay.count == len(model)
+    assert {key: overlay.get(key) for key in KEYS} == {key: model.get(key) for key in KEYS}
+    assert dict(overlay.items()) == model
+    assert len(list(overlay.items())) == len(model)
+
+
+@given(base=bases, history=histories)
+def test_tallies_and_changes_are_the_difference_to_the_base_and_nothing_else(
+    objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
+) -> None:
+    overlay = overlay_over(objects, base)
+    for key, digest in history:
+        overlay.set(key, digest)
+    now = dict(overlay.items())
+    added, deleted = now.keys() - base.keys(), base.keys() - now.keys()
+    mutated = {key for key in now.keys() & base.keys() if now[key] != base[key]}
+    assert overlay.tallies() == (len(added), len(deleted), len(mutated))
+    assert overlay.changes == {key: now.get(key) for key in added | deleted | mutated}
+
+
+@given(base=bases, history=histories)
+def test_taking_every_change_back_leaves_nothing_staged(
+    objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
+) -> None:
+    overlay = overlay_over(objects, base)
+    for key, digest in [*history, *((key, base.get(key)) for key in KEYS)]:
+        overlay.set(key, digest)
+    assert overlay.changes == {}
+    assert overlay.tallies() == (0, 0, 0)
+    assert overlay.tree() == overlay.base
+
+
+@given(base=bases, history=histories)
+def test_the_tree_of_an_overlay_is_the_tree_of_what_it_tells(
+    objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
+) -> None:
+    overlay = overlay_over(objects, base)
+    for key, digest in history:
+        overlay.set(key, digest)
+    assert overlay.tree() == tree.build(objects, sorted(overlay.items()))
+
+
+@given(base=bases, fresh=st.permutations(KEYS))
+def test_items_come_in_order_of_committed_keys_and_then_as_they_came(
+    objects: Objects, base: dict[bytes, Digest], fresh: list[bytes]
+) -> None:
+    overlay = overlay_over(objects, base)
+    for key in fresh:
+        overlay.set(key, digest_of(9))
+    assert [key for key, _ in overlay.items()] == sorted(base) + [key for key in fresh if key not in base]
+
+
+@given(base=bases, history=histories)
+def test_iteration_does_not_see_what_is_staged_meanwhile(
+    objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
+) -> None:
+    overlay = overlay_over(objects, base)
+    overlay.set(KEYS[0], digest_of(8))
+    before = list(overlay.items())
+    seen = []
+    changes = iter(history)
+    for item in overlay.items():
+        seen.append(item)
+        if (change := next(changes, None)) is not None:
+            overlay.set(*change)
+    assert seen == before
