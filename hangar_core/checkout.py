@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -14,6 +14,7 @@ from hangar_core.arraysets.collection import Arraysets, ArraysetsReader
 from hangar_core.arraysets.metadata import MetadataReader, MetadataWriter
 from hangar_core.arraysets.selection import answer, assign, select
 from hangar_core.arraysets.session import ReadSession, WriteSession
+from hangar_core.arraysets.writer import ArraysetDataWriter
 from hangar_core.errors import BranchNotFound, NoCommits, SampleNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import refs
@@ -34,8 +35,31 @@ class _Checkout:
     _session: ReadSession
 
     def __getitem__(self, index: object) -> Any:
-        """Return samples: see `hangar_core.arraysets.selection`."""
+        """Return an arrayset or samples: see `hangar_core.arraysets.selection`."""
         return select(self.arraysets, index)
+
+    # A checkout is also a mapping of its arraysets.
+
+    def __len__(self) -> int:
+        return len(self.arraysets)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arraysets)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.arraysets
+
+    def keys(self) -> list[str]:
+        """Return the names of the arraysets, sorted."""
+        return self.arraysets.keys()
+
+    def values(self) -> Iterator[Any]:
+        """Yield the arraysets in order of names."""
+        return self.arraysets.values()
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Yield (name, arrayset) in order of names."""
+        return self.arraysets.items()
 
     def get(self, arraysets: object, samples: object = None, *, except_missing: bool = False) -> Any:
         """Return samples as `co[arraysets, samples]` does, with None in place of those that do not exist.
@@ -200,6 +224,29 @@ class WriterCheckout(_Checkout):
     def __setitem__(self, index: object, value: Any) -> None:
         """Stage samples: see `hangar_core.arraysets.selection`."""
         assign(self.arraysets, index, value)
+
+    def add_ndarray_arrayset(self, name: str, *args: Any, **options: Any) -> ArraysetDataWriter:
+        """Create an arrayset of arrays and return it; takes what `co.arraysets.init_arrayset` takes."""
+        return self.arraysets.init_arrayset(name, *args, **options)
+
+    def add_str_arrayset(
+        self, name: str, contains_subsamples: bool = False, *, named_samples: bool = True
+    ) -> ArraysetDataWriter:
+        """Create an arrayset of text, any Unicode of any length, and return it.
+
+        Raises `InvalidName`, `AlreadyExists` (a `LookupError`), `NotAllowed` inside a `with` block.
+        """
+        return self.arraysets.init_str_arrayset(
+            name, contains_subsamples=contains_subsamples, named_samples=named_samples
+        )
+
+    def add_bytes_arrayset(
+        self, name: str, contains_subsamples: bool = False, *, named_samples: bool = True
+    ) -> ArraysetDataWriter:
+        """Create an arrayset of byte strings of any length and return it. Raises as `add_str_arrayset` does."""
+        return self.arraysets.init_bytes_arrayset(
+            name, contains_subsamples=contains_subsamples, named_samples=named_samples
+        )
 
     def commit(self, commit_message: str) -> str:
         """Record what is staged and return the digest. Handles stay usable.

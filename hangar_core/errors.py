@@ -190,7 +190,7 @@ class MergeConflict(HangarError, ValueError):
 class UnresolvedConflicts(HangarError, RuntimeError):
     """A merge is in progress and cannot be concluded yet."""
 
-    template = "{count} conflicts are not resolved yet."
+    template = "Conflicts that are not resolved yet: {count}."
     default_hint = (
         "`hangar status` lists them; `hangar resolve ARRAYSET KEY --ours|--theirs`, or `hangar merge --abort`"
     )
@@ -214,7 +214,19 @@ class PendingChanges(HangarError, ValueError, RuntimeError):
     """Uncommitted changes would be lost or mixed with something else."""
 
     template = "Changes are currently pending on branch `{branch}`: {blocked} is not possible now."
-    default_hint = "commit them with `hangar commit -m MESSAGE`, or drop them"
+    default_hint = (
+        "`hangar commit -m MESSAGE` commits them, `hangar stash save` puts them aside, `hangar reset --hard` drops them"
+    )
+
+
+class MergePending(PendingChanges):
+    """The same, and among the changes is a merge (cherry-pick, revert, stash) whose conflicts are being resolved."""
+
+    template = (
+        "Changes are currently pending on branch `{branch}`, where a {kind} is in progress: "
+        "{blocked} is not possible now."
+    )
+    default_hint = "`hangar merge --continue` concludes it, `hangar merge --abort` drops it"
 
 
 class NotAllowed(HangarError, PermissionError):

@@ -91,12 +91,14 @@ def export(
     """Write samples, by default all, as files below `outdir` (it must exist), in folders as their keys say.
 
     Without `extension` the format is the one the samples came from if it keeps every bit, else the plugin's default.
-    Raises `SampleNotFound`, `NoPluginFor`, `PluginNotFound`, `InvalidData` (the format cannot hold the data),
+    Raises `SampleNotFound`, `NoPluginFor`, `PluginNotFound`, `InvalidData` (the format cannot hold the data, or the
+    samples are no arrays),
     `AlreadyExists`, `StorageFailed`; nothing is written then.
     """
     begun = time.monotonic()
     if not outdir.is_dir():
         raise InvalidInput(f"`{outdir}` is no directory.", hint="create it first")
+    _refuse_other_than_arrays(aset, "exported")
     keys = list(dict.fromkeys(samples)) if samples is not None else list(aset.keys())
     for key in keys:
         aset.digest(key)
@@ -125,8 +127,9 @@ def view(
 ) -> View:
     """Return one sample as a plugin shows it, with its facts.
 
-    Raises `SampleNotFound`, `NoPluginFor`, `PluginNotFound`.
+    Raises `SampleNotFound`, `NoPluginFor`, `PluginNotFound`, `InvalidData` for samples that are no arrays.
     """
+    _refuse_other_than_arrays(aset, "viewed")
     digest = aset.digest(key)
     array = aset[key]
     chosen, _ = _format_for("show", aset, plugin, extension, array)
@@ -146,6 +149,12 @@ def view(
         mean,
         commit,
     )
+
+
+def _refuse_other_than_arrays(aset: Samples, verb: str) -> None:
+    from hangar_core.storage.validation import refuse_other_than_arrays
+
+    refuse_other_than_arrays(aset.schema, aset.name, verb)
 
 
 # --- which format ---------------------------------------------------------------------------------------------------

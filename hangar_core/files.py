@@ -156,10 +156,13 @@ class AppendFile:
                 view = memoryview(data)
                 while written < len(data):
                     written += os.write(self._fd, view[written:])
+            self.end = start + len(data)
         except OSError as why:
             self._cut_back(start)
             raise _failed(self.path, why) from why
-        self.end = start + len(data)
+        except BaseException:
+            self._cut_back(start)  # Ctrl-C may come when the bytes are there already
+            raise
         if _recorder is not None:
             _record("write", self.path, start, bytes(data))
         return start
@@ -182,12 +185,14 @@ class AppendFile:
         """Cut the file to nothing and go on at its beginning."""
         self._refuse_if_poisoned()
         failpoint(f"{self._label}.recycle")
+        # Stopped in the middle, nobody would know where the file ends.
+        self._poisoned = "it was to be cut to nothing"
         try:
             os.ftruncate(self._fd, 0)
             os.lseek(self._fd, 0, os.SEEK_SET)
         except OSError as why:
-            self._poisoned = str(why)
             raise _failed(self.path, why) from why
+        self._poisoned = None
         self.end = 0
         self._synced_to = -1
         _record("truncate", self.path, 0)
@@ -200,6 +205,7 @@ class AppendFile:
 
     def _cut_back(self, size: int) -> None:
         try:
+            self.end = size
             os.ftruncate(self._fd, size)
             os.lseek(self._fd, size, os.SEEK_SET)
         except OSError as why:
@@ -290,6 +296,24 @@ def truncate(path: Path, size: int) -> None:
     except OSError as why:
         raise _failed(path, why) from why
     _record("truncate", path, size)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Give each byte of a file its place on the disk; an empty or missing one gets `size`. Raises `StorageFailed`.
+
+    For files that are mapped for writing: without a place for a page, a full disk would kill the process.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | _O_CLOEXEC, 0o644)
+        try:
+            os.posix_fallocate(fd, 0, os.fstat(fd).st_size or size)
+        finally:
+            os.close(fd)
+    except OSError as why:
+        if why.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:  # not every file system can
+            raise _failed(path, why) from why
 
 
 def note_tables(path: Path) -> None:

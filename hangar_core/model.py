@@ -11,25 +11,34 @@ Digest = NewType("Digest", bytes)
 CommitId = NewType("CommitId", Digest)
 
 SampleKey: TypeAlias = str | int
+# (sample, subsample) of an arrayset whose samples are mappings themselves
+NestedKey: TypeAlias = tuple[SampleKey, SampleKey]
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
     """What every sample of an arrayset must look like.
 
-    `dtype` is numpy's little-endian text (``<f4``, ``|u1``); `shape` is exact, or with `variable` the largest allowed
-    size of each dimension; `named` says whether the user gives the sample names. Storage is no part of it.
+    `dtype` is numpy's little-endian text (``<f4``, ``|u1``) or the name of a dtype that numpy lacks (``bfloat16``);
+    `shape` is exact, or with `variable` the largest allowed size of each dimension; `named` says whether the user gives
+    the sample names. `kind` is array, text or bytes; samples that are no arrays have their kind as dtype, no dimensions
+    and are `variable`. With `nested` each sample is a mapping of such data. Storage is no part of it.
     """
 
     dtype: str
     shape: tuple[int, ...]
     variable: bool = False
     named: bool = True
+    kind: str = "array"
+    nested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Arrayset:
-    """One arrayset of a commit: a schema, the root of its record tree, and options such as the backend of new data."""
+    """One arrayset of a commit: a schema, the root of its record tree, and options such as the backend of new data.
+
+    `count` is the number of samples; the tree of a nested arrayset has an entry for each subsample.
+    """
 
     schema: Schema
     tree: Digest
@@ -85,7 +94,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class ArraysetChange:
-    """What staging changed in one arrayset; `schema` is the one in force (or removed)."""
+    """What staging changed in one arrayset; `schema` is the one in force (or removed).
+
+    Changes are counted in entries of the record tree: samples, or subsamples where they are nested.
+    """
 
     name: str
     schema: Schema

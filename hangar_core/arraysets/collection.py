@@ -8,11 +8,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from hangar_core.arraysets.closing import is_closed
+from hangar_core.arraysets.mapping import MISSING
 from hangar_core.arraysets.reader import BACKEND_OPTION, ArraysetDataReader
-from hangar_core.arraysets.session import CommittedKeys, ReadSession, WriteSession
+from hangar_core.arraysets.session import CommittedKeys, CommittedNestedKeys, ReadSession, WriteSession
+from hangar_core.arraysets.subsamples import NestedArraysetReader, NestedArraysetWriter
 from hangar_core.arraysets.writer import ArraysetDataWriter, backend_code
 from hangar_core.errors import AlreadyExists, ArraysetNotFound, InvalidInput, NotAllowed
-from hangar_core.model import Root, SampleKey
+from hangar_core.model import Root, SampleKey, Schema
 from hangar_core.names import check_plain
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ class _Arraysets:
     def _names(self) -> Sequence[str]:
         raise NotImplementedError
 
+    def _schema(self, name: str) -> Schema | None:
+        """Return the schema of an arrayset, or None if there is none of that name."""
+        raise NotImplementedError
+
     def _make(self, name: str) -> ArraysetDataReader:
         raise NotImplementedError
 
@@ -37,22 +43,33 @@ class _Arraysets:
         return len(self._names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names()
+        return isinstance(name, str) and self._schema(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
 
     def __getitem__(self, name: str) -> ArraysetDataReader:
+        if name not in self:
+            raise ArraysetNotFound(name=name)
         handle = self._made.get(name)
         if handle is None:
-            if name not in self._names():
-                raise ArraysetNotFound(name=name)
             handle = self._made[name] = self._make(name)
         return handle
 
-    def get(self, name: str) -> ArraysetDataReader:
-        """Return the arrayset. Raises `ArraysetNotFound` (a `KeyError`)."""
-        return self[name]
+    def _forget(self, name: str) -> None:
+        """Close the handle of an arrayset that is not what it was."""
+        handle = self._made.pop(name, None)
+        if handle is not None:
+            self._shared.handles.close(handle)
+
+    def get(self, name: str, default: Any = MISSING) -> Any:
+        """Return the arrayset; if there is none, `default`. Raises `ArraysetNotFound` (a `KeyError`) without one."""
+        try:
+            return self[name]
+        except ArraysetNotFound:
+            if default is MISSING:
+                raise
+            return default
 
     def keys(self) -> list[str]:
         """Return the names."""
@@ -96,10 +113,17 @@ class ArraysetsReader(_Arraysets):
     def _names(self) -> Sequence[str]:
         return self._sorted
 
+    def _schema(self, name: str) -> Schema | None:
+        one = self._root.arraysets.get(name)
+        return None if one is None else one.schema
+
     def _make(self, name: str) -> ArraysetDataReader:
         one = self._root.arraysets[name]
-        keys = CommittedKeys(self._shared.objects, one.tree, one.count)
-        return ArraysetDataReader.committed(self._shared, name, one.schema, one.options, keys)
+        kind, keys = (
+            (NestedArraysetReader, CommittedNestedKeys) if one.schema.nested else (ArraysetDataReader, CommittedKeys)
+        )
+        view = keys(self._shared.objects, one.tree, one.count)
+        return kind.committed(self._shared, name, one.schema, one.options, view)
 
     def __enter__(self) -> Self:
         return self
@@ -116,8 +140,6 @@ class Arraysets(_Arraysets):
     if TYPE_CHECKING:  # `_make` sees to it; a generic base class could not be closed (its object layout differs)
 
         def __getitem__(self, name: str) -> ArraysetDataWriter: ...
-
-        def get(self, name: str) -> ArraysetDataWriter: ...
 
         def values(self) -> Iterator[ArraysetDataWriter]: ...
 
@@ -136,8 +158,14 @@ class Arraysets(_Arraysets):
     def _names(self) -> Sequence[str]:
         return sorted(self._session.staging.overlay.arraysets)
 
+    def _schema(self, name: str) -> Schema | None:
+        staged = self._session.staging.overlay.arraysets.get(name)
+        return None if staged is None else staged.schema
+
     def _make(self, name: str) -> ArraysetDataWriter:
-        return ArraysetDataWriter(self._session, name)
+        schema = self._schema(name)
+        assert schema is not None
+        return (NestedArraysetWriter if schema.nested else ArraysetDataWriter)(self._session, name, self)
 
     def __setitem__(self, name: str, value: object) -> NoReturn:
         raise NotAllowed(
@@ -157,23 +185,74 @@ class Arraysets(_Arraysets):
         variable_shape: bool = False,
         *,
         backend_opts: str | Mapping[str, Any] | None = None,
+        contains_subsamples: bool = False,
     ) -> ArraysetDataWriter:
-        """Create an arrayset and return it.
+        """Create an arrayset of arrays and return it.
 
         `shape` is that of every sample (an int means one dimension, ``()`` a scalar), or with `variable_shape` the
-        largest size of each dimension. Raises `InvalidName`, `InvalidInput`, `UnsupportedDtype`, `AlreadyExists` (a
-        `LookupError`), `NotAllowed` inside a `with` block.
+        largest size of each dimension. With `contains_subsamples` a sample is a mapping of such arrays. Raises
+        `InvalidName`, `InvalidInput`, `UnsupportedDtype`, `AlreadyExists` (a `LookupError`), `NotAllowed` inside a
+        `with` block.
         """
         from hangar_core.storage.validation import make_schema
 
+        self._check_new(name)
+        schema = make_schema(
+            shape, dtype, prototype, named=named_samples, variable=variable_shape, nested=contains_subsamples
+        )
+        return self._create(name, schema, backend_opts)
+
+    def init_str_arrayset(
+        self,
+        name: str,
+        *,
+        named_samples: bool = True,
+        contains_subsamples: bool = False,
+        backend_opts: str | Mapping[str, Any] | None = None,
+    ) -> ArraysetDataWriter:
+        """Create an arrayset of text, any Unicode of any length, and return it. Raises as `init_arrayset` does."""
+        self._check_new(name)
+        return self._create(name, _schema_of("text", named_samples, contains_subsamples), backend_opts)
+
+    def init_bytes_arrayset(
+        self,
+        name: str,
+        *,
+        named_samples: bool = True,
+        contains_subsamples: bool = False,
+        backend_opts: str | Mapping[str, Any] | None = None,
+    ) -> ArraysetDataWriter:
+        """Create an arrayset of byte strings of any length and return it. Raises as `init_arrayset` does."""
+        self._check_new(name)
+        return self._create(name, _schema_of("bytes", named_samples, contains_subsamples), backend_opts)
+
+    def _check_new(self, name: str) -> None:
         self._refuse_inside_with("created")
         check_plain(name, "Arrayset")
         if name in self:
             raise AlreadyExists(kind="Arrayset", name=name)
-        schema = make_schema(shape, dtype, prototype, named=named_samples, variable=variable_shape)
+
+    def _create(self, name: str, schema: Schema, backend_opts: str | Mapping[str, Any] | None) -> ArraysetDataWriter:
         options = {BACKEND_OPTION: backend_code(backend_opts)}
         self._session.staging.stage_arrayset(name, schema, options)
         return self[name]
+
+    def rename(self, old: str, new: str) -> ArraysetDataWriter:
+        """Give an arrayset another name and return its new handle; the old ones are dead at once.
+
+        Samples are taken over as they are. In history one arrayset goes and another comes: a branch that changed the
+        old one meanwhile has a conflict when it is merged. Raises `ArraysetNotFound`, `InvalidName`, `AlreadyExists`,
+        `NotAllowed` inside a `with` block, `MergePending` while a merge is in progress.
+        """
+        self._refuse_inside_with("renamed")
+        check_plain(new, "Arrayset")
+        if old not in self:
+            raise ArraysetNotFound(name=old)
+        if new in self:
+            raise AlreadyExists(kind="Arrayset", name=new)
+        self._session.staging.rename_arrayset(old, new)
+        self._forget(old)
+        return self[new]
 
     def remove_aset(self, name: str) -> str:
         """Remove an arrayset with all its samples and return its name; earlier commits keep it.
@@ -184,32 +263,30 @@ class Arraysets(_Arraysets):
         if name not in self:
             raise ArraysetNotFound(f"Cannot remove: {name}. Key does not exist.", name=name)
         self._session.staging.remove_arrayset(name)
-        handle = self._made.pop(name, None)
-        if handle is not None:
-            self._session.handles.close(handle)
+        self._forget(name)
         return name
 
     def close_removed(self) -> None:
-        """Close the handles of arraysets that are gone: a merge may have removed some."""
-        for name in [name for name in self._made if name not in self]:
-            self._session.handles.close(self._made.pop(name))
+        """Close the handles of arraysets that are gone or of another kind now: a merge may have changed them."""
+        for name, handle in list(self._made.items()):
+            schema = self._schema(name)
+            if schema is None or isinstance(handle, NestedArraysetReader) != schema.nested:
+                self._forget(name)
 
-    def multi_add(self, mapping: Mapping[str, NDArray[Any]]) -> str:
+    def multi_add(self, mapping: Mapping[str, Any]) -> str:
         """Add one sample to each of several un-named arraysets under one made-up name, and return that.
 
         Everything is checked before anything is staged. Raises `ArraysetNotFound`, `InvalidInput`, `InvalidData`.
         """
-        from hangar_core.storage.validation import check_fits
-
         checked = []
         for name, data in mapping.items():
             aset = self[name]
             if aset.named_samples:
                 raise InvalidInput(f"Samples of `{name}` have names of their own; multi_add makes names up.")
-            checked.append((aset, check_fits(aset.schema, data)))
+            checked.append((aset, aset.checked(data)))
         key = uuid.uuid4().hex
-        for aset, array in checked:
-            aset.add(array, key)
+        for aset, sample in checked:
+            aset.add(sample, key)
         return key
 
     def _refuse_inside_with(self, verb: str) -> None:
@@ -229,3 +306,8 @@ class Arraysets(_Arraysets):
         if not is_closed(self):
             for name in self._entered.pop():
                 self._session.leave(name)
+
+
+def _schema_of(kind: str, named: bool, nested: bool) -> Schema:
+    """Return the schema of samples that are no arrays."""
+    return Schema(kind, (), variable=True, named=named, kind=kind, nested=nested)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from hangar_core.arraysets.closing import is_closed
+from hangar_core.arraysets.mapping import MISSING, pairs_of
 from hangar_core.arraysets.session import CommittedKeys, KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound
 from hangar_core.model import Digest, Root, SampleKey
@@ -54,9 +56,17 @@ class MetadataReader:
             raise MetadataNotFound(key=key)
         return self._session.objects.get(digest).decode()
 
-    def get(self, key: SampleKey) -> str:
-        """Return the text under `key`. Raises `MetadataNotFound` (a `KeyError`)."""
-        return self[key]
+    def get(self, key: SampleKey, default: Any = MISSING) -> Any:
+        """Return the text under `key`; if there is none, `default`.
+
+        Raises `MetadataNotFound` (a `KeyError`) when no default is given.
+        """
+        try:
+            return self[key]
+        except MetadataNotFound:
+            if default is MISSING:
+                raise
+            return default
 
     def keys(self) -> Iterator[SampleKey]:
         """Yield the keys."""
@@ -113,15 +123,27 @@ class MetadataWriter(MetadataReader):
     def add(self, key: SampleKey, value: str) -> SampleKey:
         """Stage a piece of text and return its key. Raises `InvalidName`, `InvalidData` when `value` is no text."""
         checked = check_metadata_key(key)
-        if not isinstance(value, str):
-            raise InvalidData(f"Metadata values are text, not {type(value).__name__}.")
-        try:
-            value.encode()
-        except UnicodeEncodeError as why:
-            raise InvalidData("This text holds half of a surrogate pair, which no encoding can store.") from why
+        _checked(value)
         if self._find(checked) is None or self[checked] != value:
             self._session.staging.stage_metadata(encode_key(checked), value)
         return checked
+
+    def update(self, pieces: Mapping[SampleKey, str] | Iterable[tuple[SampleKey, str]]) -> None:
+        """Stage many pieces of text, from a mapping or pairs. All are checked before one is staged; raises as `add`."""
+        checked = [(check_metadata_key(key), _checked(value)) for key, value in pairs_of(pieces)]
+        for key, value in checked:
+            self.add(key, value)
+
+    def append(self, value: str) -> SampleKey:
+        """Stage a piece of text under a made-up key and return that."""
+        return self.add(uuid.uuid4().hex, value)
+
+    def pop(self, key: SampleKey, default: Any = MISSING) -> Any:
+        """Remove a piece of text and return it, or `default` if there is none. Raises `MetadataNotFound` without."""
+        text = self.get(key, default)
+        if key in self:
+            self.remove(key)
+        return text
 
     def __delitem__(self, key: SampleKey) -> None:
         self.remove(key)
@@ -142,3 +164,14 @@ class MetadataWriter(MetadataReader):
     ) -> None:
         if not is_closed(self):
             self._session.leave(_ENTERED)
+
+
+def _checked(value: object) -> str:
+    """Return `value` if it is text that can be stored. Raises `InvalidData`."""
+    if not isinstance(value, str):
+        raise InvalidData(f"Metadata values are text, not {type(value).__name__}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as why:
+        raise InvalidData("This text holds half of a surrogate pair, which no encoding can store.") from why
+    return value

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from hangar_core.arraysets.mapping import MISSING, SampleMapping, shown
 from hangar_core.arraysets.session import KeyView, ReadSession
-from hangar_core.errors import InvalidName, SampleNotFound
-from hangar_core.model import Digest, SampleKey, Schema
-from hangar_core.names import check_sample_key
-from hangar_core.records.keys import decode_key, encode_key
+from hangar_core.errors import CorruptRecord, SampleNotFound
+from hangar_core.model import SampleKey, Schema
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
 
-DEFAULT_BACKEND = "20"
-BACKEND_OPTION = "backend"
+DEFAULT_BACKEND: Final = "20"
+BACKEND_OPTION: Final = "backend"
+DESCRIPTION_OPTION: Final = "description"
+TAGS_OPTION: Final = "tags"
 
 
-class ArraysetDataReader:
-    """A mapping from sample names to arrays of one schema.
-
-    Names are text or integers; ``'1'`` and ``1`` are different samples. What is read is a fresh array of one's own.
-    """
+class ArraysetDataReader(SampleMapping):
+    """A mapping from sample names to data of one schema: arrays, text or bytes."""
 
     def __init__(self, session: ReadSession, name: str, schema: Schema, options: Mapping[str, str]) -> None:
         self._session = session
@@ -56,7 +54,7 @@ class ArraysetDataReader:
 
     @property
     def options(self) -> Mapping[str, str]:
-        """What is recorded about the arrayset besides its schema: backend, where an import took it from."""
+        """What is recorded besides the schema: backend, description, tags, where an import took it from."""
         return dict(self._options_read)
 
     # --- schema -----------------------------------------------------------------------------------------------------
@@ -67,31 +65,63 @@ class ArraysetDataReader:
         return self._name
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """dtype of every sample, little-endian."""
-        import numpy as np
+    def kind(self) -> str:
+        """What each sample is: array, text or bytes."""
+        return self._schema.kind
 
-        return np.dtype(self._schema.dtype)
+    @property
+    def dtype(self) -> np.dtype[Any] | type[str] | type[bytes]:
+        """dtype of every sample, little-endian; `str` or `bytes` where samples are no arrays.
+
+        Raises `UnsupportedFormat` if the dtype needs a package that is not installed.
+        """
+        if self.kind != "array":
+            return str if self.kind == "text" else bytes
+        from hangar_core.hashing.arrays import numpy_dtype
+
+        return numpy_dtype(self._schema.dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of every sample; with `variable_shape` the largest size of each dimension."""
+        """Shape of every sample; with `variable_shape` the largest size of each dimension; empty for text and bytes."""
         return self._schema.shape
 
     @property
     def schema(self) -> Schema:
-        """dtype, shape and kind of names together."""
+        """Kind, dtype, shape and kind of names together."""
         return self._schema
 
     @property
     def variable_shape(self) -> bool:
-        """Whether samples may be smaller than `shape`."""
+        """Whether samples may be smaller than `shape`; text and bytes may have any length."""
         return self._schema.variable
 
     @property
     def named_samples(self) -> bool:
         """Whether the user names the samples."""
         return self._schema.named
+
+    @property
+    def contains_subsamples(self) -> bool:
+        """Whether each sample is a mapping of subsamples."""
+        return self._schema.nested
+
+    @property
+    def description(self) -> str:
+        """What the arrayset is, in the words of its users; empty if nobody said."""
+        return self.options.get(DESCRIPTION_OPTION, "")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words by which the arrayset can be found, in the order in which they were given. Raises `CorruptRecord`."""
+        recorded = self.options.get(TAGS_OPTION, "[]")
+        try:
+            tags = json.loads(recorded)
+        except (ValueError, RecursionError) as why:  # the latter: endless brackets
+            raise CorruptRecord(what=f"tags of arrayset `{self._name}`", reason=str(why)) from why
+        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+            raise CorruptRecord(what=f"tags of arrayset `{self._name}`", reason="they are no list of texts")
+        return tuple(tags)
 
     @property
     def backend(self) -> str:
@@ -110,63 +140,21 @@ class ArraysetDataReader:
 
     # --- samples ----------------------------------------------------------------------------------------------------
 
-    def __len__(self) -> int:
-        return self._keys.count
+    def get(self, name: SampleKey, default: Any = MISSING) -> Any:
+        """Return the sample: a fresh array, text or bytes; if there is none, `default`.
 
-    def __contains__(self, key: object) -> bool:
-        encoded = _encoded(key)
-        return encoded is not None and self._keys.get(encoded) is not None
-
-    def __iter__(self) -> Iterator[SampleKey]:
-        return self.keys()
-
-    def __getitem__(self, key: SampleKey) -> NDArray[Any]:
-        return self._session.data.get(self.digest(key))
-
-    def get(self, name: SampleKey) -> NDArray[Any]:
-        """Return the sample as a fresh array.
-
-        Raises `SampleNotFound` (a `KeyError`), `DataMissing` (a `FileNotFoundError`) when only a remote has its data,
-        `CorruptDataError` when they are damaged.
+        Raises `SampleNotFound` (a `KeyError`) when no default is given, `DataMissing` (a `FileNotFoundError`) when only
+        a remote has its data, `CorruptDataError` when they are damaged.
         """
-        return self[name]
+        try:
+            return self[name]
+        except SampleNotFound:
+            if default is MISSING:
+                raise
+            return default
 
-    def digest(self, name: SampleKey) -> Digest:
-        """Return the digest of a sample's data without reading them. Raises `SampleNotFound`."""
-        encoded = _encoded(name)
-        digest = None if encoded is None else self._keys.get(encoded)
-        if digest is None:
-            raise SampleNotFound(key=_shown(name), arrayset=self._name)
-        return digest
-
-    def keys(self, local: bool = False) -> Iterator[SampleKey]:
-        """Yield the names, with `local` only of samples whose data are on this machine."""
-        for key, digest in self._keys.items():
-            if not local or self._is_local(digest):
-                yield decode_key(key)
-
-    def values(self, local: bool = False) -> Iterator[NDArray[Any]]:
-        """Yield the arrays in order of `keys`."""
-        return (array for _, array in self.items(local))
-
-    def items(self, local: bool = False) -> Iterator[tuple[SampleKey, NDArray[Any]]]:
-        """Yield (name, array) in order of `keys`."""
-        for key, digest in self._keys.items():
-            if not local or self._is_local(digest):
-                yield decode_key(key), self._session.data.get(digest)
-
-    @property
-    def contains_remote_references(self) -> bool:
-        """Whether the data of some sample are not on this machine."""
-        return any(not self._is_local(digest) for _, digest in self._keys.items())
-
-    @property
-    def remote_reference_keys(self) -> list[SampleKey]:
-        """Names of the samples whose data are not on this machine."""
-        return [decode_key(key) for key, digest in self._keys.items() if not self._is_local(digest)]
-
-    def _is_local(self, digest: Digest) -> bool:
-        return self._session.data.has(digest)
+    def _not_found(self, name: object) -> SampleNotFound:
+        return SampleNotFound(key=shown(name), arrayset=self._name)
 
     # --- with -------------------------------------------------------------------------------------------------------
 
@@ -179,18 +167,7 @@ class ArraysetDataReader:
         return None
 
     def __repr__(self) -> str:
-        kind = "variable " if self.variable_shape else ""
-        return f"{type(self).__name__}({self._name!r}: {len(self)} samples, {self.dtype} {kind}{self.shape})"
-
-
-def _encoded(key: object) -> bytes | None:
-    """Return the key's bytes, or None if nothing can have that name."""
-    try:
-        return encode_key(check_sample_key(key))
-    except InvalidName:
-        return None
-
-
-def _shown(key: object) -> str:
-    text = str(key)
-    return text if text.isprintable() else ascii(text)[1:-1]
+        schema = self._schema
+        what = f"{'nested ' if schema.nested else ''}{'variable ' if schema.shape and schema.variable else ''}"
+        size = f" {schema.shape}" if schema.kind == "array" else ""
+        return f"{type(self).__name__}({self._name!r}: {len(self)} samples, {what}{schema.dtype}{size})"

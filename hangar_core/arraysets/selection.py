@@ -1,7 +1,7 @@
 """The grammar of `co[...]`: which arraysets, which samples, and in which shape the answer comes.
 
 Arraysets: a name, several names, or all (`...` or `:`). Samples: a name or several. One of each is an array; several of
-one kind a list or a namedtuple; several of both a list of namedtuples.
+one kind a list or a namedtuple; several of both a list of namedtuples. A sample of a nested arrayset is its handle.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from hangar_core.errors import InvalidInput
 from hangar_core.model import SampleKey
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from hangar_core.arraysets.reader import ArraysetDataReader
     from hangar_core.arraysets.writer import ArraysetDataWriter
 
@@ -65,9 +63,7 @@ def select(arraysets: _Lookup, index: object) -> Any:
     return answer(arraysets, index, lambda aset, key: aset[key])
 
 
-def answer(
-    arraysets: _Lookup, index: object, read: Callable[[ArraysetDataReader, SampleKey], NDArray[Any] | None]
-) -> Any:
+def answer(arraysets: _Lookup, index: object, read: Callable[[ArraysetDataReader, SampleKey], Any]) -> Any:
     """Answer an index, with `read` to get each sample."""
     wanted = parse(index, arraysets.keys())
     handles = [arraysets[name] for name in wanted.arraysets]
@@ -87,8 +83,6 @@ def assign(arraysets: Any, index: object, value: Any) -> None:
     Raises `SyntaxError` for several arraysets and several samples together, `TypeError` when several values are needed
     and `value` is no list or tuple, `InvalidInput` when their number differs, `InvalidData`.
     """
-    from hangar_core.storage.validation import check_fits
-
     wanted = parse(index, arraysets.keys())
     if wanted.samples is None:
         arraysets[wanted.arraysets[0] if wanted.arraysets else ""] = value  # refused there, in the documented words
@@ -103,11 +97,11 @@ def assign(arraysets: Any, index: object, value: Any) -> None:
     places = [(arraysets[name], key) for name in wanted.arraysets for key in wanted.samples]
     if len(places) != len(value) or not places:
         raise InvalidInput(f"{len(places)} places and {len(value)} values do not match.")
-    pairs: list[tuple[ArraysetDataWriter, SampleKey, NDArray[Any]]] = [
-        (aset, key, check_fits(aset.schema, one)) for (aset, key), one in zip(places, value, strict=True)
+    pairs: list[tuple[ArraysetDataWriter, SampleKey, Any]] = [
+        (aset, key, aset.checked(one)) for (aset, key), one in zip(places, value, strict=True)
     ]
-    for aset, key, array in pairs:
-        aset.add(array, key)
+    for aset, key, sample in pairs:
+        aset.add(sample, key)
 
 
 def _tuple_type(names: Sequence[str]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from hangar_core.arraysets.closing import Handles
-from hangar_core.history import tree
+from hangar_core.history import nested, tree
 from hangar_core.history.objects import Objects
 from hangar_core.history.staging import StagingArea
 from hangar_core.model import Digest
@@ -24,6 +24,16 @@ class KeyView(Protocol):
     def items(self) -> Iterator[tuple[bytes, Digest]]: ...
 
 
+class NestedKeyView(KeyView, Protocol):
+    """Keys of subsamples, by sample; `count` is the number of samples."""
+
+    def prefixes(self) -> Iterator[bytes]: ...
+
+    def under(self, prefix: bytes) -> Iterator[tuple[bytes, Digest]]: ...
+
+    def count_under(self, prefix: bytes) -> int: ...
+
+
 class CommittedKeys:
     """The keys of one tree."""
 
@@ -37,6 +47,38 @@ class CommittedKeys:
 
     def items(self) -> Iterator[tuple[bytes, Digest]]:
         return tree.items(self._objects, self._root)
+
+
+class CommittedNestedKeys(CommittedKeys):
+    """The keys of one tree of nested samples."""
+
+    def prefixes(self) -> Iterator[bytes]:
+        return nested.prefixes(self._objects, self._root)
+
+    def under(self, prefix: bytes) -> Iterator[tuple[bytes, Digest]]:
+        return nested.under(self._objects, self._root, prefix)
+
+    def count_under(self, prefix: bytes) -> int:
+        return nested.count_under(self._objects, self._root, prefix)
+
+
+class KeysOfSample:
+    """The subsamples of one sample as keys of their own."""
+
+    def __init__(self, keys: NestedKeyView, prefix: bytes) -> None:
+        self._keys = keys
+        self._prefix = prefix
+
+    @property
+    def count(self) -> int:
+        return self._keys.count_under(self._prefix)
+
+    def get(self, key: bytes) -> Digest | None:
+        return self._keys.get(self._prefix + key)
+
+    def items(self) -> Iterator[tuple[bytes, Digest]]:
+        size = len(self._prefix)
+        return ((key[size:], digest) for key, digest in self._keys.under(self._prefix))
 
 
 class ReadSession:

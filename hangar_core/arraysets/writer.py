@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from hangar_core.arraysets.closing import is_closed
-from hangar_core.arraysets.reader import BACKEND_OPTION, DEFAULT_BACKEND, ArraysetDataReader
+from hangar_core.arraysets.mapping import SampleMappingWriter
+from hangar_core.arraysets.reader import (
+    BACKEND_OPTION,
+    DEFAULT_BACKEND,
+    DESCRIPTION_OPTION,
+    TAGS_OPTION,
+    ArraysetDataReader,
+)
 from hangar_core.arraysets.session import KeyView, WriteSession
-from hangar_core.errors import InvalidInput, InvalidName, NotAllowed, UnknownBackend
+from hangar_core.errors import ArraysetNotFound, InvalidInput, InvalidName, NotAllowed, UnknownBackend
 from hangar_core.history.overlay import StagedArrayset
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key
-from hangar_core.records.keys import encode_key
-from hangar_core.storage.datastore import in_batches
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _BACKENDS = (DEFAULT_BACKEND,)
 
 
-class ArraysetDataWriter(ArraysetDataReader):
+class _Renames(Protocol):
+    """All arraysets of the checkout, as far as one of them needs to know."""
+
+    def rename(self, old: str, new: str) -> ArraysetDataWriter: ...
+
+
+class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
     """Samples set here are staged: they survive the death of the process at once, a power cut when the `with` block
     ends, and become history with the next commit."""
 
     _session: WriteSession
 
-    def __init__(self, session: WriteSession, name: str) -> None:
+    def __init__(self, session: WriteSession, name: str, arraysets: _Renames) -> None:
         staged = session.staging.overlay.arraysets[name]
         super().__init__(session, name, staged.schema, staged.options)
+        self._arraysets = arraysets
 
     @property
     def _staged(self) -> StagedArrayset:
-        return self._session.staging.overlay.arraysets[self._name]
+        try:
+            return self._session.staging.overlay.arraysets[self._name]
+        except KeyError as why:  # a merge has taken it away
+            raise ArraysetNotFound(name=self._name) from why
 
     @property
     def _keys(self) -> KeyView:
@@ -55,57 +68,8 @@ class ArraysetDataWriter(ArraysetDataReader):
 
     # --- samples ----------------------------------------------------------------------------------------------------
 
-    def __setitem__(self, key: SampleKey, value: NDArray[Any]) -> None:
-        self.add(value, key)
-
-    def add(self, data: NDArray[Any], name: SampleKey | None = None) -> SampleKey:
-        """Stage one sample and return its name; an arrayset without names makes one up.
-
-        Setting what is there already changes nothing. Raises `InvalidName`, `InvalidData`, `StorageFailed`.
-        """
-        from hangar_core.storage.validation import check_fits
-
-        key = self._check_name(name)
-        array = check_fits(self._schema, data)
-        encoded = encode_key(key)
-        digest = self._session.store.put(array)
-        if self._keys.get(encoded) != digest:
-            self._session.staging.stage_samples(self._name, ((encoded, digest),))
-        return key
-
-    def update(self, samples: Mapping[SampleKey, NDArray[Any]] | Iterable[tuple[SampleKey, NDArray[Any]]]) -> int:
-        """Stage many samples in few writes and return how many were new or changed.
-
-        Layout and byte order are converted where nothing is lost. Everything is checked before it is staged, batch by
-        batch; if one sample is refused, its batch is not staged. Raises as `add` does.
-        """
-        from hangar_core.storage.validation import fit
-
-        pairs = samples.items() if isinstance(samples, Mapping) else samples
-        changed = 0
-        for batch in in_batches((self._check_name(key), fit(self._schema, value)) for key, value in pairs):
-            digests = self._session.store.put_many(array for _, array in batch)
-            keyed = {encode_key(key): digest for (key, _), digest in zip(batch, digests, strict=True)}
-            changed += self.stage(keyed.items())
-        return changed
-
-    def stage(self, changes: Iterable[tuple[bytes, Digest]]) -> int:
-        """Stage samples whose data are stored already, as (encoded key, digest); return how many differ from before."""
-        keys = self._keys
-        different = [(key, digest) for key, digest in changes if keys.get(key) != digest]
-        if different:
-            self._session.staging.stage_samples(self._name, different)
-        return len(different)
-
-    def __delitem__(self, key: SampleKey) -> None:
-        self.remove(key)
-
-    def remove(self, name: SampleKey) -> SampleKey:
-        """Remove a sample from the arrayset; earlier commits keep it. Raises `SampleNotFound`."""
-        self.digest(name)
-        key = check_sample_key(name)
-        self._session.staging.stage_samples(self._name, ((encode_key(key), None),))
-        return key
+    def _stage(self, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
+        self._session.staging.stage_samples(self._name, changes)
 
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         if name is None:
@@ -114,7 +78,45 @@ class ArraysetDataWriter(ArraysetDataReader):
             return uuid.uuid4().hex
         return check_sample_key(name)
 
-    # --- storage ----------------------------------------------------------------------------------------------------
+    # --- the arrayset itself ----------------------------------------------------------------------------------------
+
+    def rename(self, new_name: str) -> ArraysetDataWriter:
+        """Give the arrayset another name and return the new handle; this one is dead afterwards.
+
+        No sample is written again, whatever their number. Raises as `co.arraysets.rename` does.
+        """
+        return self._arraysets.rename(self._name, new_name)
+
+    def widen(self, shape: int | Sequence[int], *, variable: bool = False) -> None:
+        """Allow larger samples: no size of `shape` is below the present one, and the number of dimensions stays.
+
+        An arrayset of one fixed shape needs `variable`, and allows all shapes up to `shape` from then on. Raises
+        `InvalidInput`.
+        """
+        from hangar_core.storage.validation import widened
+
+        schema = widened(self._schema, shape, variable=variable)
+        if schema != self._schema:
+            self._session.staging.stage_arrayset(self._name, schema, self.options)
+
+    def describe(self, description: str | None = None, tags: Iterable[str] | None = None) -> None:
+        """Say what the arrayset is and by which words to find it; what is not given stays, what is empty is removed.
+
+        Raises `InvalidInput`.
+        """
+        options = dict(self.options)
+        if description is not None:
+            _set_or_drop(options, DESCRIPTION_OPTION, _text("A description", description))
+        if tags is not None:
+            if isinstance(tags, str):
+                raise InvalidInput("`tags` is a list of texts, not one text.")
+            words = list(dict.fromkeys(_text("A tag", tag) for tag in tags))
+            if "" in words:
+                raise InvalidInput("A tag must not be empty.")
+            _set_or_drop(
+                options, TAGS_OPTION, json.dumps(words, ensure_ascii=False, separators=(",", ":")) if words else ""
+            )
+        self.set_options(options)
 
     def change_backend(self, backend_opts: str | Mapping[str, Any]) -> None:
         """Choose where later data go; earlier samples stay readable.
@@ -127,8 +129,9 @@ class ArraysetDataWriter(ArraysetDataReader):
         self._session.staging.stage_arrayset(self._name, self._schema, {**self.options, BACKEND_OPTION: code})
 
     def set_options(self, options: Mapping[str, str]) -> None:
-        """Record facts about the arrayset besides its schema."""
-        self._session.staging.stage_arrayset(self._name, self._schema, dict(options))
+        """Record facts about the arrayset besides its schema, in place of those recorded before."""
+        if options != self.options:
+            self._session.staging.stage_arrayset(self._name, self._schema, dict(options))
 
     # --- with -------------------------------------------------------------------------------------------------------
 
@@ -157,3 +160,20 @@ def backend_code(backend_opts: str | Mapping[str, Any] | None) -> str:
     if not isinstance(backend_opts, str) and (unknown := sorted(backend_opts.keys() - {"backend"})):
         raise InvalidInput(f"Backend `{code}` has no options; unknown: {', '.join(map(str, unknown))}.")
     return str(code)
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} is text, not {type(value).__name__}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as why:
+        raise InvalidInput(f"{what} holds half of a surrogate pair, which no encoding can store.") from why
+    return value
+
+
+def _set_or_drop(options: dict[str, str], name: str, value: str) -> None:
+    if value:
+        options[name] = value
+    else:
+        options.pop(name, None)

@@ -7,14 +7,14 @@ outside this machine and never enters an identity.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol
 
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
+    from hangar_core.hashing.samples import Sample
 
 Location = NewType("Location", bytes)
 
@@ -46,8 +46,8 @@ class BackendWriter(Protocol):
 class BackendReader(Protocol):
     """Reads what any writer of the code has appended."""
 
-    def read(self, digest: Digest, location: Location) -> NDArray[Any]:
-        """Return a fresh, writable array. Raises `CorruptDataError`, `DataMissing`."""
+    def read(self, digest: Digest, location: Location) -> Sample:
+        """Return a fresh, writable array, or text or bytes. Raises `CorruptDataError`, `DataMissing`."""
 
     def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the location lies inside its file and, with `verify`, holds undamaged data of that digest."""

@@ -11,7 +11,7 @@ import os
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +32,17 @@ from hangar_core.backends.pack_frames import (
     encode_pack_header,
     frame_holds,
 )
-from hangar_core.errors import CorruptDataError, DataMissing
+from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed
 from hangar_core.hashing import digests
 from hangar_core.hashing.dtypes import is_canonical
+from hangar_core.hashing.samples import FRAME_DTYPES
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from hangar_core.hashing.samples import Sample
 
 _SUFFIX = ".pack"
 _OPEN_PACKS = 128
@@ -57,7 +60,7 @@ class PackWriter:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._uid = uuid.uuid4().bytes
+        self._uid = b""
         self._file: files.AppendFile | None = None
         self._inherited: dict[bytes, files.AppendFile | None] = {}
 
@@ -125,21 +128,28 @@ class PackWriter:
                 out.close()
         if self._file is None:
             return
-        end = self._file.end
-        self._file.close()
-        if keep == 0:
-            files.remove(self._file.path)
-        elif keep < end:
-            files.truncate(self._file.path, keep)
-        self._file = None
+        out, self._file = self._file, None
+        out.close()
+        try:
+            if keep == 0:
+                files.remove(out.path)
+            elif keep < out.end:
+                files.truncate(out.path, keep)
+        except StorageFailed:
+            pass  # the next writer will find it
 
     def _create(self) -> files.AppendFile:
         files.make_directory(self._directory.parent)
         files.make_directory(self._directory)
+        self._uid = uuid.uuid4().bytes  # another one each time, in case this fails half-way
         out = files.AppendFile(_pack_path(self._directory, self._uid), "pack")
-        out.write(encode_pack_header(self._uid))
-        # The name is made durable now, so that later a sync of the file is enough.
-        files.sync_directory(self._directory)
+        try:
+            out.write(encode_pack_header(self._uid))
+            # The name is made durable now, so that later a sync of the file is enough.
+            files.sync_directory(self._directory)
+        except BaseException:
+            out.close()
+            raise
         self._file = out
         return out
 
@@ -150,12 +160,12 @@ def _write_large(out: files.AppendFile, payload: bytes | memoryview) -> None:
         out.write(view[start : start + 64 * _LARGE])  # type: ignore[arg-type]  # os.write takes any buffer
 
 
-@cache
+@lru_cache(maxsize=256)
 def _stored_dtype(text: str) -> np.dtype[Any] | None:
     """Return the dtype, if it is one that is ever stored: a forged header must not make objects out of bytes."""
-    import numpy as np
+    from hangar_core.hashing.arrays import numpy_dtype
 
-    return np.dtype(text) if is_canonical(text) else None
+    return numpy_dtype(text) if is_canonical(text) else None
 
 
 def _whole_frame(view: memoryview, digest: Digest, offset: int) -> Frame:
@@ -174,16 +184,30 @@ class PackReader:
         self._directory = directory
         self._maps: OrderedDict[bytes, memoryview] = OrderedDict()
 
-    def read(self, digest: Digest, location: Location) -> NDArray[Any]:
-        """Return a fresh, writable array of the frame's dtype and shape."""
-        import numpy as np
-
+    def read(self, digest: Digest, location: Location) -> Sample:
+        """Return text, bytes, or a fresh, writable array of the frame's dtype and shape."""
         uid, offset = self._place(digest, location)
         view, frame = self._frame(digest, uid, offset)
         start = offset + frame.payload_at
         payload = view[start : start + frame.payload_size]
         if xxhash.xxh3_64_intdigest(payload) != frame.payload_check:
             raise self._damaged(digest, uid, start, "the checksum of the data does not match")
+        code = digests.code_of(digest)
+        if code == digests.ARRAY:
+            return self._array(frame, payload, uid, offset)
+        if frame.dtype != FRAME_DTYPES.get(code) or frame.shape != (frame.payload_size,):
+            raise self._damaged(digest, uid, offset, f"a frame of dtype {frame.dtype!a} is no sample of its kind")
+        if code == digests.BYTES:
+            return bytes(payload)
+        try:
+            return str(payload, "utf-8")
+        except UnicodeDecodeError as why:
+            raise self._damaged(digest, uid, start, f"the text is not UTF-8: {why}") from why
+
+    def _array(self, frame: Frame, payload: memoryview, uid: bytes, offset: int) -> NDArray[Any]:
+        import numpy as np
+
+        digest = frame.digest
         dtype = _stored_dtype(frame.dtype)
         if dtype is None or not frame_holds(frame, dtype.itemsize):
             raise self._damaged(digest, uid, offset, "length, dtype and shape do not match")

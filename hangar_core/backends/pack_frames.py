@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from math import prod
 from typing import Final
 
@@ -100,7 +100,7 @@ def decode_pack_header(data: bytes) -> bytes:
     return bytes(uid)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _tail(dtype: str, shape: tuple[int, ...]) -> bytes:
     name = dtype.encode("ascii")
     tail = struct.pack(f"<{len(shape)}Q", *shape) + name

@@ -174,7 +174,15 @@ class PluginManager:
             best = self._best(method, tail)
             if best is not None:
                 return best.plugin(), tail
-        raise NoPluginFor(extension=extension.lstrip(".") or "''", method=method)
+        raise NoPluginFor(extension=extension.lstrip(".") or "''", method=method, hint=self._hint_at_broken_ones())
+
+    def _hint_at_broken_ones(self) -> str | None:
+        """Return what may be the reason why nobody knows a format: a plugin that cannot say what it accepts."""
+        broken = [slot.broken for slot in self._slots().values() if slot.broken is not None]
+        if not broken:
+            return None
+        said = "; ".join(f"plugin '{one.plugin}' is broken: {one.reason}" for one in broken)
+        return f"{said}; see `hangar plugins list`"
 
     def _best(self, method: str, extension: str) -> _Slot | None:
         fitting = [

@@ -14,7 +14,8 @@ class OptionReader:
     """The options given to one call of a plugin, checked against the names it knows.
 
     Values are text when they come from a command line; from Python they may have their real type already. Every method
-    returns the default when the option is not given and raises `InvalidInput` for a value it cannot use.
+    returns the default when the option is not given and raises `InvalidInput` for a value it cannot use; the error
+    has the name of the option as its fact `option`.
     """
 
     def __init__(self, given: Mapping[str, object], known: Sequence[str], who: str) -> None:
@@ -66,12 +67,13 @@ class OptionReader:
 
     def refusal(self, name: str, rule: str, hint: str | None = None) -> InvalidInput:
         """Return the error for a value that breaks the `rule` ("is yes or no")."""
-        return InvalidInput(f"option `{name}` of {self._who} {rule}, not `{self._given.get(name)}`.", hint=hint)
+        message = f"option `{name}` of {self._who} {rule}, not `{self._given.get(name)}`."
+        return InvalidInput(message, hint=hint, option=name)
 
 
 def _unknown(name: str, known: Sequence[str], who: str) -> InvalidInput:
     knows = f"it knows {', '.join(sorted(known))}" if known else "it knows none"
-    return InvalidInput(f"{who} has no option `{name}` here; {knows}.", hint=_did_you_mean(name, known))
+    return InvalidInput(f"{who} has no option `{name}` here; {knows}.", hint=_did_you_mean(name, known), option=name)
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str | None:

@@ -8,35 +8,72 @@ share a digest exactly when they are the same array: ``int64(5)`` and ``longlong
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from blake3 import blake3
 
-from hangar_core.errors import UnsupportedDtype
-from hangar_core.hashing.digests import ARRAY, DOMAINS
+from hangar_core.errors import UnsupportedDtype, UnsupportedFormat
+from hangar_core.hashing.digests import ARRAY, DOMAINS, THREADED_FROM, data_digest
+from hangar_core.hashing.dtypes import ML_DTYPES
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 MAX_RANK = 31
-# From here on blake3 gains from several threads; below it starting them costs more than it brings.
-_THREADED_FROM = 1 << 20
-_SUFFIX = bytes([ARRAY])
 _KINDS = frozenset("biufcMm")
 
 
 def dtype_text(dtype: DTypeLike) -> str:
-    """Return the canonical text of a dtype (``<f4``), or raise `UnsupportedDtype`.
+    """Return the canonical text of a dtype (``<f4``, ``bfloat16``), or raise `UnsupportedDtype`.
 
     Booleans, integers, floats and complex numbers of up to 8 bytes a part, and dates and durations with a unit, have
-    one meaning on every machine. Objects, records and text do not fit; `longdouble` differs from machine to machine.
+    one meaning on every machine; so have the small floats of `ml_dtypes`. Objects, records and text do not fit;
+    `longdouble` differs from machine to machine.
     """
+    if isinstance(dtype, str) and dtype in ML_DTYPES:
+        numpy_dtype(dtype)  # numpy knows the name only once the package is imported
+        return dtype
     try:
         kind = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError) as why:  # numpy reads some texts as Python literals
         raise UnsupportedDtype(dtype=dtype, reason=str(why)) from why
+    return _text_of(kind)
+
+
+@lru_cache(maxsize=256)
+def numpy_dtype(text: str) -> np.dtype[Any]:
+    """Return the dtype that a canonical text names. Raises `UnsupportedFormat` if it needs a package that is missing.
+
+    Only for texts that passed `hangar_core.hashing.dtypes.is_canonical`.
+    """
+    if text not in ML_DTYPES:
+        return np.dtype(text)
+    try:
+        import ml_dtypes
+    except ImportError as why:
+        raise _needs_ml_dtypes(text, "which is not installed") from why
+    found = getattr(ml_dtypes, text, None)
+    if found is None:
+        raise _needs_ml_dtypes(text, f"in a later version than {ml_dtypes.__version__}")
+    dtype: np.dtype[Any] = np.dtype(found)
+    return dtype
+
+
+def _needs_ml_dtypes(text: str, lack: str) -> UnsupportedFormat:
+    return UnsupportedFormat(
+        f"The dtype `{text}` needs the package ml_dtypes, {lack}.",
+        hint="pip install --upgrade 'hangar-core[dtypes]'",
+        what=text,
+        needs="ml_dtypes",
+    )
+
+
+@lru_cache(maxsize=256)
+def _text_of(kind: np.dtype[Any]) -> str:
+    if kind.name in ML_DTYPES and kind.type.__module__ == "ml_dtypes":
+        return kind.name
     if kind.kind not in _KINDS or kind.subdtype is not None:
         raise UnsupportedDtype(dtype=kind, reason="only numbers, booleans, dates and durations are stored")
     if kind.itemsize > (16 if kind.kind == "c" else 8):
@@ -56,9 +93,10 @@ def canonical(array: NDArray[Any]) -> NDArray[Any]:
             dtype=f"masked {array.dtype}", reason="fill the masked places first: array.filled(value)"
         )
     text = dtype_text(array.dtype)
+    wanted = numpy_dtype(text)
     plain = np.asarray(array)
-    if plain.dtype.str != text:
-        plain = plain.astype(np.dtype(text))
+    if plain.dtype != wanted:
+        plain = plain.astype(wanted)
     if not plain.flags.c_contiguous:
         plain = plain.copy(order="C")
     return plain
@@ -72,21 +110,17 @@ def digest_prefix(dtype: str, shape: tuple[int, ...]) -> bytes:
 
 def payload_digest(prefix: bytes, payload: bytes | memoryview) -> Digest:
     """Return the digest of canonical bytes behind their `digest_prefix`."""
-    if len(payload) < _THREADED_FROM:
-        return Digest(blake3(prefix + payload).digest() + _SUFFIX)
-    hasher = blake3(prefix, max_threads=blake3.AUTO)
-    hasher.update(payload)
-    return Digest(hasher.digest() + _SUFFIX)
+    return data_digest(ARRAY, prefix, payload)
 
 
 def array_digest(array: NDArray[Any]) -> Digest:
     """Return the digest of an array of any layout and byte order. Raises `UnsupportedDtype`."""
     plain = canonical(array)
-    return payload_digest(digest_prefix(plain.dtype.str, plain.shape), payload_bytes(plain))
+    return payload_digest(digest_prefix(dtype_text(plain.dtype), plain.shape), payload_bytes(plain))
 
 
 def payload_bytes(plain: NDArray[Any]) -> bytes | memoryview:
     """Return the bytes of a canonical array: a copy of a small one, a view of a large one."""
-    if plain.nbytes < _THREADED_FROM:
+    if plain.nbytes < THREADED_FROM:
         return plain.tobytes()
     return plain.reshape(-1).view(np.uint8).data  # dates have no buffer of their own; bytes always do

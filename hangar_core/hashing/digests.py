@@ -18,9 +18,12 @@ HASH_SIZE: Final = 32
 DIGEST_SIZE: Final = HASH_SIZE + 1
 TEXT_SIZE: Final = 2 * DIGEST_SIZE
 SHORT_SIZE: Final = 12
+# From here on blake3 gains from several threads; below it starting them costs more than it brings.
+THREADED_FROM: Final = 1 << 20
 
 ARRAY: Final = 0x01
 TEXT: Final = 0x02
+BYTES: Final = 0x03
 SCHEMA: Final = 0x10
 NODE: Final = 0x20
 ROOT: Final = 0x21
@@ -30,6 +33,7 @@ COMMIT: Final = 0x22
 DOMAINS: Final[dict[int, bytes]] = {
     ARRAY: b"hangar array 1\n",
     TEXT: b"hangar text 1\n",
+    BYTES: b"hangar bytes 1\n",
     SCHEMA: b"hangar schema 1\n",
     NODE: b"hangar node 1\n",
     ROOT: b"hangar root 1\n",
@@ -42,6 +46,15 @@ _HEX = frozenset(string.hexdigits.lower())
 def compute(code: int, canonical: bytes) -> Digest:
     """Return the digest of `canonical` bytes under a code of the table."""
     return Digest(blake3(DOMAINS[code] + canonical).digest() + _SUFFIX[code])
+
+
+def data_digest(code: int, prefix: bytes, payload: bytes | memoryview) -> Digest:
+    """Return the digest of data of any size behind what is hashed in front of them; large ones use several threads."""
+    if len(payload) < THREADED_FROM:
+        return Digest(blake3(prefix + payload).digest() + _SUFFIX[code])
+    hasher = blake3(prefix, max_threads=blake3.AUTO)
+    hasher.update(payload)
+    return Digest(hasher.digest() + _SUFFIX[code])
 
 
 def text_digest(text: str) -> Digest:

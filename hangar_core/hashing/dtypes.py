@@ -15,10 +15,19 @@ _NUMBERS: Final = frozenset({"|b1", "|i1", "|u1"} | {f"<{kind}{size}" for kind i
 _TIMES: Final = re.compile(r"<[mM]8\[([1-9][0-9]{0,9})?(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]")
 _LARGEST_STEP: Final = 2**31 - 1
 
+# Floats of one or two bytes that numpy lacks. They go by their name: numpy spells most of them alike, as `<V1`.
+ML_DTYPES: Final = frozenset(
+    {
+        *("bfloat16", "float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn", "float8_e3m4", "float8_e4m3"),
+        *("float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"),
+        "float8_e8m0fnu",
+    }
+)
+
 
 def is_canonical(text: str) -> bool:
     """Whether `text` is the canonical text of a dtype, as `hangar_core.hashing.arrays.dtype_text` gives it."""
-    if text in _NUMBERS:
+    if text in _NUMBERS or text in ML_DTYPES:
         return True
     found = _TIMES.fullmatch(text)
     return found is not None and (found[1] is None or 1 < int(found[1]) <= _LARGEST_STEP)

@@ -60,10 +60,14 @@ class Changes:
         return tree.diff(self._objects, self.old.metadata, self.new.metadata)
 
     def tally(self, name: str) -> Tally:
-        """Count the changes of one arrayset; an arrayset that was added or deleted whole is not walked."""
+        """Count the changes of one arrayset by entries of its tree: by subsample where samples are nested.
+
+        An arrayset that was added or deleted whole is not walked.
+        """
         old, new = self.old.arraysets.get(name), self.new.arraysets.get(name)
         if old is None or new is None:
-            return Tally(new.count if new else 0, old.count if old else 0)
+            added, deleted = (tree.count(self._objects, one.tree) if one else 0 for one in (new, old))
+            return Tally(added, deleted)
         return tally(self.samples(name))
 
     @property

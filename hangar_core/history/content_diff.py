@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hangar_core.errors import InvalidInput
 from hangar_core.hashing import digests
 from hangar_core.history import tree
 from hangar_core.history.changes import Changes, Tally, tally
 from hangar_core.history.commits import root_of
 from hangar_core.history.objects import Objects
-from hangar_core.model import Digest, LogEntry, Root, SampleEvent, SampleKey
-from hangar_core.names import check_sample_key
-from hangar_core.records.keys import decode_key, encode_key
+from hangar_core.model import Digest, LogEntry, NestedKey, Root, SampleEvent, SampleKey, Schema
+from hangar_core.records.keys import decode_either, encode_either
 
 
 @dataclass(frozen=True, slots=True)
 class DiffRow:
-    """One difference. `what` is schema, sample or metadata; `kind` added, deleted or mutated; digests as text."""
+    """One difference. `what` is schema, sample or metadata; `kind` added, deleted or mutated; digests as text.
+
+    The key of a nested arrayset is (sample, subsample). Of a schema the two schemas are given instead of digests; equal
+    ones mean that options of the arrayset changed.
+    """
 
     what: str
     kind: str
     arrayset: str
-    key: SampleKey | None
+    key: SampleKey | NestedKey | None
     old: str
     new: str
+    old_schema: Schema | None = None
+    new_schema: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,11 @@ class ContentDiff:
     def __init__(self, objects: Objects, old: Root, new: Root) -> None:
         self._changes = Changes(objects, old, new)
 
+    @property
+    def arraysets(self) -> frozenset[str]:
+        """Names of the arraysets of either content, whether they differ or not."""
+        return frozenset(self._changes.old.arraysets.keys() | self._changes.new.arraysets.keys())
+
     def statistics(self) -> DiffStatistics:
         """Return the counts per arrayset; arraysets that do not differ are not listed."""
         changes = self._changes
@@ -67,7 +78,8 @@ class ContentDiff:
         changes = self._changes
         for name, (before, after) in changes.schema_changes().items():
             if arrayset in (None, name):
-                yield DiffRow("schema", _kind(before, after), name, None, "", "")
+                schemas = (before.schema if before else None), (after.schema if after else None)
+                yield DiffRow("schema", _kind(before, after), name, None, "", "", *schemas)
         for name in changes.arraysets:
             if arrayset in (None, name):
                 yield from (_row("sample", name, *change) for change in changes.samples(name))
@@ -75,19 +87,26 @@ class ContentDiff:
             yield from (_row("metadata", "", *change) for change in changes.metadata())
 
 
-def sample_events(objects: Objects, log: Sequence[LogEntry], arrayset: str, sample: SampleKey) -> list[SampleEvent]:
-    """Return the entries of a log (newest first) that changed one sample.
+def sample_events(
+    objects: Objects, log: Sequence[LogEntry], arrayset: str, sample: SampleKey | NestedKey
+) -> list[SampleEvent]:
+    """Return the entries of a log (newest first) that changed one sample, of a nested arrayset (sample, subsample).
 
     Commits whose arrayset has the very tree of their parent are passed over without a look inside. A merge counts only
     if it gave the sample a value that none of its parents had.
     """
-    key = encode_key(check_sample_key(sample))
+    key = encode_either(sample)
     known: dict[tuple[Digest, bytes], Digest | None] = {}
 
     def value_at(root: Root) -> Digest | None:
         aset = root.arraysets.get(arrayset)
         if aset is None:
             return None
+        if aset.schema.nested and not isinstance(sample, tuple):
+            raise InvalidInput(
+                f"The samples of `{arrayset}` are nested: each subsample has a history of its own.",
+                hint="ask for (sample, subsample)",
+            )
         if (aset.tree, key) not in known:
             known[aset.tree, key] = tree.lookup(objects, aset.tree, key)
         return known[aset.tree, key]
@@ -104,7 +123,8 @@ def sample_events(objects: Objects, log: Sequence[LogEntry], arrayset: str, samp
 
 
 def _row(what: str, arrayset: str, key: bytes, old: Digest | None, new: Digest | None) -> DiffRow:
-    return DiffRow(what, _kind(old, new), arrayset, decode_key(key), digests.text(old or b""), digests.text(new or b""))
+    before, after = digests.text(old or b""), digests.text(new or b"")
+    return DiffRow(what, _kind(old, new), arrayset, decode_either(key), before, after)
 
 
 def _kind(old: object, new: object) -> str:

@@ -35,25 +35,28 @@ def create_repository(directory: Path, user: User, *, remove_old: bool = False) 
         if target.exists():
             _take_away(target)
         files.replace(fresh, target)
+        fresh = target  # it goes again if its name cannot be made durable: who is told so may try once more
+        files.sync_directory(directory)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    files.sync_directory(directory)
     return target
 
 
 def _fill(layout: Layout, user: User) -> None:
     layout.create(user)
-    tables = open_tables(layout.records)
-    objects = Objects(tables)
-    tree.empty(objects)
-    with tables.write() as batch:
-        refs.create_first(batch)
-        objects.flush(batch)
+    try:
+        tables = open_tables(layout.records)
+        objects = Objects(tables)
+        tree.empty(objects)
+        with tables.write() as batch:
+            refs.create_first(batch)
+            objects.flush(batch)
+    finally:
+        # It is about to get another path, or to go.
+        forget_tables(layout.records)
     # The database syncs its file, not the name of it.
     files.sync_directory(layout.records)
-    # It is about to get another path.
-    forget_tables(layout.records)
 
 
 def _take_away(target: Path) -> None:

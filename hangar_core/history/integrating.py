@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hangar_core.errors import InvalidInput, MergeConflict, NoMerge, NothingToCommit, PendingChanges
+from hangar_core.errors import InvalidInput, MergeConflict, NoMerge, NothingToCommit
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.changes import Changes
@@ -16,7 +16,7 @@ from hangar_core.history.commits import read_commit, root_of, write_root
 from hangar_core.history.graph import merge_base
 from hangar_core.history.merging import MergePlan, Side, plan_merge
 from hangar_core.history.overlay import Overlay
-from hangar_core.history.staging import StagingArea
+from hangar_core.history.staging import StagingArea, refuse_changes
 from hangar_core.model import Commit, CommitId, MergeState, Root, Stash, User
 from hangar_core.records.names import signature
 
@@ -53,7 +53,7 @@ def merge(
     Only moves the branch if it is behind `theirs`; changes nothing if it has everything already. `strategy` decides
     all conflicts for one side. Raises `PendingChanges`, `MergeConflict`.
     """
-    _refuse_changes(staging, f"merging `{label}`")
+    refuse_changes(staging.overlay, staging.branch, f"merging `{label}`")
     objects, ours = staging.objects, staging.base
     base = None if ours is None else merge_base(ours, theirs, lambda one: read_commit(objects, one))
     if base == ours:
@@ -77,7 +77,7 @@ def cherry_pick(
     on_conflict: OnConflict = "raise",
 ) -> CommitId | None:
     """Repeat what one commit changed, with its message. Raises as `merge` does, and for commits with two parents."""
-    _refuse_changes(staging, "a cherry-pick")
+    refuse_changes(staging.overlay, staging.branch, "a cherry-pick")
     objects = staging.objects
     picked = read_commit(objects, commit)
     before = root_of(objects, _only_parent(picked, commit, "repeated"))
@@ -96,7 +96,7 @@ def revert(
     on_conflict: OnConflict = "raise",
 ) -> CommitId | None:
     """Undo what one commit changed. Raises as `merge` does, and for commits with two parents."""
-    _refuse_changes(staging, "a revert")
+    refuse_changes(staging.overlay, staging.branch, "a revert")
     objects = staging.objects
     undone = read_commit(objects, commit)
     content = root_of(objects, _only_parent(undone, commit, "undone"))
@@ -108,7 +108,7 @@ def revert(
 
 def take_stash(staging: StagingArea, stash: Stash, *, on_conflict: OnConflict = "keep") -> bool:
     """Stage what a stash holds; False if conflicts were kept. The stash itself stays. Raises `PendingChanges`."""
-    _refuse_changes(staging, "taking a stash back")
+    refuse_changes(staging.overlay, staging.branch, "taking a stash back")
     objects = staging.objects
     before = root_of(objects, stash.commit.parents[0] if stash.commit.parents else None)
     content = root_of(objects, stash.id)
@@ -128,7 +128,7 @@ def take_stash(staging: StagingArea, stash: Stash, *, on_conflict: OnConflict = 
 def reset_to(staging: StagingArea, commit: CommitId, author: Author, *, hard: bool) -> None:
     """Move the branch to a commit. `hard` drops all changes, otherwise the content stays as it is, staged."""
     if staging.overlay.merging is not None and not hard:
-        raise PendingChanges(branch=staging.branch, blocked="a reset that keeps changes, while a merge is in progress,")
+        refuse_changes(staging.overlay, staging.branch, "a reset that keeps changes")
     content = None if hard else staging.overlay.content()
     staging.move_head(commit, author.note(f"reset to {digests.short(commit)}"))
     if content is not None:
@@ -199,8 +199,3 @@ def _only_parent(commit: Commit, identity: CommitId, verb: str) -> CommitId | No
             hint="name one of the commits that it merged",
         )
     return commit.parents[0] if commit.parents else None
-
-
-def _refuse_changes(staging: StagingArea, blocked: str) -> None:
-    if not staging.overlay.clean:
-        raise PendingChanges(branch=staging.branch, blocked=blocked)

@@ -174,7 +174,7 @@ def _merge_options(
 def _fits(side: Arrayset, schema: Schema) -> bool:
     """Whether all samples of a side are allowed by the merged schema, which may have come from the other side."""
     own = side.schema
-    if (own.dtype, own.named, len(own.shape)) != (schema.dtype, schema.named, len(schema.shape)):
+    if replace(own, shape=schema.shape, variable=schema.variable) != schema or len(own.shape) != len(schema.shape):
         return False
     if own.shape == schema.shape:
         return schema.variable or not own.variable

@@ -6,83 +6,15 @@ means that a commit would record nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hangar_core.history import tree
 from hangar_core.history.changes import tally
+from hangar_core.history.key_overlay import KeyOverlay, overlay_of
 from hangar_core.history.merging import MergePlan
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, ArraysetChange, CommitId, Digest, MergeState, Root, Schema, Status
-
-
-class KeyOverlay:
-    """Changes over one tree: key -> new digest, or None where the key was removed."""
-
-    def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
-        self._objects = objects
-        self.base = base
-        self.base_count = base_count
-        self.changes: dict[bytes, Digest | None] = {}
-        self.count = base_count
-
-    def get(self, key: bytes) -> Digest | None:
-        """Return the digest under `key`, staged or committed."""
-        if key in self.changes:
-            return self.changes[key]
-        return self._in_base(key)
-
-    def set(self, key: bytes, digest: Digest | None) -> None:
-        """Set or, with None, remove a key."""
-        before = self.get(key)
-        if before == digest:
-            return
-        self.count += (digest is not None) - (before is not None)
-        self.changes.pop(key, None)  # a key that comes back comes back at the end
-        if self._in_base(key) != digest:
-            self.changes[key] = digest
-
-    def items(self) -> Iterator[tuple[bytes, Digest]]:
-        """Yield (key, digest): committed ones in order of keys, then new ones in the order in which they came.
-
-        What is staged while this runs is not seen by it.
-        """
-        changes = dict(self.changes)
-        in_base = set()
-        if self.base_count:
-            for key, digest in tree.items(self._objects, self.base):
-                if key not in changes:
-                    yield key, digest
-                    continue
-                in_base.add(key)
-                changed = changes[key]
-                if changed is not None:
-                    yield key, changed
-        for key, staged in changes.items():
-            if staged is not None and key not in in_base:
-                yield key, staged
-
-    def tallies(self) -> tuple[int, int, int]:
-        """Return how many keys were (added, deleted, mutated)."""
-        added = deleted = mutated = 0
-        for key, digest in self.changes.items():
-            if digest is None:
-                deleted += 1
-            elif self._in_base(key) is None:
-                added += 1
-            else:
-                mutated += 1
-        return added, deleted, mutated
-
-    def tree(self) -> Digest:
-        """Return the root of the tree with all changes applied, held in `Objects`."""
-        edits = sorted(self.changes.items())
-        if not self.base_count:
-            return tree.build(self._objects, [(key, digest) for key, digest in edits if digest is not None])
-        return tree.apply(self._objects, self.base, edits)
-
-    def _in_base(self, key: bytes) -> Digest | None:
-        return tree.lookup(self._objects, self.base, key) if self.base_count else None
 
 
 @dataclass(slots=True)
@@ -108,7 +40,7 @@ class Overlay:
         self._objects = objects
         self.root = root
         self.arraysets: dict[str, StagedArrayset] = {
-            name: StagedArrayset(one.schema, one.options, one, KeyOverlay(objects, one.tree, one.count))
+            name: StagedArrayset(one.schema, one.options, one, _samples_of(objects, one))
             for name, one in root.arraysets.items()
         }
         self.metadata = KeyOverlay(objects, root.metadata, root.metadata_count)
@@ -121,11 +53,12 @@ class Overlay:
         if there is not None:
             there.schema, there.options = schema, dict(options)
             return
-        self.arraysets[name] = StagedArrayset(schema, dict(options), None, KeyOverlay(self._objects, self.empty, 0))
+        samples = overlay_of(self._objects, self.empty, 0, is_nested=schema.nested)
+        self.arraysets[name] = StagedArrayset(schema, dict(options), None, samples)
 
     def adopt_arrayset(self, name: str, aset: Arrayset) -> None:
         """Take over an arrayset of another commit in place of what is there."""
-        samples = KeyOverlay(self._objects, aset.tree, aset.count)
+        samples = _samples_of(self._objects, aset)
         self.arraysets[name] = StagedArrayset(aset.schema, aset.options, self.root.arraysets.get(name), samples)
 
     def remove_arrayset(self, name: str) -> None:
@@ -181,18 +114,25 @@ class Overlay:
         before, now = self.root.arraysets.get(name), self.arraysets.get(name)
         if now is None:
             assert before is not None
-            return ArraysetChange(name, before.schema, before.options, "deleted", deleted=before.count)
+            return ArraysetChange(name, before.schema, before.options, "deleted", deleted=self._entries(before))
         added, deleted, mutated = now.samples.tallies()
         if before is None or now.base is None:
-            added = now.samples.count  # all of them, an adopted tree included
+            added = now.samples.entries  # all of them, an adopted tree included
         elif now.samples.base != before.tree:
             changed = tally(tree.diff(self._objects, before.tree, now.samples.tree()))
             added, deleted, mutated = changed.added, changed.deleted, changed.mutated
         if before is None:
             return ArraysetChange(name, now.schema, now.options, "added", added, deleted, mutated)
         if now.base is None:  # removed and created anew under the same name: the old samples are gone
-            return ArraysetChange(name, now.schema, now.options, "mutated", added, before.count, mutated)
+            return ArraysetChange(name, now.schema, now.options, "mutated", added, self._entries(before), mutated)
         if not now.changed:
             return None
         same = before.schema == now.schema and before.options == now.options
         return ArraysetChange(name, now.schema, now.options, "same" if same else "mutated", added, deleted, mutated)
+
+    def _entries(self, aset: Arrayset) -> int:
+        return tree.count(self._objects, aset.tree)
+
+
+def _samples_of(objects: Objects, aset: Arrayset) -> KeyOverlay:
+    return overlay_of(objects, aset.tree, aset.count, is_nested=aset.schema.nested)

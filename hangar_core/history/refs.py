@@ -51,8 +51,13 @@ class Note:
     reason: str
 
 
+def _encoded(name: str) -> bytes:
+    """Return the key of a name that someone asks for: half a character, which no name has, finds nothing."""
+    return name.encode(errors="backslashreplace")
+
+
 def _branch_key(name: str) -> bytes:
-    return _BRANCHES + name.encode()
+    return _BRANCHES + _encoded(name)
 
 
 def _commit(value: bytes) -> CommitId | None:
@@ -173,7 +178,7 @@ def create_tag(reader: Reader, batch: Batch, tag: Tag) -> None:
 
 def remove_tag(reader: Reader, batch: Batch, name: str) -> Tag:
     """Remove a tag and return it. Raises `TagNotFound`."""
-    key = _TAGS + name.encode()
+    key = _TAGS + _encoded(name)
     value = reader.get("refs", key)
     if value is None:
         raise TagNotFound(name=name)
@@ -219,7 +224,7 @@ def _log_move(batch: Batch, name: str, old: CommitId | None, new: CommitId | Non
 
 def moves(reader: Reader, branch: str | None = None) -> list[Move]:
     """Return the moves of one branch, or of all, newest first."""
-    prefix = b"" if branch is None else branch.encode() + b"\0"
+    prefix = b"" if branch is None else _encoded(branch) + b"\0"
     found = []
     for key, value in reader.items("reflog", prefix):
         name, _, rest = key.partition(b"\0")

@@ -8,7 +8,7 @@ A branch, a tag, a branch of a remote, `HEAD` (the staging branch), a full or sh
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hangar_core.errors import AmbiguousDigest, CommitNotFound, NoCommits
 from hangar_core.hashing import digests
@@ -17,9 +17,11 @@ from hangar_core.history.graph import ReadCommit
 from hangar_core.model import CommitId
 from hangar_core.storage.tables import Reader
 
-_STEPS = re.compile(r"(?:~\d*|\^\d*|@\{[^{}]*\})*$")
-_STEP = re.compile(r"~(\d*)|\^(\d*)|@\{([^{}]*)\}")
-_AGO = re.compile(r"(\d+) (second|minute|hour|day|week)s? ago")
+_STEPS = re.compile(r"(?:~\d*|\^\d*|@\{[^{}]*\})*$", re.ASCII)
+_STEP = re.compile(r"~(\d*)|\^(\d*)|@\{([^{}]*)\}", re.ASCII)
+_AGO = re.compile(r"(\d+) (second|minute|hour|day|week)s? ago", re.ASCII)
+# More than any history has; Python refuses to read a number of thousands of digits.
+_DIGITS = 18
 
 
 def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -> CommitId:
@@ -44,10 +46,10 @@ def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -
             continue
         commit = commit if commit is not None else _named(reader, name)
         if back is not None:
-            for _ in range(int(back or 1)):
+            for _ in range(_number(back or "1", text)):
                 commit = _parent(read, commit, 1, text)
         else:
-            commit = _parent(read, commit, int(parent or 1), text)
+            commit = _parent(read, commit, _number(parent or "1", text), text)
     return commit if commit is not None else _named(reader, name)
 
 
@@ -77,8 +79,9 @@ def _parent(read: ReadCommit, commit: CommitId, number: int, text: str) -> Commi
 def _earlier(reader: Reader, branch: str, when: str, text: str, now: datetime) -> CommitId:
     """Return where a branch was: so many moves ago, or at a time."""
     moves = refs.moves(reader, branch)
-    if when.isdigit():
-        found = moves[int(when)].new if int(when) < len(moves) else None
+    if when.isascii() and when.isdigit():
+        number = _number(when, text)
+        found = moves[number].new if number < len(moves) else None
     else:
         moment = _moment(when, now)
         if moment is None:
@@ -90,15 +93,23 @@ def _earlier(reader: Reader, branch: str, when: str, text: str, now: datetime) -
     return found
 
 
+def _number(digits: str, text: str) -> int:
+    if len(digits) > _DIGITS:
+        raise CommitNotFound(text=text)
+    return int(digits)
+
+
 def _moment(text: str, now: datetime) -> datetime | None:
     if text == "now":
         return now
     if text == "yesterday":
         return now - timedelta(days=1)
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(**{f"{ago[2]}s": int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{f"{ago[2]}s": int(ago[1])})
         moment = datetime.fromisoformat(text)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)  # before everything
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)

@@ -6,6 +6,7 @@ ends; and a commit is one transaction after both. See docs/formats/staging-log.m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -16,11 +17,13 @@ from hangar_core.errors import (
     CorruptRecord,
     EmptyMessage,
     ForkedWriter,
+    MergePending,
     NotAllowed,
     NothingToCommit,
     NotMerged,
     PendingChanges,
     UnresolvedConflicts,
+    UnsupportedFormat,
 )
 from hangar_core.hashing import digests
 from hangar_core.history import refs
@@ -30,7 +33,7 @@ from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, plan_m
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log
-from hangar_core.model import BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
+from hangar_core.model import Arrayset, BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
@@ -39,6 +42,8 @@ from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
 from hangar_core.storage.lock import WriterLock
 from hangar_core.storage.tables import Batch
+
+_BATCH = 65536
 
 
 class StagingArea:
@@ -70,8 +75,8 @@ class StagingArea:
             self.base = refs.head(reader, self.branch)
         content = read_log(self._context.layout.staging_log, self._generation)
         if self.branch != current:
-            if content is not None and not _replayed(Objects(tables), content).clean:
-                raise PendingChanges(branch=current, blocked=f"a writer on branch `{self.branch}`")
+            if content is not None:
+                refuse_changes(_replayed(Objects(tables), content), current, f"a writer on branch `{self.branch}`")
             # What was staged amounts to no change at all: its log is void from here on.
             content = None
             with tables.write() as batch:
@@ -136,6 +141,29 @@ class StagingArea:
         self._log.append(records.REMOVE, records.encode_remove(name))
         self.overlay.remove_arrayset(name)
 
+    def rename_arrayset(self, old: str, new: str) -> None:
+        """Give an arrayset a name that is free; the tree it is based on is taken over, changes are staged anew on it.
+
+        The new name is complete before the old one goes: a crash in between loses nothing. Raises `MergePending`.
+        """
+        self._check_owner()
+        if self.overlay.merging is not None:  # its conflicts are kept by name
+            refuse_changes(self.overlay, self.branch, f"renaming arrayset `{old}`")
+        staged = self.overlay.arraysets[old]
+        samples = staged.samples
+        if samples.base_count:
+            self._adopt_arrayset(new, Arrayset(staged.schema, samples.base, samples.base_count, staged.options))
+        else:
+            self.stage_arrayset(new, staged.schema, staged.options)
+        changes = samples.edits()
+        for start in range(0, len(changes), _BATCH):
+            self.stage_samples(new, changes[start : start + _BATCH])
+        self.remove_arrayset(old)
+
+    def _adopt_arrayset(self, name: str, aset: Arrayset) -> None:
+        self._log.append(merge_records.ADOPT, merge_records.encode_adopt(name, aset))
+        self.overlay.adopt_arrayset(name, aset)
+
     def stage_metadata(self, key: bytes, value: str | None) -> None:
         """Set or, with None, remove a piece of metadata."""
         self._check_owner()
@@ -166,8 +194,7 @@ class StagingArea:
     def stage_plan(self, plan: MergePlan) -> None:
         """Stage what a plan decides."""
         for name, aset in plan.adopt.items():
-            self._log.append(merge_records.ADOPT, merge_records.encode_adopt(name, aset))
-            self.overlay.adopt_arrayset(name, aset)
+            self._adopt_arrayset(name, aset)
         for name in plan.remove:
             self.remove_arrayset(name)
         for name, (schema, options) in plan.define.items():
@@ -226,8 +253,13 @@ class StagingArea:
         self._start_over(commit)
 
     def put_aside(self, message: str, user: User, time: int) -> CommitId:
-        """Record what is staged as a stash, and go on from the base commit. Raises `NothingToCommit`."""
+        """Record what is staged as a stash, and go on from the base commit.
+
+        Raises `NothingToCommit`, and `MergePending`: a stash could not hold what is still to be resolved.
+        """
         self._check_owner()
+        if self.overlay.merging is not None:
+            refuse_changes(self.overlay, self.branch, "putting changes aside")
         if self.overlay.clean:
             raise NothingToCommit("There are no changes to put aside.")
         parents = () if self.base is None else (self.base,)
@@ -263,8 +295,8 @@ class StagingArea:
     def rename_branch(self, old: str, new: str, note: refs.Note) -> BranchHead:
         """Give a branch another name; changes staged on it stay. Raises `BranchNotFound`, `AlreadyExists`."""
         self._check_owner()
-        if old == self.branch and not self.overlay.clean:
-            raise PendingChanges(branch=old, blocked="renaming the branch")
+        if old == self.branch:
+            refuse_changes(self.overlay, old, "renaming the branch")
         tables = self._context.tables
         with tables.read() as reader:
             head = refs.head(reader, old)
@@ -316,21 +348,33 @@ class StagingArea:
 
     def close(self) -> None:
         """Let the next writer in; what is staged stays for it. Closing twice is fine."""
-        self._log.close()
-        self.data.close()
-        self._lock.release()
+        try:
+            self._log.close()
+            self.data.close()
+        finally:
+            self._lock.release()
 
     def _start_over(self, base: CommitId | None) -> None:
         self.data.discard()
         self.objects.clear_pending()
         self.base = base
         self._generation += 1
-        self._log.recycle(self._generation, self.branch, base)
         self.overlay = Overlay(self.objects, root_of(self.objects, base))
+        self._log.recycle(self._generation, self.branch, base)
 
     def _check_owner(self) -> None:
         if not self._lock.held:
+            if self._lock.owner == os.getpid():
+                raise NotAllowed("The writer lock was taken from this writer. Please use a new checkout.")
             raise ForkedWriter(owner=self._lock.owner)
+
+
+def refuse_changes(overlay: Overlay, branch: str, blocked: str) -> None:
+    """Raise `PendingChanges` (or `MergePending`) if anything is staged; `blocked` is what that makes impossible."""
+    if overlay.merging is not None:
+        raise MergePending(branch=branch, kind=overlay.merging.kind, blocked=blocked)
+    if not overlay.clean:
+        raise PendingChanges(branch=branch, blocked=blocked)
 
 
 def lay_over(overlay: Overlay, objects: Objects, operation: int, payload: bytes) -> None:
@@ -353,6 +397,8 @@ def lay_over(overlay: Overlay, objects: Objects, operation: int, payload: bytes)
             overlay.resolved.add(merge_records.decode_resolved(payload))
         elif operation == merge_records.ADOPT:
             overlay.adopt_arrayset(*merge_records.decode_adopt(payload))
+        elif operation not in (records.SYNCED, records.BOOT):
+            raise UnsupportedFormat(what="The staging log", needs=f"operation {operation}")
     except KeyError as why:
         raise CorruptRecord(what="staging log", reason=f"it changes an arrayset that is not there: {why}") from why
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hangar_core import files
-from hangar_core.errors import CorruptRecord
+from hangar_core.errors import CorruptRecord, StorageFailed
 from hangar_core.model import CommitId
 from hangar_core.records import staging as records
 from hangar_core.records.staging import Begin, Frame
@@ -98,20 +98,28 @@ class StagingLog:
         self._generation, self._branch, self._base = generation, branch, base
         self._marked_at = -1
         if self._file is not None:
-            self._file.restart()
+            try:
+                self._file.restart()
+            except StorageFailed:
+                # What made the frames void has happened all the same. The next record tries again.
+                self.close()
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+            self._file = None
 
     def _open(self) -> files.AppendFile:
-        if self._path.exists():  # frames of an older generation, which mean nothing any more
-            out = files.AppendFile(self._path, "log", end=0)
-            out.restart()
-        else:
-            out = files.AppendFile(self._path, "log")
-        # Also of a file that is there: who created it may have been stopped before this.
-        files.sync_directory(self._path.parent)
+        there = self._path.exists()
+        out = files.AppendFile(self._path, "log", end=0 if there else None)
+        try:
+            if there:
+                out.restart()  # frames of an older generation, which mean nothing any more
+            # Also of a file that is there: who created it may have been stopped before this.
+            files.sync_directory(self._path.parent)
+        except BaseException:
+            out.close()
+            raise
         self._file = out
         return out
 

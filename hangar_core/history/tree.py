@@ -40,24 +40,33 @@ def count(objects: Objects, root: Digest) -> int:
 
 def lookup(objects: Objects, root: Digest, key: bytes) -> Digest | None:
     """Return the digest under `key`, or None."""
-    get_node = objects.get_node
-    node = get_node(root)
+    node = objects.get_node(root)
     while node.counts is not None:
         at = bisect_left(node.keys, key)
         if at == len(node.keys):
             return None
-        child = get_node(node.digests[at])
-        if child.level != node.level - 1:
-            raise _wrong_level()
-        node = child
+        node = _child(objects, node, at)
     keys = node.keys
     at = bisect_left(keys, key)
     return node.digests[at] if at < len(keys) and keys[at] == key else None
 
 
-def items(objects: Objects, root: Digest) -> Iterator[tuple[bytes, Digest]]:
-    """Yield (key, digest) in order of keys, holding one node a level."""
-    return _items(objects, objects.get_node(root))
+def rank(objects: Objects, root: Digest, key: bytes) -> int:
+    """Return how many keys stand before `key`; reads one node a level."""
+    node = objects.get_node(root)
+    before = 0
+    while node.counts is not None:
+        at = bisect_left(node.keys, key)
+        before += sum(node.counts[:at])
+        if at == len(node.keys):
+            return before
+        node = _child(objects, node, at)
+    return before + bisect_left(node.keys, key)
+
+
+def items(objects: Objects, root: Digest, start: bytes = b"") -> Iterator[tuple[bytes, Digest]]:
+    """Yield (key, digest) in order of keys, from the first that is not before `start`, holding one node a level."""
+    return _items(objects, objects.get_node(root), start)
 
 
 def apply(objects: Objects, root: Digest, edits: Sequence[tuple[bytes, Digest | None]]) -> Digest:
@@ -132,15 +141,20 @@ class _Frontier:
         self.stack += [(below, *entry) for entry in zip(reversed(node.keys), reversed(node.digests), strict=True)]
 
 
-def _items(objects: Objects, node: Node) -> Iterator[tuple[bytes, Digest]]:
+def _items(objects: Objects, node: Node, start: bytes) -> Iterator[tuple[bytes, Digest]]:
+    first = bisect_left(node.keys, start) if start else 0
     if node.counts is None:
-        yield from zip(node.keys, node.digests, strict=True)
+        yield from zip(node.keys[first:], node.digests[first:], strict=True)
         return
-    for digest in node.digests:
-        child = objects.get_node(digest)
-        if child.level != node.level - 1:  # so that the depth is bounded, whoever made the nodes
-            raise _wrong_level()
-        yield from _items(objects, child)
+    for at in range(first, len(node.keys)):
+        yield from _items(objects, _child(objects, node, at), start if at == first else b"")
+
+
+def _child(objects: Objects, node: Node, at: int) -> Node:
+    child = objects.get_node(node.digests[at])
+    if child.level != node.level - 1:  # so that the depth is bounded, whoever made the nodes
+        raise _wrong_level()
+    return child
 
 
 def _wrong_level() -> CorruptRecord:

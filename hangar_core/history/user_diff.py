@@ -11,15 +11,15 @@ from hangar_core.history.commits import root_of
 from hangar_core.history.graph import ReadCommit, is_ancestor, merge_base
 from hangar_core.history.merging import Conflict, KeyConflict, plan_merge
 from hangar_core.history.objects import Objects
-from hangar_core.model import Arrayset, CommitId, Digest, Root, SampleKey, Schema
-from hangar_core.records.keys import decode_key
+from hangar_core.model import Arrayset, CommitId, Digest, NestedKey, Root, SampleKey, Schema
+from hangar_core.records.keys import decode_either, decode_key
 
 
 class SampleRecord(NamedTuple):
-    """Names one sample."""
+    """Names one sample; of a nested arrayset one subsample, as (sample, subsample)."""
 
     aset_name: str
-    data_name: SampleKey
+    data_name: SampleKey | NestedKey
 
 
 class MetadataRecordKey(NamedTuple):
@@ -71,7 +71,7 @@ def diff_contents(objects: Objects, old: Root, new: Root) -> Diff:
         _place(found, before, after).schema[name] = aset.schema
     for name in changes.arraysets:
         for key, one, two in changes.samples(name):
-            _place(found, one, two).samples[SampleRecord(name, decode_key(key))] = digests.text(two or one or b"")
+            _place(found, one, two).samples[SampleRecord(name, decode_either(key))] = digests.text(two or one or b"")
     for key, one, two in changes.metadata():
         _place(found, one, two).metadata[MetadataRecordKey(decode_key(key))] = digests.text(two or one or b"")
     return found
@@ -91,7 +91,7 @@ def conflicts_of(conflicts: Iterable[Conflict]) -> Conflicts:
             continue
         value = digests.text(one.ours or one.theirs or b"")
         if one.arrayset:
-            changes.samples[SampleRecord(one.arrayset, decode_key(one.key))] = value
+            changes.samples[SampleRecord(one.arrayset, decode_either(one.key))] = value
         else:
             changes.metadata[MetadataRecordKey(decode_key(one.key))] = value
     return Conflicts(found["t1"], found["t21"], found["t22"], found["t3"], any_at_all)

@@ -23,7 +23,7 @@ from hangar_core.errors import (
     PluginNotFound,
     UnsupportedDtype,
 )
-from hangar_core.hashing.arrays import canonical
+from hangar_core.hashing.arrays import canonical, dtype_text
 from hangar_core.history.staging import StagingArea
 from hangar_core.ingest.inference import Found, infer, widen
 from hangar_core.ingest.report import Receipt, Reject, refuse
@@ -32,7 +32,7 @@ from hangar_core.model import Progress, ProgressReporter, SampleKey, Schema
 from hangar_core.names import check_plain, check_sample_key
 from hangar_core.records.keys import encode_key
 from hangar_core.storage.datastore import in_batches
-from hangar_core.storage.validation import misfit
+from hangar_core.storage.validation import misfit, refuse_other_than_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,6 +89,8 @@ def ingest(
 ) -> Receipt:
     """Stage the samples in files and folders as samples of `arrayset`, which is created if it does not exist.
 
+    Files become arrays: an arrayset of text, of bytes or of nested samples is refused with `InvalidData`.
+
     A sample's key is the path of its file below the folder given, without the suffix; rows of a table are numbered.
     Samples that exist with equal content are left alone, with other content only replaced if `overwrite`.
     Raises `FilesRejected` with every offender, `PluginNotFound`, `PluginBroken`, `InvalidName`, `InvalidInput`,
@@ -97,6 +99,8 @@ def ingest(
     begun = time.monotonic()
     check_plain(arrayset, "Arrayset")
     work = _Import(staging, arrayset, plugin, plugin_options or {}, progress or _quiet)
+    if work.schema is not None:
+        refuse_other_than_arrays(work.schema, arrayset, "imported into")
     planned = _plan(work, paths)
     _decode(work, planned)
     refuse(work.rejects, work.files)
@@ -238,7 +242,7 @@ def _checked(work: _Import, one: _Planned) -> Iterator[tuple[SampleKey, NDArray[
         key = check_sample_key(name)
         array = canonical(np.asanyarray(data))
         if schema is not None and (reason := misfit(schema, array)) is not None:
-            code = "dtype" if array.dtype.str != schema.dtype else "shape"
+            code = "dtype" if dtype_text(array.dtype) != schema.dtype else "shape"
             work.reject(shown, code, reason, "convert it, or import it into another arrayset")
             continue
         yield key, array
@@ -249,7 +253,7 @@ def _store(work: _Import, one: _Planned, batch: list[tuple[SampleKey, NDArray[An
     shown = one.file.shown
     stored = work.staging.data.put_many(array for _, array in batch)
     for (key, array), digest in zip(batch, stored, strict=True):
-        found = Found(key, digest, array.dtype.str, array.shape, shown)
+        found = Found(key, digest, dtype_text(array.dtype), array.shape, shown)
         other = work.found.setdefault(encode_key(key), found)
         if other is not found:
             message = f"its sample would be called '{key}', as one of {other.source}"

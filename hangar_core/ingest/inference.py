@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hangar_core.hashing.arrays import numpy_dtype
+from hangar_core.hashing.dtypes import ML_DTYPES
 from hangar_core.ingest.report import Reject
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.storage.datastore import DataWriter
@@ -45,13 +47,14 @@ def infer(samples: Sequence[Found]) -> tuple[Schema, list[Reject]]:
 
 def widen(samples: Sequence[Found], schema: Schema, data: DataWriter) -> tuple[list[Found], list[Reject]]:
     """Convert samples of a narrower dtype to that of the schema, and reject those that it cannot hold exactly."""
-    wide = np.dtype(schema.dtype)
+    wide = numpy_dtype(schema.dtype)
     kept, rejects = [], []
     for one in samples:
         if one.dtype == schema.dtype:
             kept.append(one)
             continue
         narrow = data.get(one.digest)
+        assert isinstance(narrow, np.ndarray)  # plugins give arrays
         converted = narrow.astype(wide)
         if np.array_equal(converted.astype(narrow.dtype), narrow, equal_nan=narrow.dtype.kind in "fc"):
             kept.append(replace(one, digest=data.put(converted), dtype=schema.dtype))
@@ -62,7 +65,7 @@ def widen(samples: Sequence[Found], schema: Schema, data: DataWriter) -> tuple[l
 
 def _widest(dtypes: Counter[str]) -> tuple[str, set[str]]:
     """Return the dtype for all, and those that cannot become it."""
-    numbers = {text for text in dtypes if np.dtype(text).kind in "iuf"}
+    numbers = {text for text in dtypes if text not in ML_DTYPES and np.dtype(text).kind in "iuf"}
     common = min(dtypes.items(), key=lambda item: (-item[1], item[0]))[0]
     if common not in numbers:
         return common, set(dtypes) - {common}
@@ -76,5 +79,5 @@ def _other_rank(one: Found, rank: int) -> Reject:
 
 
 def _other_dtype(one: Found, dtype: str) -> Reject:
-    message = f"its dtype {np.dtype(one.dtype)} cannot become {np.dtype(dtype)} without loss"
+    message = f"its dtype {numpy_dtype(one.dtype)} cannot become {numpy_dtype(dtype)} without loss"
     return Reject(one.source, "dtype", message, "convert it, or import it into another arrayset")

@@ -8,6 +8,7 @@ from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.hashing.schemas import decode_schema, encode_schema
 from hangar_core.model import Arrayset, CommitId, MergeState
+from hangar_core.records.staging import checked_arrayset_name
 
 # Continues the operations of `records.staging`.
 MERGE, RESOLVED, ADOPT = range(8, 11)
@@ -31,15 +32,18 @@ def decode_merge(payload: bytes) -> MergeState:
 
 
 def encode_resolved(arrayset: str, key: bytes) -> bytes:
-    """Return the payload that marks a conflict as resolved; an empty key means the arrayset itself."""
+    """Return the payload that marks a conflict as resolved.
+
+    An empty key means the arrayset itself, an empty name the metadata.
+    """
     return FieldWriter().text(arrayset).blob(key).done()
 
 
 def decode_resolved(payload: bytes) -> tuple[str, bytes]:
     fields = FieldReader(payload, _WHAT)
-    resolved = fields.text(), fields.blob()
+    name, key = fields.blob(), fields.blob()
     fields.done()
-    return resolved
+    return checked_arrayset_name(fields, name) if name else "", key
 
 
 def encode_adopt(name: str, aset: Arrayset) -> bytes:
@@ -53,7 +57,7 @@ def encode_adopt(name: str, aset: Arrayset) -> bytes:
 
 def decode_adopt(payload: bytes) -> tuple[str, Arrayset]:
     fields = FieldReader(payload, _WHAT)
-    name, schema = fields.text(), decode_schema(fields.blob())
+    name, schema = checked_arrayset_name(fields, fields.blob()), decode_schema(fields.blob())
     tree = digests.check(fields.raw(digests.DIGEST_SIZE), digests.NODE, _WHAT)
     count = fields.u64()
     options = {fields.text(): fields.text() for _ in range(fields.u32())}

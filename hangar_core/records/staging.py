@@ -160,7 +160,7 @@ def decode_samples(payload: bytes) -> tuple[str, list[SampleChange]]:
             changes.append((key, Digest(payload[key_end:digest_end]), payload[digest_end:at]))
     if at != end:
         raise fields.corrupt("a sample record is cut off")
-    return _checked_name(fields, name), changes
+    return checked_arrayset_name(fields, name), changes
 
 
 def encode_arrayset(name: str, schema: Schema, options: Mapping[str, str]) -> bytes:
@@ -172,13 +172,14 @@ def encode_arrayset(name: str, schema: Schema, options: Mapping[str, str]) -> by
 
 def decode_arrayset(payload: bytes) -> tuple[str, Schema, dict[str, str]]:
     fields = FieldReader(payload, "staging log")
-    name, schema = _checked_name(fields, fields.blob()), decode_schema(fields.blob())
+    name, schema = checked_arrayset_name(fields, fields.blob()), decode_schema(fields.blob())
     options = {fields.text(): fields.text() for _ in range(fields.u32())}
     fields.done()
     return name, schema, options
 
 
-def _checked_name(fields: FieldReader, name: bytes) -> str:
+def checked_arrayset_name(fields: FieldReader, name: bytes) -> str:
+    """Return the name that a field holds, if an arrayset may have it; else raise the `CorruptRecord` of `fields`."""
     try:
         return check_plain(name.decode(), "Arrayset")
     except (InvalidName, UnicodeDecodeError) as why:
@@ -191,7 +192,7 @@ def encode_remove(name: str) -> bytes:
 
 def decode_remove(payload: bytes) -> str:
     fields = FieldReader(payload, "staging log")
-    name = _checked_name(fields, fields.blob())
+    name = checked_arrayset_name(fields, fields.blob())
     fields.done()
     return name
 

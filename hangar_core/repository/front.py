@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from hangar_core.errors import BranchNotFound, InvalidInput, NoCommits, RepositoryNotFound
 from hangar_core.hashing import digests
@@ -73,6 +74,15 @@ class Repository:
     @cached_property
     def _context(self) -> RepoContext:
         return RepoContext(self._directory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of what is cached; checkouts are closed by who opened them, and the repository can be used again."""
+        self.__dict__.pop("_context", None)
 
     def _author(self) -> Author:
         from hangar_core.checkout import microseconds_now

@@ -1,32 +1,35 @@
-"""Digest <-> array: drops what is known already, hands new bytes to a backend, verifies what it reads.
+"""Digest <-> sample: drops what is known already, hands new bytes to a backend, verifies what it reads.
 
-Nothing here is visible to others until a commit publishes the locations.
+A sample is an array, text or bytes; which of them, its digest says. Nothing here is visible to others until a commit
+publishes the locations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hangar_core.backends.base import Location, location_code
 from hangar_core.backends.pack_20 import PackReader, PackWriter
 from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.errors import CorruptDataError, DataMissing
 from hangar_core.hashing import digests
+from hangar_core.hashing.samples import Payload, payload_of, size_of
 from hangar_core.model import Digest
 from hangar_core.storage.layout import Layout
 from hangar_core.storage.tables import Tables
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from hangar_core.hashing.samples import Sample
 
 K = TypeVar("K")
+S = TypeVar("S", bound="Sample")
 _BATCH = 1024
 _BATCH_BYTES = 32 << 20
 
 
 class DataReader:
-    """Reads arrays by digest."""
+    """Reads samples by digest."""
 
     def __init__(self, layout: Layout, tables: Tables) -> None:
         self._tables = tables
@@ -39,8 +42,11 @@ class DataReader:
             found = reader.get("locations", digest)
         return None if found is None else Location(found)
 
-    def get(self, digest: Digest, location: Location | None = None) -> NDArray[Any]:
-        """Return a fresh array. Raises `DataMissing` or `CorruptDataError`; never other values than were stored."""
+    def get(self, digest: Digest, location: Location | None = None) -> Sample:
+        """Return a fresh array, text or bytes; never other values than were stored.
+
+        Raises `DataMissing`, `CorruptDataError`, `UnsupportedFormat` for a dtype whose package is not installed.
+        """
         place = location if location is not None else self.locate(digest)
         if place is None:
             raise DataMissing(digest=digests.text(digest))
@@ -66,7 +72,7 @@ class DataReader:
 
 
 class DataWriter(DataReader):
-    """Also stores arrays. `staged` is where data lie that no commit has published yet."""
+    """Also stores samples. `staged` is where data lie that no commit has published yet."""
 
     def __init__(self, layout: Layout, tables: Tables) -> None:
         super().__init__(layout, tables)
@@ -75,30 +81,31 @@ class DataWriter(DataReader):
         self._writer = PackWriter(self._directory)
         self._kept = 0
 
-    def get(self, digest: Digest, location: Location | None = None) -> NDArray[Any]:
-        """Return a fresh array, staged or published."""
+    def get(self, digest: Digest, location: Location | None = None) -> Sample:
+        """Return a fresh array, text or bytes, staged or published."""
         return super().get(digest, location or self.staged.get(digest))
 
     def has(self, digest: Digest) -> bool:
         return digest in self.staged or super().has(digest)
 
-    def put(self, array: NDArray[Any]) -> Digest:
-        """Store an array of any layout and byte order; data that are known already are not stored again.
+    def put(self, sample: Sample) -> Digest:
+        """Store text, bytes or an array of any layout and byte order; data that are known are not stored again.
 
         When it returns the bytes survive the death of the process. Raises `UnsupportedDtype`, `StorageFailed`.
         """
-        return self.put_many((array,))[0]
+        return self.put_many((sample,))[0]
 
-    def put_many(self, arrays: Iterable[NDArray[Any]]) -> list[Digest]:
-        """Store several arrays with few writes; digests in the same order."""
+    def put_many(self, samples: Iterable[Sample]) -> list[Digest]:
+        """Store several samples with few writes; digests in the same order."""
         found: list[Digest] = []
-        fresh: dict[Digest, tuple[str, tuple[int, ...], bytes | memoryview]] = {}
-        for digest, dtype, shape, payload in _hashed(arrays):
+        fresh: dict[Digest, Payload] = {}
+        for payload in map(payload_of, samples):
+            digest = payload.digest
             found.append(digest)
             if digest not in self.staged and digest not in fresh and not self._published(digest):
-                fresh[digest] = (dtype, shape, payload)
+                fresh[digest] = payload
         if fresh:
-            locations = self._writer.append_many((digest, *what) for digest, what in fresh.items())
+            locations = self._writer.append_many(fresh.values())
             self.staged.update(zip(fresh, locations, strict=True))
         return found
 
@@ -153,25 +160,15 @@ class DataWriter(DataReader):
         return location is not None and self.holds(digest, location, verify=True)
 
 
-def in_batches(pairs: Iterable[tuple[K, NDArray[Any]]]) -> Iterator[list[tuple[K, NDArray[Any]]]]:
-    """Cut a stream of (anything, array) into lists that are bounded both in number and in bytes."""
-    batch: list[tuple[K, NDArray[Any]]] = []
+def in_batches(pairs: Iterable[tuple[K, S]]) -> Iterator[list[tuple[K, S]]]:
+    """Cut a stream of (anything, sample) into lists that are bounded both in number and in bytes."""
+    batch: list[tuple[K, S]] = []
     held = 0
     for pair in pairs:
         batch.append(pair)
-        held += pair[1].nbytes
+        held += size_of(pair[1])
         if len(batch) == _BATCH or held >= _BATCH_BYTES:
             yield batch
             batch, held = [], 0
     if batch:
         yield batch
-
-
-def _hashed(arrays: Iterable[NDArray[Any]]) -> Iterator[tuple[Digest, str, tuple[int, ...], bytes | memoryview]]:
-    from hangar_core.hashing.arrays import canonical, digest_prefix, payload_bytes, payload_digest
-
-    for array in arrays:
-        plain = canonical(array)
-        dtype, shape = plain.dtype.str, plain.shape
-        payload = payload_bytes(plain)
-        yield payload_digest(digest_prefix(dtype, shape), payload), dtype, shape, payload

@@ -109,8 +109,10 @@ class Layout:
 
 def _parsed_format(text: bytes) -> tuple[int, set[str]]:
     match json.loads(text):
-        case {"format": int(form), "requires": [*names]} if form >= 1 and all(isinstance(name, str) for name in names):
-            return form, set(names)
+        case {"format": int(form), "requires": [*names]}:
+            # True is an int as well
+            if type(form) is int and form >= 1 and all(isinstance(name, str) for name in names):
+                return form, set(names)
     raise ValueError("it does not hold a format number and a list of features")
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,10 @@ from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFa
 TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs")
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
+# What LMDB takes for so many; a file of another size would give it another number of readers.
+_LOCK_SIZE = 64 * (_MAX_READERS + 2)
+# How many seconds a fork waits for other threads to end their transactions.
+_LONGEST_REST = 5.0
 _CHECK = 8
 
 
@@ -92,22 +96,15 @@ class Tables:
 
     def __init__(self, path: Path, *, first_map: int = _FIRST_MAP) -> None:
         self.path = path
+        self._first_map = first_map
         self._pid = os.getpid()
         self._changed = threading.Condition()
         self._active = 0
         self._local = threading.local()
-        try:
-            self._env = lmdb.open(
-                os.fspath(path),
-                map_size=first_map,
-                max_dbs=len(TABLES),
-                max_readers=_MAX_READERS,
-                metasync=True,
-                sync=True,
-            )
-            self._tables = {name: self._env.open_db(name.encode()) for name in TABLES}
-        except lmdb.Error as why:
-            raise _translated(path, why) from why
+        # None while nothing is open, after a fork for example; `_opened` sees to that.
+        self._env: Any = None
+        self._tables: dict[str, Any] = {}
+        self._opened()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
@@ -141,7 +138,7 @@ class Tables:
         assert getattr(self._local, "reader", None) is None, "a write() may contain a read(), but not stand in one"
         files.failpoint("tables.commit")
         while not self._apply(batch):
-            self._resize(self._env.info()["map_size"] * 2)
+            self._resize(lambda size: size * 2)
         files.failpoint("tables.committed")
         files.note_tables(self.path / "data.mdb")
 
@@ -152,8 +149,52 @@ class Tables:
     def close(self) -> None:
         """Close the environment; whoever still uses it gets `ClosedError`."""
         if self._pid == os.getpid():
-            self._env.close()
+            self._close_environment()
         self._pid = -1
+
+    def rest(self) -> None:
+        """Close the environment until it is used again, and let nobody open it before `wake`: a fork is coming.
+
+        LMDB must not be carried through a fork. An environment that is in use all the same stays open, and the child
+        cannot have one of its own.
+        """
+        self._changed.acquire()
+        if getattr(self._local, "reader", None) is None:
+            self._changed.wait_for(lambda: self._active == 0, _LONGEST_REST)
+        if self._active == 0:
+            self._close_environment()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the environment is open."""
+        return self._env is not None
+
+    def wake(self) -> None:
+        """Allow use again: the fork is done."""
+        self._changed.release()
+
+    def _opened(self) -> Any:
+        if self._env is None:
+            files.reserve(self.path / "lock.mdb", _LOCK_SIZE)
+            try:
+                self._env = lmdb.open(
+                    os.fspath(self.path),
+                    map_size=self._first_map,
+                    max_dbs=len(TABLES),
+                    max_readers=_MAX_READERS,
+                    metasync=True,
+                    sync=True,
+                )
+                self._tables = {name: self._env.open_db(name.encode()) for name in TABLES}
+            except lmdb.Error as why:
+                self._close_environment()
+                raise _translated(self.path, why) from why
+        return self._env
+
+    def _close_environment(self) -> None:
+        if self._env is not None:
+            self._env.close()
+            self._env = None
 
     def _apply(self, batch: Batch) -> bool:
         """Apply whole, or return False when the map is too small."""
@@ -187,16 +228,18 @@ class Tables:
     def _begin(self, *, write: bool = False) -> Any:
         while True:
             with self._changed:
+                env = self._opened()
                 self._active += 1
             try:
-                return self._env.begin(write=write)
+                return env.begin(write=write)
             except lmdb.MapResizedError:
                 self._end()
-                self._resize(0)  # another process made the map grow: take its size over
-            except lmdb.ReadersFullError:
+                self._resize(lambda _: 0)  # another process made the map grow: take its size over
+            except lmdb.ReadersFullError as why:
+                freed = env.reader_check()
                 self._end()
-                if not self._env.reader_check():  # slots of dead processes were freed, or there is really no room
-                    raise
+                if not freed:  # no slots of dead processes: there is really no room
+                    raise _translated(self.path, why) from why
             except lmdb.Error as why:
                 self._end()
                 raise _translated(self.path, why) from why
@@ -206,11 +249,12 @@ class Tables:
             self._active -= 1
             self._changed.notify_all()
 
-    def _resize(self, size: int) -> None:
+    def _resize(self, size_after: Callable[[int], int]) -> None:
         """Change the map while no transaction of this process is open. Page-aligned by LMDB."""
         with self._changed:
             self._changed.wait_for(lambda: self._active == 0)
-            self._env.set_mapsize(size)
+            env = self._opened()
+            env.set_mapsize(size_after(env.info()["map_size"]))
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():
@@ -218,19 +262,22 @@ class Tables:
 
 
 _open: dict[tuple[int, int, int], Tables] = {}
-_inherited: list[dict[tuple[int, int, int], Tables]] = []
+_inherited: dict[tuple[int, int], Tables] = {}
 _opening = threading.Lock()
 
 
 def open_tables(path: Path) -> Tables:
     """Return the environment in `path`: the same object for the same directory, since LMDB forbids opening one twice.
 
-    After a fork the child gets an environment of its own.
+    After a fork the child gets an environment of its own. Raises `CorruptRecord`, and `ClosedError` in a child that was
+    forked in the middle of a transaction.
     """
     try:
         stat = path.stat()
     except OSError as why:
         raise CorruptRecord(what=str(path), reason="the database directory is missing") from why
+    if (stat.st_dev, stat.st_ino) in _inherited:
+        raise ClosedError("This process was forked while the database was being read, and cannot open it.")
     key = (stat.st_dev, stat.st_ino, os.getpid())
     with _opening:
         if key not in _open:
@@ -250,16 +297,28 @@ def forget_tables(path: Path) -> None:
         tables.close()
 
 
-def _after_fork() -> None:
-    # A child may not touch the parent's environments, not even to close them; keeping them referenced sees to that.
+def _before_fork() -> None:
+    _opening.acquire()
+    for tables in _open.values():
+        tables.rest()
+
+
+def _after_fork_in_parent() -> None:
+    for tables in _open.values():
+        tables.wake()
+    _opening.release()
+
+
+def _after_fork_in_child() -> None:
+    # What of the parent's is still open may not be touched here, not even to close it: it is kept for good.
     global _opening
-    _inherited.append(dict(_open))
+    _inherited.update({key[:2]: tables for key, tables in _open.items() if tables.in_use})
     _open.clear()
     _opening = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def _translated(path: Path, why: lmdb.Error) -> CorruptRecord | StorageFailed:

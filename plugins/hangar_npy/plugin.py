@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
+# What numpy says of dtypes that other packages brought; some of them pass for numbers.
+_REGISTERED = 2
+
 
 class HangarNpy(BasePlugin):
     """Numpy's .npy files. Takes no options.
@@ -83,4 +86,6 @@ class HangarNpy(BasePlugin):
             raise InvalidData(f"an .npy file holds an array, not {type(arr).__name__}.")
         if arr.dtype.hasobject or arr.dtype.kind == "V":
             raise InvalidData(f"dtype `{arr.dtype}` cannot be stored: only plain values, no objects and no records.")
+        if arr.dtype.isbuiltin == _REGISTERED:
+            raise InvalidData(f"dtype `{arr.dtype}` cannot be stored: numpy could not read the file again.")
         return np.asarray(arr)

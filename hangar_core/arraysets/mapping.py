@@ -1,0 +1,211 @@
+"""Names and data: what an arrayset and a nested sample have in common. A writer is a reader that can also write."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from hangar_core.arraysets.session import KeyView, ReadSession, WriteSession
+from hangar_core.errors import InvalidInput, InvalidName, SampleNotFound
+from hangar_core.model import Digest, SampleKey, Schema
+from hangar_core.names import check_sample_key
+from hangar_core.records.keys import decode_key, encode_key
+from hangar_core.storage.datastore import in_batches
+
+if TYPE_CHECKING:
+    from hangar_core.hashing.samples import Sample
+
+# Stands for "no default was given": every other value may be a default.
+MISSING: Final = object()
+
+
+class SampleMapping:
+    """A mapping from names to data of one schema.
+
+    Names are text or integers; ``'1'`` and ``1`` are different. What is read is a fresh array of one's own, text or
+    bytes.
+    """
+
+    _session: ReadSession
+
+    # What the kinds of mapping say of themselves.
+
+    @property
+    def _keys(self) -> KeyView:
+        raise NotImplementedError
+
+    @property
+    def _schema(self) -> Schema:
+        raise NotImplementedError
+
+    def _not_found(self, name: object) -> SampleNotFound:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self._keys.count
+
+    def __contains__(self, key: object) -> bool:
+        encoded = _encoded_or_none(key)
+        return encoded is not None and self._keys.get(encoded) is not None
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        return self.keys()
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._session.data.get(self.digest(key))
+
+    def digest(self, name: Any) -> Digest:
+        """Return the digest of a sample's data without reading them. Raises `SampleNotFound`."""
+        encoded = _encoded_or_none(name)
+        digest = None if encoded is None else self._keys.get(encoded)
+        if digest is None:
+            raise self._not_found(name)
+        return digest
+
+    def keys(self, local: bool = False) -> Iterator[SampleKey]:
+        """Yield the names, with `local` only of samples whose data are on this machine."""
+        for key, digest in self._keys.items():
+            if not local or self._is_local(digest):
+                yield decode_key(key)
+
+    def values(self, local: bool = False) -> Iterator[Any]:
+        """Yield the data in order of `keys`."""
+        return (data for _, data in self.items(local))
+
+    def items(self, local: bool = False) -> Iterator[tuple[SampleKey, Any]]:
+        """Yield (name, data) in order of `keys`."""
+        for key, digest in self._keys.items():
+            if not local or self._is_local(digest):
+                yield decode_key(key), self._session.data.get(digest)
+
+    @property
+    def contains_remote_references(self) -> bool:
+        """Whether the data of some sample are not on this machine."""
+        return any(not self._is_local(digest) for _, digest in self._keys.items())
+
+    @property
+    def remote_reference_keys(self) -> list[SampleKey]:
+        """Names of the samples whose data are not on this machine."""
+        return [decode_key(key) for key, digest in self._keys.items() if not self._is_local(digest)]
+
+    def _is_local(self, digest: Digest) -> bool:
+        return self._session.data.has(digest)
+
+
+class SampleMappingWriter(SampleMapping):
+    """The verbs that stage samples."""
+
+    _session: WriteSession
+
+    def _stage(self, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
+        """Stage changes of encoded keys of this mapping: all of them or none."""
+        raise NotImplementedError
+
+    def _check_name(self, name: SampleKey | None) -> SampleKey:
+        raise NotImplementedError
+
+    def checked(self, data: object) -> Any:
+        """Return `data` if they can be stored here as they are. Raises `InvalidData`."""
+        from hangar_core.storage.validation import check_fits
+
+        return check_fits(self._schema, data)
+
+    def __setitem__(self, key: SampleKey, value: Any) -> None:
+        self.add(value, key)
+
+    def add(self, data: Any, name: SampleKey | None = None) -> SampleKey:
+        """Stage one sample and return its name; an arrayset without names makes one up.
+
+        Setting what is there already changes nothing. Raises `InvalidName`, `InvalidData`, `StorageFailed`.
+        """
+        key = self._check_name(name)
+        sample = self.checked(data)
+        self.stage(((encode_key(key), self._session.store.put(sample)),))
+        return key
+
+    def append(self, data: Any) -> SampleKey:
+        """Stage one sample under a made-up name and return that. Raises as `add` does."""
+        return self.add(data, uuid.uuid4().hex)
+
+    def update(self, samples: Mapping[SampleKey, Any] | Iterable[tuple[SampleKey, Any]]) -> int:
+        """Stage many samples in few writes and return how many were new or changed.
+
+        Layout and byte order are converted where nothing is lost. Everything is checked before it is staged, batch by
+        batch; if one sample is refused, its batch is not staged. Raises as `add` does, `InvalidInput` for what is
+        neither a mapping nor pairs.
+        """
+        from hangar_core.storage.validation import fit
+
+        schema = self._schema
+        return self._put_all(
+            (encode_key(self._check_name(key)), fit(schema, value)) for key, value in pairs_of(samples)
+        )
+
+    def _put_all(self, samples: Iterable[tuple[bytes, Sample]]) -> int:
+        changed = 0
+        for batch in in_batches(samples):
+            digests = self._session.store.put_many(sample for _, sample in batch)
+            keyed = {key: digest for (key, _), digest in zip(batch, digests, strict=True)}
+            changed += self.stage(keyed.items())
+        return changed
+
+    def stage(self, changes: Iterable[tuple[bytes, Digest]]) -> int:
+        """Stage samples whose data are stored already, as (encoded key, digest); return how many differ from before."""
+        keys = self._keys
+        different = [(key, digest) for key, digest in changes if keys.get(key) != digest]
+        if different:
+            self._stage(different)
+        return len(different)
+
+    def __delitem__(self, key: SampleKey) -> None:
+        self.remove(key)
+
+    def remove(self, name: SampleKey) -> SampleKey:
+        """Remove a sample; earlier commits keep it. Returns its name. Raises `SampleNotFound`."""
+        self.digest(name)
+        key = check_sample_key(name)
+        self._stage(((encode_key(key), None),))
+        return key
+
+    def pop(self, name: SampleKey, default: Any = MISSING) -> Any:
+        """Remove a sample and return its data, or `default` if there is none. Raises `SampleNotFound` without one."""
+        try:
+            data = self._whole(name)
+        except SampleNotFound:
+            if default is MISSING:
+                raise
+            return default
+        self.remove(name)
+        return data
+
+    def _whole(self, name: SampleKey) -> Any:
+        return self[name]
+
+
+def pairs_of(samples: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield (key, value) of a mapping or of an iterable of pairs. Raises `InvalidInput` for anything else."""
+    try:
+        pairs = iter(samples.items() if hasattr(samples, "items") else samples)
+    except TypeError as why:
+        raise InvalidInput(f"A mapping or pairs (name, data) are needed, not {type(samples).__name__}.") from why
+    for pair in pairs:
+        try:
+            key, value = pair
+        except (TypeError, ValueError) as why:
+            raise InvalidInput(f"Pairs (name, data) are needed, not {type(pair).__name__}.") from why
+        yield key, value
+
+
+def shown(key: object) -> str:
+    """Return a key for a message."""
+    text = str(key)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _encoded_or_none(key: object) -> bytes | None:
+    """Return the bytes of a key, or None if nothing can have that name."""
+    try:
+        return encode_key(check_sample_key(key))
+    except InvalidName:
+        return None

@@ -1,0 +1,184 @@
+"""Changes over one record tree, in memory. Exact at all times: what equals the base is no change.
+
+Order is that of a dict which was filled with the base in order of keys: committed keys, then new ones as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hangar_core.history import nested, tree
+from hangar_core.history.objects import Objects
+from hangar_core.model import Digest
+from hangar_core.records.keys import sample_prefix
+
+# key -> new digest, or None where the key was removed
+KeyChanges = dict[bytes, Digest | None]
+
+
+class KeyOverlay:
+    """Changes over one tree: key -> new digest, or None where the key was removed."""
+
+    def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
+        self._objects = objects
+        self.base = base
+        self.base_count = base_count
+        self.changes: KeyChanges = {}
+        self.count = base_count
+
+    @property
+    def entries(self) -> int:
+        """How many keys there are."""
+        return self.count
+
+    def get(self, key: bytes) -> Digest | None:
+        """Return the digest under `key`, staged or committed."""
+        if key in self.changes:
+            return self.changes[key]
+        return self._in_base(key)
+
+    def set(self, key: bytes, digest: Digest | None) -> None:
+        """Set or, with None, remove a key."""
+        before = self.get(key)
+        if before == digest:
+            return
+        self.count += (digest is not None) - (before is not None)
+        _enter(self.changes, key, before, digest, self._in_base(key))
+
+    def edits(self) -> list[tuple[bytes, Digest | None]]:
+        """Return the changes in an order that, repeated, gives the order there is now."""
+        return list(self.changes.items())
+
+    def items(self) -> Iterator[tuple[bytes, Digest]]:
+        """Yield (key, digest): committed ones in order of keys, then new ones in the order in which they came.
+
+        What is staged while this runs is not seen by it.
+        """
+        base = tree.items(self._objects, self.base) if self.base_count else iter(())
+        yield from _laid_over(base, dict(self.changes))
+
+    def tallies(self) -> tuple[int, int, int]:
+        """Return how many keys were (added, deleted, mutated)."""
+        added = deleted = mutated = 0
+        for key, digest in self.changes.items():
+            if digest is None:
+                deleted += 1
+            elif self._in_base(key) is None:
+                added += 1
+            else:
+                mutated += 1
+        return added, deleted, mutated
+
+    def tree(self) -> Digest:
+        """Return the root of the tree with all changes applied, held in `Objects`."""
+        edits = sorted(self.changes.items())
+        if not self.base_count:
+            return tree.build(self._objects, [(key, digest) for key, digest in edits if digest is not None])
+        return tree.apply(self._objects, self.base, edits)
+
+    def _in_base(self, key: bytes) -> Digest | None:
+        return tree.lookup(self._objects, self.base, key) if self.base_count else None
+
+
+@dataclass(slots=True)
+class _Touched:
+    """A sample of which something changed: how many subsamples it has, and what changed."""
+
+    count: int
+    changes: KeyChanges = field(default_factory=dict)
+
+
+class NestedKeyOverlay(KeyOverlay):
+    """Changes over a tree of nested samples; `count` is the number of samples, `entries` that of subsamples."""
+
+    def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
+        super().__init__(objects, base, base_count)
+        self._touched: dict[bytes, _Touched] = {}
+        self._more_entries = 0
+
+    @property
+    def entries(self) -> int:
+        return (tree.count(self._objects, self.base) if self.base_count else 0) + self._more_entries
+
+    def set(self, key: bytes, digest: Digest | None) -> None:
+        before = self.get(key)
+        if before == digest:
+            return
+        prefix = sample_prefix(key)
+        sample = self._touched.get(prefix)
+        if sample is None:
+            sample = self._touched[prefix] = _Touched(self._count_in_base(prefix))
+        was = sample.count
+        more = (digest is not None) - (before is not None)
+        sample.count += more
+        self._more_entries += more
+        self.count += (sample.count > 0) - (was > 0)
+        committed = self._in_base(key)
+        _enter(self.changes, key, before, digest, committed)
+        _enter(sample.changes, key, before, digest, committed)
+        if not sample.changes:
+            del self._touched[prefix]
+
+    def edits(self) -> list[tuple[bytes, Digest | None]]:
+        return [edit for sample in self._touched.values() for edit in sample.changes.items()]
+
+    def prefixes(self) -> Iterator[bytes]:
+        """Yield the prefix of each sample: committed ones in order, then new ones in the order in which they came.
+
+        What is staged while this runs is not seen by it.
+        """
+        touched = {prefix: sample.count for prefix, sample in self._touched.items()}
+        in_base = set()
+        for prefix in nested.prefixes(self._objects, self.base) if self.base_count else ():
+            if prefix in touched:
+                in_base.add(prefix)
+            if touched.get(prefix, 1):
+                yield prefix
+        for prefix, count in touched.items():
+            if count and prefix not in in_base:
+                yield prefix
+
+    def under(self, prefix: bytes) -> Iterator[tuple[bytes, Digest]]:
+        """Yield (whole key, digest) of the subsamples of one sample, in the order of `items`."""
+        sample = self._touched.get(prefix)
+        base = nested.under(self._objects, self.base, prefix) if self.base_count else iter(())
+        yield from _laid_over(base, dict(sample.changes) if sample else {})
+
+    def count_under(self, prefix: bytes) -> int:
+        """Return the number of subsamples of one sample."""
+        sample = self._touched.get(prefix)
+        return self._count_in_base(prefix) if sample is None else sample.count
+
+    def _count_in_base(self, prefix: bytes) -> int:
+        return nested.count_under(self._objects, self.base, prefix) if self.base_count else 0
+
+
+def overlay_of(objects: Objects, base: Digest, base_count: int, *, is_nested: bool) -> KeyOverlay:
+    """Return an overlay without changes over a tree of that kind of keys."""
+    return (NestedKeyOverlay if is_nested else KeyOverlay)(objects, base, base_count)
+
+
+def _enter(
+    changes: KeyChanges, key: bytes, before: Digest | None, digest: Digest | None, committed: Digest | None
+) -> None:
+    """Note that `key` changed from `before` to `digest`, over a base that holds `committed`."""
+    if before is None or digest == committed:
+        changes.pop(key, None)  # a key that comes back comes back at the end
+    if digest != committed:
+        changes[key] = digest
+
+
+def _laid_over(base: Iterator[tuple[bytes, Digest]], changes: KeyChanges) -> Iterator[tuple[bytes, Digest]]:
+    in_base = set()
+    for key, digest in base:
+        if key not in changes:
+            yield key, digest
+            continue
+        in_base.add(key)
+        changed = changes[key]
+        if changed is not None:
+            yield key, changed
+    for key, staged in changes.items():
+        if staged is not None and key not in in_base:
+            yield key, staged
