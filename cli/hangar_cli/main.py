@@ -18,8 +18,10 @@ COMMANDS = {
         f"{_AT}.import_:import_", "Import file or directory of files at PATH to ARRAYSET in the staging area."
     ),
     "status": Entry(f"{_AT}.status:status", "Display changes made in the staging area compared to its base commit."),
+    "diff": Entry(f"{_AT}.diff:diff", "Show what differs between two commits, or what is staged."),
     "commit": Entry(f"{_AT}.commit:commit", "Commits outstanding changes."),
     "log": Entry(f"{_AT}.log:log", "Display commit graph starting at STARTPOINT (short-digest or name)."),
+    "history": Entry(f"{_AT}.history:history", "List the commits that changed SAMPLE of ARRAYSET."),
     "summary": Entry(f"{_AT}.summary:summary", "Display content summary at STARTPOINT (short-digest or branch)."),
     "view": Entry(f"{_AT}.view:view", "Use a plugin to view the data of some SAMPLE in ARRAYSET at STARTPOINT."),
     "export": Entry(
@@ -28,6 +30,14 @@ COMMANDS = {
     "arrayset": Entry(f"{_AT}.arrayset:arrayset", "Operations for working with arraysets in the writer checkout."),
     "branch": Entry(f"{_AT}.branch:branch", "Operate on and list branch pointers."),
     "checkout": Entry(f"{_AT}.checkout:checkout", "Checkout writer head branch at BRANCHNAME."),
+    "merge": Entry(f"{_AT}.merge:merge", "Merge BRANCH into the staging branch."),
+    "resolve": Entry(f"{_AT}.resolve:resolve", "Decide conflicts of a merge: samples of ARRAYSET, or metadata."),
+    "cherry-pick": Entry(f"{_AT}.cherry_pick:cherry_pick", "Repeat on the staging branch what COMMIT changed."),
+    "revert": Entry(f"{_AT}.revert:revert", "Undo in a new commit what COMMIT changed."),
+    "reset": Entry(f"{_AT}.reset:reset", "Move the staging branch to COMMIT."),
+    "stash": Entry(f"{_AT}.stash:stash", "Put staged changes aside, and take them back."),
+    "tag": Entry(f"{_AT}.tag:tag", "Give commits names that stay."),
+    "reflog": Entry(f"{_AT}.reflog:reflog", "List where BRANCH has pointed, newest first."),
     "plugins": Entry(f"{_AT}.plugins:plugins", "Show the plugins that read, write and draw file formats."),
     "demo": Entry(f"{_AT}.demo:demo", "Run the main job on data that ship with hangar, and prove the result."),
 }
@@ -39,4 +49,8 @@ def main() -> None:
     """Keep versions of numbers: images, tables and arrays go in, history is kept, the same bits come out.
 
     Every command works on the repository in the current directory. `hangar COMMAND --help` ends with an example.
+
+    Where a command takes a commit (COMMIT, STARTPOINT, BRANCH of a merge) it understands a branch, a tag, a digest or
+    its beginning, HEAD for the staging branch, and steps behind any of them: HEAD~2 is two commits earlier, dev^2 the
+    second parent, master@{1} where master was one move ago, "@{2 days ago}" or @{2026-11-20} where it was then.
     """

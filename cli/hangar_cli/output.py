@@ -11,7 +11,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.segment import Segment
 
+_BLOCK = 256
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -52,6 +54,12 @@ def result(text: str = "") -> None:
     click.echo(text)
 
 
+def result_lines(lines: Iterable[str]) -> None:
+    """Print many lines of the result as they come, without holding them all and without a system call for each."""
+    for block in _blocks(lines):
+        click.echo("\n".join(block))
+
+
 def talk(text: str) -> None:
     """Print a remark to the person at the terminal (stderr)."""
     click.echo(text, err=True)
@@ -64,6 +72,24 @@ def result_json(version: str, facts: dict[str, Any]) -> None:
     """
     document = {"version": version, **facts}
     click.echo(json.dumps(document, ensure_ascii=True, indent=2 if on_terminal() else None))
+
+
+def result_json_list(version: str, facts: dict[str, Any], name: str, items: Iterable[dict[str, Any]]) -> None:
+    """Print the document that `result_json` would print of `facts` and the list `name`, while the items come."""
+    gap = "\n" if on_terminal() else ""
+    head = json.dumps({"version": version, **facts}, ensure_ascii=True)
+    click.echo(f"{head[:-1]}, {json.dumps(name)}: [", nl=False)
+    comma = ""
+    for block in _blocks(json.dumps(item, ensure_ascii=True) for item in items):
+        click.echo(comma + gap + f", {gap}".join(block), nl=False)
+        comma = ", "
+    click.echo(f"{gap}]}}")
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(lines)
+    while block := list(islice(left, _BLOCK)):
+        yield block
 
 
 def on_terminal(*, err: bool = False) -> bool:

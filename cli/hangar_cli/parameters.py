@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from hangar_cli.output import printable
-from hangar_core.model import SampleKey
+from hangar_core.model import NestedKey, SampleKey
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -35,6 +35,11 @@ def sample_text(key: SampleKey) -> str:
     if isinstance(key, int):
         return f"int:{key}"
     return printable(f"str:{key}" if key.startswith(("int:", "str:")) else key)
+
+
+def key_text(key: SampleKey | NestedKey) -> str:
+    """Like `sample_text`; a sample inside a sample is shown behind it, as in ``day1/left``."""
+    return "/".join(map(sample_text, key)) if isinstance(key, tuple) else sample_text(key)
 
 
 def as_sample(_ctx: click.Context, _param: click.Parameter, value: str) -> SampleKey:
@@ -80,6 +85,27 @@ def wait_option(command: _Command) -> _Command:
         callback=as_seconds,
         metavar="SECONDS",
         help="Wait that long for another writer to finish, instead of failing at once.",
+    )(command)
+
+
+def message_option(what: str) -> Callable[[_Command], _Command]:
+    """Return what adds `-m TEXT`, repeatable: the command gets the lines as one text, empty without the option."""
+    return click.option(
+        "-m",
+        "--message",
+        multiple=True,
+        callback=lambda _ctx, _param, lines: "\n".join(lines),
+        metavar="TEXT",
+        help=f"{what} Each further -m becomes a new line.",
+    )
+
+
+def strategy_option(command: _Command) -> _Command:
+    """Add `--strategy ours|theirs`."""
+    return click.option(
+        "--strategy",
+        type=click.Choice(["ours", "theirs"]),
+        help="Decide every conflict for one side instead of keeping it.",
     )(command)
 
 

@@ -50,11 +50,11 @@ def refused_options_are_usage_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except InvalidInput as refusal:
-        blamed = [name for name in given_plugin_options(ctx) if f"`{name}`" in refusal.message]
-        if not blamed:
+        blamed = refusal.facts.get("option")
+        if blamed not in given_plugin_options(ctx):
             raise
         known = _options_and_whether_they_take_a_value(ctx)
-        meant = _did_you_mean(f"--{blamed[0]}".replace("_", "-"), known)
+        meant = _did_you_mean(f"--{blamed}".replace("_", "-"), known)
         raise click.UsageError(printable(f"{refusal.message}{meant} {refusal.hint or ''}".rstrip()), ctx) from refusal
 
 

@@ -11,7 +11,7 @@ from hangar_cli.current import current_repository
 from hangar_cli.failures import stopped
 from hangar_cli.output import printable_lines, result, result_json, talk
 from hangar_cli.parameters import json_option, wait_option
-from hangar_core.errors import HangarError, NothingToCommit
+from hangar_core.errors import HangarError, NothingToCommit, UnresolvedConflicts
 
 if TYPE_CHECKING:
     from hangar_core.model import Status
@@ -29,7 +29,7 @@ def commit(messages: tuple[str, ...], as_json: bool, wait: float) -> None:
     """Commits outstanding changes.
 
     Without -m an editor opens ($VISUAL or $EDITOR); the message is what you write above the marker line. An empty
-    message stops the commit.
+    message stops the commit. A merge in progress is committed as a merge, once its conflicts are resolved.
 
     \b
     Example:
@@ -39,6 +39,8 @@ def commit(messages: tuple[str, ...], as_json: bool, wait: float) -> None:
     staged = repo.status()
     if staged.clean and not messages and not wait:
         raise NothingToCommit  # before the editor opens, not after
+    if staged.merging is not None and (conflicts := repo.merging.conflicts()):
+        raise UnresolvedConflicts(count=len(conflicts))
     message = "\n".join(messages) if messages else _ask_editor(staged)
     if not message.strip():
         raise stopped("Aborted! Empty commit message")
@@ -60,9 +62,11 @@ def _ask_editor(staged: Status) -> str:
         MARKER,
         "# Write the message of the commit above it; an empty message stops the commit.",
         "#",
-        *(f"# {line}".rstrip() for line in status_lines(staged) if not line.startswith("Next:")),
+        *(f"# {line}".rstrip() for line in status_lines(staged) if not line.startswith(("Next:", "Then:"))),
     ]
-    text = click.edit("\n\n" + "\n".join(below) + "\n", extension=".txt")
+    # What a merge would be called anyway is there to be kept or changed.
+    proposed = staged.merging.message if staged.merging is not None else ""
+    text = click.edit(f"{proposed}\n\n" + "\n".join(below) + "\n", extension=".txt")
     if text is None:
         raise stopped("Aborted!")
     return text.partition(MARKER)[0].strip()

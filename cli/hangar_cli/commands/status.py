@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hangar_cli.conflicts import conflict_lines, conflicts_json, count_words, next_lines, progress_words
 from hangar_cli.current import current_repository
 from hangar_cli.describe import dtype_name, schema_json
 from hangar_cli.output import coloured, printable, result, result_json
 from hangar_cli.parameters import json_option
-from hangar_core.model import ArraysetChange, Status
+from hangar_core.model import ArraysetChange, MergeState, Status
+
+if TYPE_CHECKING:
+    from hangar_core.repository.merging import ConflictRow
 
 _COLOURS = {"added": "green", "deleted": "red", "mutated": "yellow"}
 
@@ -25,17 +29,23 @@ def status(as_json: bool) -> None:
     Example:
       hangar status
     """
-    staged = current_repository().status()
+    repo = current_repository()
+    staged = repo.status()
+    conflicts = repo.merging.conflicts() if staged.merging is not None else []
     if as_json:
-        result_json("hangar.status/1", _status_json(staged))
+        result_json("hangar.status/1", _status_json(staged, conflicts))
         return
-    for line in status_lines(staged):
+    for line in status_lines(staged, conflicts):
         result(line)
 
 
-def status_lines(staged: Status) -> Iterator[str]:
-    """Yield the status as people read it: the branch, what a commit would record, and the next command."""
+def status_lines(staged: Status, conflicts: Sequence[ConflictRow] = ()) -> Iterator[str]:
+    """Yield the status as people read it: the branch, what a commit would record, and the next commands."""
     yield f"Branch: {printable(staged.branch)}"
+    if staged.merging is not None:
+        yield f"{progress_words(staged.merging, staged.branch)}: {count_words(len(conflicts))} to resolve."
+        if conflicts:
+            yield from conflict_lines(conflicts)
     if staged.clean:
         yield "Nothing staged: the staging area equals " + ("its commit." if staged.base else "an empty repository.")
         yield ""
@@ -44,7 +54,10 @@ def status_lines(staged: Status) -> Iterator[str]:
     for state in ("added", "deleted", "mutated"):
         yield from _block(staged, state)
     yield ""
-    yield 'Next: hangar commit -m "MESSAGE"'
+    if staged.merging is not None:
+        yield from next_lines(conflicts)
+    else:
+        yield 'Next: hangar commit -m "MESSAGE"'
 
 
 def _block(staged: Status, state: str) -> Iterator[str]:
@@ -84,7 +97,7 @@ def _schema_facts(change: ArraysetChange) -> Iterator[str]:
         yield f"backend opts: {printable(options)}"
 
 
-def _status_json(staged: Status) -> dict[str, Any]:
+def _status_json(staged: Status, conflicts: Sequence[ConflictRow]) -> dict[str, Any]:
     from hangar_core.hashing import digests
 
     return {
@@ -106,4 +119,14 @@ def _status_json(staged: Status) -> dict[str, Any]:
             "deleted": staged.metadata_deleted,
             "mutated": staged.metadata_mutated,
         },
+        "merging": _merging_json(staged.merging, conflicts) if staged.merging is not None else None,
+    }
+
+
+def _merging_json(state: MergeState, conflicts: Sequence[ConflictRow]) -> dict[str, Any]:
+    return {
+        "kind": state.kind,
+        "label": state.label,
+        "message": state.message,
+        "conflicts": conflicts_json(conflicts),
     }

@@ -27,13 +27,11 @@ def summary(startpoint: str | None, as_json: bool) -> None:
     Example:
       hangar summary master
     """
-    from hangar_core.history.summary import summary_text
-
-    contents = current_repository().summarize(startpoint)
+    repo = current_repository()
     if as_json:
-        result_json("hangar.summary/1", _summary_json(contents))
+        result_json("hangar.summary/1", _summary_json(repo.summarize(startpoint)))
     else:
-        result(printable_lines(summary_text(contents).removesuffix("\n")))
+        result(printable_lines(repo.summary_text(startpoint)))
 
 
 def _summary_json(contents: Summary) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""`hangar history`."""
+
+from __future__ import annotations
+
+import click
+
+from hangar_cli.current import current_repository
+from hangar_cli.describe import commit_json, time_text
+from hangar_cli.output import columns, printable, result_json, result_lines
+from hangar_cli.parameters import as_sample, json_option
+from hangar_core.errors import NotFound
+from hangar_core.model import SampleKey
+
+
+@click.command()
+@click.argument("arrayset")
+@click.argument("sample", callback=as_sample)
+@click.argument("startpoint", required=False)
+@json_option
+def history(arrayset: str, sample: SampleKey, startpoint: str | None, as_json: bool) -> None:
+    """List the commits that changed SAMPLE of ARRAYSET.
+
+    Newest first, in the history behind STARTPOINT, by default that of the staging branch. SAMPLE is a name, or
+    int:NUMBER for a number.
+
+    \b
+    Example:
+      hangar history pictures cat/001
+    """
+    from hangar_core.hashing import digests
+
+    events = current_repository().history(arrayset, sample, startpoint)
+    if not events:
+        raise NotFound(
+            f"No commit of this history has a sample `{sample}` in an arrayset `{arrayset}`.",
+            hint="`hangar summary` shows the arraysets; int:NUMBER means a number",
+        )
+    if as_json:
+        changes = [
+            {
+                "kind": event.kind,
+                "digest": digests.text(event.digest) if event.digest else None,
+                "commit": commit_json(event.entry),
+            }
+            for event in events
+        ]
+        result_json("hangar.history/1", {"arrayset": arrayset, "sample": sample, "changes": changes})
+        return
+    rows = [
+        (
+            digests.short(event.entry.id),
+            time_text(event.entry.commit.time)[:19],
+            event.kind,
+            digests.short(event.digest) if event.digest else "-",
+            printable(event.entry.commit.message.partition("\n")[0]),
+        )
+        for event in events
+    ]
+    result_lines(columns([("COMMIT", "TIME (UTC)", "CHANGE", "DATA", "MESSAGE"), *rows]))
