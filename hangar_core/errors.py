@@ -98,6 +98,7 @@ class ArraysetNotFound(NotFound, KeyError):
     """No arrayset of that name in this checkout."""
 
     template = "No arrayset `{name}` here."
+    default_hint = "`hangar summary` shows what there is"
 
 
 class SampleNotFound(NotFound, KeyError):
@@ -167,6 +168,7 @@ class NothingToCommit(HangarError, RuntimeError):
     """The staging area equals its base commit."""
 
     template = "No changes made in staging area. Cannot commit."
+    default_hint = "stage some first: `hangar import ARRAYSET PATH`"
 
 
 class EmptyMessage(InvalidInput):

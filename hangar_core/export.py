@@ -16,14 +16,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hangar_core import external
-from hangar_core.errors import AlreadyExists, InvalidData, InvalidInput, NoPluginFor, PluginNotFound, StorageFailed
+from hangar_core.errors import (
+    AlreadyExists,
+    InvalidData,
+    InvalidInput,
+    NoPluginFor,
+    PluginNotFound,
+    SampleNotFound,
+    StorageFailed,
+)
 from hangar_core.hashing import digests
-from hangar_core.model import Digest, Progress, ProgressReporter, SampleKey, Schema
+from hangar_core.model import (
+    SOURCE_EXTENSION,
+    SOURCE_OPTION,
+    SOURCE_PLUGIN,
+    Digest,
+    Progress,
+    ProgressReporter,
+    SampleKey,
+    Schema,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_PLUGIN, _EXTENSION, _OPTION = "source.plugin", "source.extension", "source.option."
 
 
 class Samples(Protocol):
@@ -43,6 +58,8 @@ class Samples(Protocol):
     def __getitem__(self, key: SampleKey) -> NDArray[Any]: ...
 
     def __len__(self) -> int: ...
+
+    def __contains__(self, key: object) -> bool: ...
 
     def digest(self, name: SampleKey) -> Digest: ...
 
@@ -100,8 +117,8 @@ def export(
         raise InvalidInput(f"`{outdir}` is no directory.", hint="create it first")
     _refuse_other_than_arrays(aset, "exported")
     keys = list(dict.fromkeys(samples)) if samples is not None else list(aset.keys())
-    for key in keys:
-        aset.digest(key)
+    for key in samples or ():
+        _find(aset, key)  # raises for one that is not there, before anything is written
     chosen, suffix = _format_for("save", aset, plugin, extension)
     options = {**_recorded_options(aset, chosen), **(plugin_options or {})}
     try:
@@ -130,7 +147,7 @@ def view(
     Raises `SampleNotFound`, `NoPluginFor`, `PluginNotFound`, `InvalidData` for samples that are no arrays.
     """
     _refuse_other_than_arrays(aset, "viewed")
-    digest = aset.digest(key)
+    digest = _find(aset, key)
     array = aset[key]
     chosen, _ = _format_for("show", aset, plugin, extension, array)
     options = {**_recorded_options(aset, chosen), **(plugin_options or {})}
@@ -157,6 +174,19 @@ def _refuse_other_than_arrays(aset: Samples, verb: str) -> None:
     refuse_other_than_arrays(aset.schema, aset.name, verb)
 
 
+def _find(aset: Samples, key: SampleKey) -> Digest:
+    """Return the digest of a sample; for one that is not there, say how those are called that are."""
+    try:
+        return aset.digest(key)
+    except SampleNotFound as why:
+        first = next(aset.keys(), None)
+        if isinstance(key, str) and key.isascii() and key.isdigit() and int(key) in aset:
+            why.hint = f"its name is a number: int:{key}"
+        elif first is not None:
+            why.hint = f"the first of {len(aset)} samples is called `{'int:' if isinstance(first, int) else ''}{first}`"
+        raise
+
+
 # --- which format ---------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +199,7 @@ def _format_for(
     if plugin is not None or wanted:
         chosen = manager.choose(method, plugin, wanted)
         return chosen, wanted or _default_extension(chosen, aset)
-    recorded = aset.options.get(_PLUGIN)
+    recorded = aset.options.get(SOURCE_PLUGIN)
     if recorded is not None:
         try:
             chosen = manager.choose(method, recorded)
@@ -194,16 +224,20 @@ def _guesses(schema: Schema) -> tuple[str, ...]:
 
 
 def _default_extension(plugin: external.BasePlugin, aset: Samples) -> str:
-    came_from = aset.options.get(_EXTENSION, "")
+    came_from = aset.options.get(SOURCE_EXTENSION, "")
     if came_from in plugin.LOSSLESS:
         return came_from
     return plugin.DEFAULT_EXTENSION or (plugin.LOSSLESS or tuple(plugin.accepts))[0]
 
 
 def _recorded_options(aset: Samples, plugin: external.BasePlugin) -> dict[str, str]:
-    if aset.options.get(_PLUGIN) != plugin.plugin_name:
+    if aset.options.get(SOURCE_PLUGIN) != plugin.plugin_name:
         return {}
-    return {name.removeprefix(_OPTION): value for name, value in aset.options.items() if name.startswith(_OPTION)}
+    return {
+        name.removeprefix(SOURCE_OPTION): value
+        for name, value in aset.options.items()
+        if name.startswith(SOURCE_OPTION)
+    }
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

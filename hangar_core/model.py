@@ -11,6 +11,11 @@ Digest = NewType("Digest", bytes)
 CommitId = NewType("CommitId", Digest)
 
 SampleKey: TypeAlias = str | int
+
+# Options of an arrayset that say where an import took it from, so that an export can write it alike.
+SOURCE_PLUGIN = "source.plugin"
+SOURCE_EXTENSION = "source.extension"
+SOURCE_OPTION = "source.option."  # and the name of the plugin's option
 # (sample, subsample) of an arrayset whose samples are mappings themselves
 NestedKey: TypeAlias = tuple[SampleKey, SampleKey]
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from click.exceptions import Exit
 
 from hangar_cli.output import on_terminal, printable, talk
-from hangar_core.errors import BranchNotFound, HangarError, NoPluginFor, PluginNotFound
+from hangar_core.errors import BranchNotFound, HangarError, NoPluginFor, NothingToCommit, PluginNotFound
 
 _INTERRUPTED = 130
 
 # The documented output of these ends with the error's text, so scripts get nothing behind it; people get the hint.
-_HINT_FOR_PEOPLE_ONLY = (BranchNotFound, NoPluginFor, PluginNotFound)
+_HINT_FOR_PEOPLE_ONLY = (BranchNotFound, NoPluginFor, NothingToCommit, PluginNotFound)
 
 
 def failed(error: HangarError) -> Exit:

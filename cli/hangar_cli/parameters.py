@@ -69,6 +69,18 @@ def as_output_directory(ctx: click.Context, param: click.Parameter, value: str) 
     return os.path.abspath(value)
 
 
+def as_message(_ctx: click.Context, _param: click.Parameter, lines: tuple[str, ...]) -> str | None:
+    """Callback of `-m`: its lines as one text, None without any. It must be text that can be stored."""
+    if not lines:
+        return None
+    message = "\n".join(lines)
+    try:
+        message.encode()
+    except UnicodeEncodeError as why:
+        raise click.BadParameter(f"'{printable(message)}' is not text in the encoding of this terminal.") from why
+    return message
+
+
 def as_seconds(_ctx: click.Context, _param: click.Parameter, value: float) -> float:
     """Callback of a duration: finite and >= 0."""
     if not (math.isfinite(value) and value >= 0):
@@ -89,12 +101,12 @@ def wait_option(command: _Command) -> _Command:
 
 
 def message_option(what: str) -> Callable[[_Command], _Command]:
-    """Return what adds `-m TEXT`, repeatable: the command gets the lines as one text, empty without the option."""
+    """Return what adds `-m TEXT`, repeatable: the command gets the lines as one text, None without the option."""
     return click.option(
         "-m",
         "--message",
         multiple=True,
-        callback=lambda _ctx, _param, lines: "\n".join(lines),
+        callback=as_message,
         metavar="TEXT",
         help=f"{what} Each further -m becomes a new line.",
     )

@@ -121,7 +121,8 @@ class SampleMappingWriter(SampleMapping):
         """
         key = self._check_name(name)
         sample = self.checked(data)
-        self.stage(((encode_key(key), self._session.store.put(sample)),))
+        with self._session.staging.lock:
+            self.stage(((encode_key(key), self._session.store.put(sample)),))
         return key
 
     def append(self, data: Any) -> SampleKey:
@@ -145,9 +146,10 @@ class SampleMappingWriter(SampleMapping):
     def _put_all(self, samples: Iterable[tuple[bytes, Sample]]) -> int:
         changed = 0
         for batch in in_batches(samples):
-            digests = self._session.store.put_many(sample for _, sample in batch)
-            keyed = {key: digest for (key, _), digest in zip(batch, digests, strict=True)}
-            changed += self.stage(keyed.items())
+            with self._session.staging.lock:
+                digests = self._session.store.put_many(sample for _, sample in batch)
+                keyed = {key: digest for (key, _), digest in zip(batch, digests, strict=True)}
+                changed += self.stage(keyed.items())
         return changed
 
     def stage(self, changes: Iterable[tuple[bytes, Digest]]) -> int:
@@ -163,9 +165,10 @@ class SampleMappingWriter(SampleMapping):
 
     def remove(self, name: SampleKey) -> SampleKey:
         """Remove a sample; earlier commits keep it. Returns its name. Raises `SampleNotFound`."""
-        self.digest(name)
-        key = check_sample_key(name)
-        self._stage(((encode_key(key), None),))
+        with self._session.staging.lock:
+            self.digest(name)
+            key = check_sample_key(name)
+            self._stage(((encode_key(key), None),))
         return key
 
     def pop(self, name: SampleKey, default: Any = MISSING) -> Any:

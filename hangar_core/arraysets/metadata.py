@@ -54,7 +54,7 @@ class MetadataReader:
         digest = self._find(key)
         if digest is None:
             raise MetadataNotFound(key=key)
-        return self._session.objects.get(digest).decode()
+        return self._session.objects.get_text(digest)
 
     def get(self, key: SampleKey, default: Any = MISSING) -> Any:
         """Return the text under `key`; if there is none, `default`.
@@ -74,7 +74,7 @@ class MetadataReader:
 
     def values(self) -> Iterator[str]:
         """Yield the texts in order of keys."""
-        return (self._session.objects.get(digest).decode() for _, digest in self._keys.items())
+        return (self._session.objects.get_text(digest) for _, digest in self._keys.items())
 
     def items(self) -> Iterator[tuple[SampleKey, str]]:
         """Yield (key, text)."""

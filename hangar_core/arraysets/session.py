@@ -100,14 +100,18 @@ class WriteSession(ReadSession):
         self._entered: dict[str, int] = {}
 
     def enter(self, name: str) -> None:
-        self._entered[name] = self._entered.get(name, 0) + 1
+        with self.staging.lock:
+            self._entered[name] = self._entered.get(name, 0) + 1
 
     def leave(self, name: str) -> None:
-        """Leave one `with` block; when the last one is left, everything staged is made durable."""
-        self._entered[name] -= 1
-        if not self._entered[name]:
-            del self._entered[name]
-        if not self._entered:
+        """Leave one `with` block: everything staged is made durable, also when other blocks are not left yet.
+
+        Where nothing was staged since the last one was left, that costs nothing.
+        """
+        with self.staging.lock:
+            self._entered[name] -= 1
+            if not self._entered[name]:
+                del self._entered[name]
             self.staging.sync()
 
     def is_entered(self, name: str) -> bool:

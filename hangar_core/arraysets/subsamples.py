@@ -174,10 +174,11 @@ class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
         subsamples = self.checked(data)
         prefix = prefix_of(key)
         rows: list[tuple[bytes, Digest]] = []
-        for batch in in_batches(subsamples.items()):
-            digests = self._session.store.put_many(sample for _, sample in batch)
-            rows += ((prefix + encode_key(one), digest) for (one, _), digest in zip(batch, digests, strict=True))
-        self.stage(rows)
+        with self._session.staging.lock:
+            for batch in in_batches(subsamples.items()):
+                digests = self._session.store.put_many(sample for _, sample in batch)
+                rows += ((prefix + encode_key(one), digest) for (one, _), digest in zip(batch, digests, strict=True))
+            self.stage(rows)
         return key
 
     def update(self, samples: Mapping[SampleKey, Any] | Iterable[tuple[SampleKey, Any]]) -> int:

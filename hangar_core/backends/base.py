@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NewType, Protocol
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hangar_core.hashing.samples import Sample
 
@@ -52,7 +52,7 @@ class BackendReader(Protocol):
     def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the location lies inside its file and, with `verify`, holds undamaged data of that digest."""
 
-    def recover(self, directory: Path, ends: dict[bytes, int]) -> None:
+    def recover(self, directory: Path, ends: dict[bytes, int], published: Callable[[Digest], Location | None]) -> None:
         """Drop what lies behind the last record known of each file, and files of which nothing is known."""
 
     def close(self) -> None: ...

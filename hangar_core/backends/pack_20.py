@@ -10,7 +10,7 @@ import mmap
 import os
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from hangar_core.backends.pack_frames import (
     encode_pack_header,
     frame_holds,
 )
-from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed
+from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, StorageFailed
 from hangar_core.hashing import digests
 from hangar_core.hashing.dtypes import is_canonical
 from hangar_core.hashing.samples import FRAME_DTYPES
@@ -168,6 +168,16 @@ def _stored_dtype(text: str) -> np.dtype[Any] | None:
     return numpy_dtype(text) if is_canonical(text) else None
 
 
+def _digest_at(path: Path, offset: int) -> Digest | None:
+    """Return the digest of the frame at `offset`, if its header is whole."""
+    with open(path, "rb") as pack:
+        pack.seek(offset)
+        try:
+            return decode_frame(pack.read(_LONGEST_HEADER)).digest
+        except BadFrame:
+            return None
+
+
 def _whole_frame(view: memoryview, digest: Digest, offset: int) -> Frame:
     frame = decode_frame(view[: offset + _LONGEST_HEADER], offset)
     if offset + frame.payload_at + frame.payload_size > len(view):
@@ -235,10 +245,11 @@ class PackReader:
         _, frame = self._frame(digest, uid, offset)
         return uid, offset + frame.size
 
-    def recover(self, directory: Path, ends: dict[bytes, int]) -> None:
+    def recover(self, directory: Path, ends: dict[bytes, int], published: Callable[[Digest], Location | None]) -> None:
         """Cut each pack behind its last known frame and remove packs of which nothing is known.
 
-        To be called under the writer lock only: nobody appends, and no reader looks behind what was published.
+        To be called under the writer lock only: nobody appends, and no reader looks behind what was published. Raises
+        `CorruptRecord`, and leaves the pack alone, if its first frame to go is published: then `ends` is wrong.
         """
         if not directory.is_dir():
             return
@@ -252,10 +263,16 @@ class PackReader:
             if len(uid) != 16:
                 continue  # not ours
             end = ends.get(uid)
+            if end is not None and path.stat().st_size <= end:
+                continue
+            keep = PACK_HEADER_SIZE if end is None else end
+            digest = _digest_at(path, keep)
+            if digest is not None and published(digest) == encode_location(uid, keep):
+                raise CorruptRecord(what=f"table packs/{uid.hex()}", reason=f"data behind byte {keep} are published")
             if end is None:
                 files.remove(path)
                 changed = True
-            elif path.stat().st_size > end:
+            else:
                 files.truncate(path, end)
         if changed:
             files.sync_directory(directory)
@@ -275,6 +292,7 @@ class PackReader:
         """Return the mapping and the frame, which lies whole inside it and is the one asked for."""
         view = self._maps.get(uid)
         if view is not None:
+            self._maps.move_to_end(uid)
             try:
                 return view, _whole_frame(view, digest, offset)
             except BadFrame:
@@ -308,8 +326,8 @@ class PackReader:
                 raise BadFrame("the file belongs to another pack")
         except BadFrame as why:
             raise self._damaged(digest, uid, 0, str(why)) from why
+        self._maps.pop(uid, None)
         self._maps[uid] = view
-        self._maps.move_to_end(uid)
         if len(self._maps) > _OPEN_PACKS:
             self._maps.popitem(last=False)
         return view

@@ -39,6 +39,8 @@ DOMAINS: Final[dict[int, bytes]] = {
     ROOT: b"hangar root 1\n",
     COMMIT: b"hangar commit 1\n",
 }
+# What samples and metadata can be: the codes that leaves of record trees hold.
+DATA_CODES: Final = bytes((ARRAY, TEXT, BYTES))
 _SUFFIX: Final = {code: bytes([code]) for code in DOMAINS}
 _HEX = frozenset(string.hexdigits.lower())
 

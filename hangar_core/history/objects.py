@@ -40,6 +40,13 @@ class Objects:
             raise CorruptRecord(what=digests.text(digest), reason="its content has another digest")
         return data
 
+    def get_text(self, digest: Digest) -> str:
+        """Return the text with that digest. Raises `CorruptRecord`."""
+        try:
+            return self.get(digest).decode()
+        except UnicodeDecodeError as why:
+            raise CorruptRecord(what=digests.text(digest), reason=f"the text is not UTF-8: {why}") from why
+
     def has(self, digest: Digest) -> bool:
         """Whether the record is here."""
         if digest in self._pending:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from threading import RLock
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
 from hangar_core import files
 from hangar_core.backends.base import Location
@@ -46,6 +48,23 @@ from hangar_core.storage.tables import Batch
 _BATCH = 65536
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _in_turn(
+    method: Callable[Concatenate[StagingArea, P], R],
+) -> Callable[Concatenate[StagingArea, P], R]:
+    """Let threads that share a writer take turns."""
+
+    @wraps(method)
+    def call(self: StagingArea, *words: P.args, **more: P.kwargs) -> R:
+        with self.lock:
+            return method(self, *words, **more)
+
+    return cast("Callable[Concatenate[StagingArea, P], R]", call)
+
+
 class StagingArea:
     """Exists while the writer lock is held. Opening replays what was staged, and repairs after a crash."""
 
@@ -56,6 +75,8 @@ class StagingArea:
         again if anything is raised.
         """
         context.layout.check_format()
+        # One for the whole writer: who stores data and then stages them holds it for both.
+        self.lock = RLock()
         self._context = context
         self._lock = WriterLock(context.layout.lock_file, wait)
         try:
@@ -73,6 +94,8 @@ class StagingArea:
             self._generation = refs.generation(reader)
             self.branch = current if branch is None else branch
             self.base = refs.head(reader, self.branch)
+        self._named = self.base is not None
+        self._settled = True
         content = read_log(self._context.layout.staging_log, self._generation)
         if self.branch != current:
             if content is not None:
@@ -100,7 +123,7 @@ class StagingArea:
             durable = frame.offset < content.synced_end
             # After a restart of the machine, bytes that nobody had synced may be anything.
             verify = not durable and boot != boot_id()
-            if frame.operation == records.SAMPLES and not self._adopt(frame.payload, durable=durable, verify=verify):
+            if not self._adopt(frame, durable=durable, verify=verify):
                 if durable:
                     raise CorruptRecord(
                         what="staging log", reason="data that had been made durable are gone from their pack"
@@ -110,14 +133,18 @@ class StagingArea:
             lay_over(self.overlay, self.objects, frame.operation, frame.payload)
         self._log.resume(end, boot)
 
-    def _adopt(self, payload: bytes, *, durable: bool, verify: bool) -> bool:
-        """Take over where the data of staged samples lie; False if one of them is not there whole."""
-        _, changes = records.decode_samples(payload)
-        placed = {digest: Location(place) for _, digest, place in changes if digest is not None and place}
+    def _adopt(self, frame: records.Frame, *, durable: bool, verify: bool) -> bool:
+        """Take over where the data of a frame's samples lie; False if one of them is not there whole."""
+        placed: dict[Digest, Location] = {}
+        for operation, payload in records.operations(frame):
+            if operation == records.SAMPLES:
+                _, changes = records.decode_samples(payload)
+                placed |= {digest: Location(place) for _, digest, place in changes if digest is not None and place}
         return self.data.adopt(placed, durable=durable, verify=verify)
 
     # --- staging ----------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def stage_samples(self, arrayset: str, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
         """Set samples to data that `self.data` holds or, with None, remove them: one record, whole or not at all."""
         self._check_owner()
@@ -129,18 +156,21 @@ class StagingArea:
         for key, digest in changes:
             samples.set(key, digest)
 
+    @_in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
         """Create an arrayset, or change the schema and options of one."""
         self._check_owner()
         self._log.append(records.ARRAYSET, records.encode_arrayset(name, schema, options))
         self.overlay.put_arrayset(name, schema, options)
 
+    @_in_turn
     def remove_arrayset(self, name: str) -> None:
         """Remove an arrayset with all its samples."""
         self._check_owner()
         self._log.append(records.REMOVE, records.encode_remove(name))
         self.overlay.remove_arrayset(name)
 
+    @_in_turn
     def rename_arrayset(self, old: str, new: str) -> None:
         """Give an arrayset a name that is free; the tree it is based on is taken over, changes are staged anew on it.
 
@@ -164,12 +194,14 @@ class StagingArea:
         self._log.append(merge_records.ADOPT, merge_records.encode_adopt(name, aset))
         self.overlay.adopt_arrayset(name, aset)
 
+    @_in_turn
     def stage_metadata(self, key: bytes, value: str | None) -> None:
         """Set or, with None, remove a piece of metadata."""
         self._check_owner()
         self._log.append(records.METADATA, records.encode_metadata(key, value))
         lay_over_metadata(self.overlay, self.objects, key, value)
 
+    @_in_turn
     def sync(self) -> None:
         """Make everything staged survive a power cut."""
         self._check_owner()
@@ -177,13 +209,34 @@ class StagingArea:
         self._log.sync()
 
     def _sync_data(self) -> None:
-        if self.base is None:
+        if not self._named:
             # An `init` that was stopped at its last step has not made the name of the repository durable.
             files.sync_directory(self._context.directory)
+            self._named = True
         self.data.sync()
+
+    @_in_turn
+    def stage_import(
+        self,
+        arrayset: str,
+        created: tuple[Schema, Mapping[str, str]] | None,
+        changes: Sequence[tuple[bytes, Digest | None]],
+    ) -> None:
+        """Stage many samples, and with `created` the arrayset they go to, as one record: all of it or nothing."""
+        self._check_owner()
+        staged = self.data.staged
+        rows = [(key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes]
+        group = [(records.SAMPLES, records.encode_samples(arrayset, rows))]
+        if created is not None:
+            group.insert(0, (records.ARRAYSET, records.encode_arrayset(arrayset, *created)))
+        payload = records.encode_group(group)
+        self._log.append(records.GROUP, payload)
+        self.data.keep()
+        lay_over(self.overlay, self.objects, records.GROUP, payload)
 
     # --- merging ----------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def begin_merge(self, state: MergeState, plan: MergePlan) -> None:
         """Stage what a plan decides and keep its conflicts: the merge stays in progress until they are resolved."""
         self._check_owner()
@@ -191,6 +244,7 @@ class StagingArea:
         self.overlay.merging = state
         self.stage_plan(plan)
 
+    @_in_turn
     def stage_plan(self, plan: MergePlan) -> None:
         """Stage what a plan decides."""
         for name, aset in plan.adopt.items():
@@ -202,12 +256,13 @@ class StagingArea:
         for name, changes in plan.samples.items():
             self.stage_samples(name, changes)
         for key, digest in plan.metadata:
-            self.stage_metadata(key, None if digest is None else self.objects.get(digest).decode())
+            self.stage_metadata(key, None if digest is None else self.objects.get_text(digest))
 
     def conflicts(self) -> list[Conflict]:
         """Return the conflicts of the merge in progress that are not resolved yet."""
         return open_conflicts(self.overlay, self.objects)
 
+    @_in_turn
     def mark_resolved(self, conflict: Conflict) -> None:
         """Say that what is staged now decides a conflict."""
         key = conflict.key if isinstance(conflict, KeyConflict) else b""
@@ -216,6 +271,7 @@ class StagingArea:
 
     # --- commit -----------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def commit(self, message: str, user: User, time: int) -> CommitId:
         """Record what is staged as a commit on the branch; `time` in microseconds since 1970.
 
@@ -233,6 +289,7 @@ class StagingArea:
         second = merging.parent if merging else None
         root = write_root(self.objects, self.overlay.content())
         if second is None and root == self._root_of_base():
+            self._publish_healed()
             raise NothingToCommit
         parents = tuple(one for one in (self.base, second) if one is not None)
         commit = write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))
@@ -247,11 +304,14 @@ class StagingArea:
         root = write_root(self.objects, content)
         return write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))
 
+    @_in_turn
     def move_head(self, commit: CommitId, note: refs.Note) -> None:
         """Set the branch to a commit that is held or stored, and go on from there with nothing staged."""
-        self._publish(lambda batch: refs.move_head(batch, self.branch, self.base, commit, note))
-        self._start_over(commit)
+        self._turn_over(
+            lambda: self._publish(lambda batch: refs.move_head(batch, self.branch, self.base, commit, note)), commit
+        )
 
+    @_in_turn
     def put_aside(self, message: str, user: User, time: int) -> CommitId:
         """Record what is staged as a stash, and go on from the base commit.
 
@@ -269,10 +329,10 @@ class StagingArea:
             with self._context.tables.read() as reader:
                 refs.put_stash(reader, batch, commit, self.branch)
 
-        self._publish(set_refs)
-        self._start_over(self.base)
+        self._turn_over(lambda: self._publish(set_refs), self.base)
         return commit
 
+    @_in_turn
     def remove_branch(self, name: str, note: refs.Note, *, force: bool) -> BranchHead:
         """Remove a branch other than this one. Raises `BranchNotFound`, `NotAllowed`, `NotMerged` unless `force`."""
         self._check_owner()
@@ -292,6 +352,7 @@ class StagingArea:
             refs.remove_branch(batch, name, head, note)
         return BranchHead(name, digests.text(head or b""))
 
+    @_in_turn
     def rename_branch(self, old: str, new: str, note: refs.Note) -> BranchHead:
         """Give a branch another name; changes staged on it stay. Raises `BranchNotFound`, `AlreadyExists`."""
         self._check_owner()
@@ -300,15 +361,19 @@ class StagingArea:
         tables = self._context.tables
         with tables.read() as reader:
             head = refs.head(reader, old)
-        with tables.write() as batch, tables.read() as reader:
-            refs.create_branch(reader, batch, new, head, note)
-            refs.remove_branch(batch, old, head, note)
-            if old == self.branch:
-                refs.set_staging_branch(batch, new)
-                refs.raise_generation(batch, self._generation)
+
+        def rename() -> None:
+            with tables.write() as batch, tables.read() as reader:
+                refs.create_branch(reader, batch, new, head, note)
+                refs.remove_branch(batch, old, head, note)
+                if old == self.branch:
+                    refs.set_staging_branch(batch, new)
+                    refs.raise_generation(batch, self._generation)
+
         if old == self.branch:
-            self.branch = new
-            self._start_over(self.base)
+            self._turn_over(rename, self.base, branch=new)
+        else:
+            rename()
         return BranchHead(new, digests.text(head or b""))
 
     def _publish(self, set_refs: Callable[[Batch], None]) -> None:
@@ -316,23 +381,61 @@ class StagingArea:
         self.data.keep()
         self._sync_data()
         with self._context.tables.write() as batch:
-            batch.put_many("locations", self.data.staged.items())
-            batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self.data.published().items()))
+            self._put_locations(batch)
             self.objects.flush(batch)
             set_refs(batch)
             refs.raise_generation(batch, self._generation)
+
+    def _publish_healed(self) -> None:
+        """Let data that were stored afresh, because their published copy is damaged, take its place.
+
+        Adding the same data under the same name stages nothing, so that no commit would do it.
+        """
+        if not self.data.staged:
+            return
+        self.data.keep()
+        self._sync_data()
+        with self._context.tables.write() as batch:
+            self._put_locations(batch)
+
+    def _put_locations(self, batch: Batch) -> None:
+        batch.put_many("locations", self.data.staged.items())
+        batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self.data.published().items()))
 
     def _root_of_base(self) -> Digest:
         if self.base is not None:
             return read_commit(self.objects, self.base).root
         return write_root(self.objects, root_of(self.objects, None))
 
+    @_in_turn
     def reset(self) -> None:
         """Drop what is staged, a merge in progress included, and go on from the base commit."""
         self._check_owner()
-        with self._context.tables.write() as batch:
-            refs.raise_generation(batch, self._generation)
-        self._start_over(self.base)
+
+        def make_void() -> None:
+            with self._context.tables.write() as batch:
+                refs.raise_generation(batch, self._generation)
+
+        self._turn_over(make_void, self.base)
+
+    def _turn_over(self, transaction: Callable[[], None], base: CommitId | None, branch: str | None = None) -> None:
+        """Make a transaction that voids this generation of the log, and go on from `base` with the next one.
+
+        Ctrl-C may come when the transaction is durable already. Then this writer has to follow it all the same: a
+        record written into a void generation would be lost. If even that is cut short, the writer refuses all use.
+        """
+        self._settled = False
+        try:
+            transaction()
+        except BaseException:
+            with self._context.tables.read() as reader:
+                made = refs.generation(reader) != self._generation
+            if made:
+                self._start_over(base, branch or self.branch)
+            self._settled = True
+            raise
+        self._start_over(base, branch or self.branch)
+        self._settled = True
 
     def status(self) -> Status:
         """Return what is staged."""
@@ -346,6 +449,7 @@ class StagingArea:
     ) -> None:
         self.close()
 
+    @_in_turn
     def close(self) -> None:
         """Let the next writer in; what is staged stays for it. Closing twice is fine."""
         try:
@@ -354,15 +458,18 @@ class StagingArea:
         finally:
             self._lock.release()
 
-    def _start_over(self, base: CommitId | None) -> None:
+    def _start_over(self, base: CommitId | None, branch: str) -> None:
         self.data.discard()
         self.objects.clear_pending()
         self.base = base
+        self.branch = branch
         self._generation += 1
         self.overlay = Overlay(self.objects, root_of(self.objects, base))
         self._log.recycle(self._generation, self.branch, base)
 
     def _check_owner(self) -> None:
+        if not self._settled:
+            raise NotAllowed("This writer was interrupted in the middle of a commit. Please use a new checkout.")
         if not self._lock.held:
             if self._lock.owner == os.getpid():
                 raise NotAllowed("The writer lock was taken from this writer. Please use a new checkout.")
@@ -397,6 +504,9 @@ def lay_over(overlay: Overlay, objects: Objects, operation: int, payload: bytes)
             overlay.resolved.add(merge_records.decode_resolved(payload))
         elif operation == merge_records.ADOPT:
             overlay.adopt_arrayset(*merge_records.decode_adopt(payload))
+        elif operation == records.GROUP:
+            for one, part in records.decode_group(payload):
+                lay_over(overlay, objects, one, part)
         elif operation not in (records.SYNCED, records.BOOT):
             raise UnsupportedFormat(what="The staging log", needs=f"operation {operation}")
     except KeyError as why:

@@ -28,7 +28,15 @@ from hangar_core.history.staging import StagingArea
 from hangar_core.ingest.inference import Found, infer, widen
 from hangar_core.ingest.report import Receipt, Reject, refuse
 from hangar_core.ingest.walk import SourceFile, printable, walk
-from hangar_core.model import Progress, ProgressReporter, SampleKey, Schema
+from hangar_core.model import (
+    SOURCE_EXTENSION,
+    SOURCE_OPTION,
+    SOURCE_PLUGIN,
+    Progress,
+    ProgressReporter,
+    SampleKey,
+    Schema,
+)
 from hangar_core.names import check_plain, check_sample_key
 from hangar_core.records.keys import encode_key
 from hangar_core.storage.datastore import in_batches
@@ -37,9 +45,7 @@ from hangar_core.storage.validation import misfit, refuse_other_than_arrays
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BATCH = 65536
 _ROW_DIGITS = 9
-_PLUGIN, _EXTENSION, _OPTION = "source.plugin", "source.extension", "source.option."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +117,10 @@ def ingest(
         )
     schema = work.schema
     created = schema is None
+    options: Mapping[str, str] = {}
     if schema is None:
-        schema = _create(work, planned)
-    added, updated, unchanged, kept = _publish(work, overwrite=overwrite)
+        schema, options = _describe(work, planned)
+    added, updated, unchanged, kept = _publish(work, (schema, options) if created else None, overwrite=overwrite)
     return Receipt(
         arrayset=arrayset,
         branch=staging.branch,
@@ -266,8 +273,8 @@ def _store(work: _Import, one: _Planned, batch: list[tuple[SampleKey, NDArray[An
 # --- publish --------------------------------------------------------------------------------------------------------
 
 
-def _create(work: _Import, planned: list[_Planned]) -> Schema:
-    """Create the arrayset with the schema that all samples fit, or refuse those that do not."""
+def _describe(work: _Import, planned: list[_Planned]) -> tuple[Schema, Mapping[str, str]]:
+    """Return the schema that all samples fit, and where they came from; refuse those that do not fit."""
     schema, rejects = infer(list(work.found.values()))
     refuse(rejects, work.files)
     converted, rejects = widen(list(work.found.values()), schema, work.staging.data)
@@ -275,27 +282,28 @@ def _create(work: _Import, planned: list[_Planned]) -> Schema:
     work.found = dict(zip(work.found, converted, strict=True))
     options = {"backend": "20"}
     for name, values in (
-        (_PLUGIN, {one.plugin for one in planned}),
-        (_EXTENSION, {one.extension for one in planned}),
+        (SOURCE_PLUGIN, {one.plugin for one in planned}),
+        (SOURCE_EXTENSION, {one.extension for one in planned}),
     ):
         if len(values) == 1:
             options[name] = values.pop()
     # Only what holds for every file describes the arrayset.
     for name, value in work.facts[0].items():
         if all(facts.get(name) == value for facts in work.facts):
-            options[_OPTION + name] = value
-    work.staging.stage_arrayset(work.arrayset, schema, options)
-    return schema
+            options[SOURCE_OPTION + name] = value
+    return schema, options
 
 
-def _publish(work: _Import, *, overwrite: bool) -> tuple[int, int, int, list[Reject]]:
-    """Stage what is new; return (added, updated, unchanged, kept)."""
-    keys = work.staging.overlay.arraysets[work.arrayset].samples
+def _publish(
+    work: _Import, created: tuple[Schema, Mapping[str, str]] | None, *, overwrite: bool
+) -> tuple[int, int, int, list[Reject]]:
+    """Stage what is new, as one record: all of it or nothing. Return (added, updated, unchanged, kept)."""
+    keys = None if created else work.staging.overlay.arraysets[work.arrayset].samples
     added = updated = unchanged = 0
     kept: list[Reject] = []
     changes = []
     for encoded, found in work.found.items():
-        before = keys.get(encoded)
+        before = keys.get(encoded) if keys is not None else None
         if before == found.digest:
             unchanged += 1
             continue
@@ -306,8 +314,8 @@ def _publish(work: _Import, *, overwrite: bool) -> tuple[int, int, int, list[Rej
         added += before is None
         updated += before is not None
         changes.append((encoded, found.digest))
-    for start in range(0, len(changes), _BATCH):
-        work.staging.stage_samples(work.arrayset, changes[start : start + _BATCH])
+    if created or changes:
+        work.staging.stage_import(work.arrayset, created, changes)
     work.staging.sync()
     return added, updated, unchanged, kept
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from hangar_core.errors import CorruptRecord
-from hangar_core.hashing.digests import DIGEST_SIZE, HASH_SIZE, NODE
+from hangar_core.hashing.digests import DATA_CODES, DIGEST_SIZE, HASH_SIZE, NODE
 from hangar_core.model import Digest
 
 FORMAT = 1
@@ -97,11 +97,10 @@ def decode_node(data: bytes) -> Node:
         before, start = key, end
     digests = [Digest(data[at : at + DIGEST_SIZE]) for at in range(digests_at, counts_at, DIGEST_SIZE)]
     counts = _longs(count).unpack_from(data, counts_at) if level else None
-    if counts is not None:
-        if data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE] != _NODE_CODE * count:
-            raise _corrupt("what lies below it are no nodes")
-        if 0 in counts:
-            raise _corrupt("a node below it is empty")
+    if data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE].translate(None, _NODE_CODE if level else DATA_CODES):
+        raise _corrupt("what lies below it are no nodes" if level else "it names other things than data")
+    if counts is not None and 0 in counts:
+        raise _corrupt("a node below it is empty")
     return Node(level, keys, digests, counts, fanout)
 
 

@@ -16,7 +16,7 @@ this. Encoders and decoders of each operation stand side by side.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,7 @@ from hangar_core.names import check_plain
 
 FORMAT: Final = 1
 BEGIN, SAMPLES, ARRAYSET, REMOVE, METADATA, SYNCED, BOOT = range(1, 8)
+GROUP: Final = 11  # 8 to 10 are in `records.merging`
 MAGIC: Final = b"HS"
 _HEAD = struct.Struct("<2sBBI")
 _CHECK = struct.Struct("<Q")
@@ -157,6 +158,8 @@ def decode_samples(payload: bytes) -> tuple[str, list[SampleChange]]:
         else:
             digest_end = key_end + size
             at = digest_end + kind - 1
+            if at <= end and payload[digest_end - 1] not in digests.DATA_CODES:
+                raise fields.corrupt("a sample is set to something that is no data")
             changes.append((key, Digest(payload[key_end:digest_end]), payload[digest_end:at]))
     if at != end:
         raise fields.corrupt("a sample record is cut off")
@@ -220,3 +223,30 @@ def decode_boot(payload: bytes) -> str:
     boot = fields.text()
     fields.done()
     return boot
+
+
+def encode_group(operations: Sequence[tuple[int, bytes]]) -> bytes:
+    """Return the payload that makes several operations one: all of them count, or none."""
+    out = FieldWriter()
+    for operation, payload in operations:
+        out.u8(operation).blob(payload)
+    return out.done()
+
+
+def decode_group(payload: bytes) -> list[tuple[int, bytes]]:
+    """Return (operation, payload) in order. Raises `CorruptRecord`; groups do not stand in groups."""
+    fields = FieldReader(payload, "staging log")
+    found = []
+    while not fields.at_end:
+        operation, part = fields.u8(), fields.blob()
+        if operation == GROUP:
+            raise fields.corrupt("a group stands in a group")
+        found.append((operation, part))
+    return found
+
+
+def operations(frame: Frame) -> list[tuple[int, bytes]]:
+    """Return the operations of a frame, those of a group one by one."""
+    if frame.operation == GROUP:
+        return decode_group(frame.payload)
+    return [(frame.operation, frame.payload)]

@@ -209,7 +209,7 @@ def _row(conflict: Conflict, objects: Objects) -> ConflictRow:
         values = {"base": conflict.base, "ours": conflict.ours, "theirs": conflict.theirs}
         base, ours, theirs = (digests.text(one or b"") for one in values.values())
         # Both sides are commits, so their texts are stored; what is staged is nobody's side.
-        texts = {side: objects.get(one).decode() for side, one in values.items() if one and not conflict.arrayset}
+        texts = {side: objects.get_text(one) for side, one in values.items() if one and not conflict.arrayset}
         return ConflictRow(conflict.arrayset, _key(conflict), conflict.kind, base, ours, theirs, texts)
     base, ours, theirs = (
         digests.text(one.tree) if one else "" for one in (conflict.base, conflict.ours, conflict.theirs)

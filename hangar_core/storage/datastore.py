@@ -99,11 +99,12 @@ class DataWriter(DataReader):
         """Store several samples with few writes; digests in the same order."""
         found: list[Digest] = []
         fresh: dict[Digest, Payload] = {}
-        for payload in map(payload_of, samples):
-            digest = payload.digest
-            found.append(digest)
-            if digest not in self.staged and digest not in fresh and not self._published(digest):
-                fresh[digest] = payload
+        with self._tables.read():  # one snapshot for all the questions inside
+            for payload in map(payload_of, samples):
+                digest = payload.digest
+                found.append(digest)
+                if digest not in self.staged and digest not in fresh and not self._published(digest):
+                    fresh[digest] = payload
         if fresh:
             locations = self._writer.append_many(fresh.values())
             self.staged.update(zip(fresh, locations, strict=True))
@@ -139,7 +140,7 @@ class DataWriter(DataReader):
             ends = {uid: int.from_bytes(size, "little") for uid, size in reader.items("packs")}
         for uid, end in self._adopted.items():
             ends[uid] = max(ends.get(uid, 0), end)
-        self._packs.recover(self._directory, ends)
+        self._packs.recover(self._directory, ends, self.locate)
 
     def published(self) -> dict[bytes, int]:
         """Return pack -> length, for the transaction that publishes `staged`."""

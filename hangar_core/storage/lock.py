@@ -40,7 +40,10 @@ class WriterLock:
         self.owner = os.getpid()
         # Not shared between instances: a second writer of the same process has to be refused as well.
         # Where the file system knows no such lock, refuse: the library's substitute would outlive its process.
-        self._lock: FileLock = FileLock(path, timeout=max(wait, 0.0), is_singleton=False, fallback_to_soft=False)
+        # All threads hold it together; they take turns inside the writer.
+        self._lock: FileLock = FileLock(
+            path, timeout=max(wait, 0.0), is_singleton=False, fallback_to_soft=False, thread_local=False
+        )
         try:
             self._lock.acquire(poll_interval=0.05)
         except Timeout as why:

@@ -14,6 +14,7 @@ Format: docs/formats/repository.md.
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,11 +30,18 @@ from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFa
 TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs")
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
+_HARDLY_ANY = 64 << 10
 # What LMDB takes for so many; a file of another size would give it another number of readers.
 _LOCK_SIZE = 64 * (_MAX_READERS + 2)
 # How many seconds a fork waits for other threads to end their transactions.
 _LONGEST_REST = 5.0
 _CHECK = 8
+# Values up to here are copied without a look at the size of the file.
+_LARGE = 1 << 16
+
+
+def _data_file(path: Path) -> Path:
+    return path / "data.mdb"
 
 
 def _seal(key: bytes, value: bytes) -> bytes:
@@ -71,24 +79,42 @@ class Batch:
 class Reader:
     """One snapshot of all tables."""
 
-    def __init__(self, txn: Any, tables: dict[str, Any]) -> None:
+    def __init__(self, txn: Any, tables: dict[str, Any], path: Path) -> None:
         self._txn = txn
         self._tables = tables
+        self._path = path
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value under `key`, or None. Raises `CorruptRecord`."""
         sealed = self._txn.get(key, db=self._tables[table])
-        return None if sealed is None else _open_seal(table, key, bytes(sealed))
+        return None if sealed is None else self._open(table, key, sealed)
 
     def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) in order of keys, of those keys that begin with `prefix`."""
+        """Yield (key, value) in order of keys, of those keys that begin with `prefix`.
+
+        Of refs, and of a whole table, all are looked at and counted: one that cannot be found any more is damage, and
+        must not look as if it had never been.
+        """
+        whole = table == "refs" or not prefix
+        found = 0
         with self._txn.cursor(db=self._tables[table]) as cursor:
-            if not cursor.set_range(prefix):
-                return
-            for key, sealed in cursor:
-                if not key.startswith(prefix):
+            for key, sealed in cursor if cursor.set_range(b"" if whole else prefix) else ():
+                name = bytes(key)
+                wanted = name.startswith(prefix)
+                if not wanted and not whole:
                     return
-                yield bytes(key), _open_seal(table, key, bytes(sealed))
+                value = self._open(table, name, sealed)
+                found += 1
+                if wanted:
+                    yield name, value
+        if whole and found != (entries := self._txn.stat(self._tables[table])["entries"]):
+            raise CorruptRecord(what=f"table {table}", reason=f"{found} of its {entries} records can be found")
+
+    def _open(self, table: str, key: bytes, sealed: memoryview) -> bytes:
+        # Copying what a damaged length claims could reach behind the end of the file, which kills the process.
+        if len(sealed) > _LARGE and len(sealed) > _data_file(self._path).stat().st_size:
+            raise CorruptRecord(what=f"{table}/{key.hex()}", reason="it is longer than the database")
+        return _open_seal(table, key, bytes(sealed))
 
 
 class Tables:
@@ -116,7 +142,7 @@ class Tables:
             return
         txn = self._begin()
         try:
-            self._local.reader = Reader(txn, self._tables)
+            self._local.reader = Reader(txn, self._tables, self.path)
             yield self._local.reader
         except lmdb.Error as why:
             raise _translated(self.path, why) from why
@@ -140,11 +166,11 @@ class Tables:
         while not self._apply(batch):
             self._resize(lambda size: size * 2)
         files.failpoint("tables.committed")
-        files.note_tables(self.path / "data.mdb")
+        files.note_tables(_data_file(self.path))
 
     def used_bytes(self) -> int:
         """Return the size of the database file."""
-        return (self.path / "data.mdb").stat().st_size
+        return _data_file(self.path).stat().st_size
 
     def close(self) -> None:
         """Close the environment; whoever still uses it gets `ClosedError`."""
@@ -185,11 +211,27 @@ class Tables:
                     metasync=True,
                     sync=True,
                 )
+                self._cover()
                 self._tables = {name: self._env.open_db(name.encode()) for name in TABLES}
             except lmdb.Error as why:
                 self._close_environment()
                 raise _translated(self.path, why) from why
         return self._env
+
+    def _cover(self) -> None:
+        """Make the file as long as its records say: what is mapped and not there kills the process that looks.
+
+        LMDB leaves unused pages at the end unwritten, so a short file need not be damaged. If it was cut, the zeros in
+        place of what is missing are no valid pages, and whoever needs those gets `CorruptRecord`.
+        """
+        path = _data_file(self.path)
+        with self._env.begin(write=True):  # nobody else makes the file grow meanwhile
+            needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+            size = path.stat().st_size
+            if needed > 2 * size + _FIRST_MAP:
+                raise CorruptRecord(what=str(path), reason=f"it has {size} bytes, and says {needed}")
+            if size < needed:
+                files.truncate(path, needed)
 
     def _close_environment(self) -> None:
         if self._env is not None:
@@ -231,10 +273,15 @@ class Tables:
                 env = self._opened()
                 self._active += 1
             try:
-                return env.begin(write=write)
+                return env.begin(write=write, buffers=True)
             except lmdb.MapResizedError:
                 self._end()
                 self._resize(lambda _: 0)  # another process made the map grow: take its size over
+            except lmdb.PanicError:
+                # LMDB could not write the first pages of its file, and will not go on with this environment. A new one
+                # finds the state before or the state after, whole.
+                self._end()
+                self._reopen()
             except lmdb.ReadersFullError as why:
                 freed = env.reader_check()
                 self._end()
@@ -248,6 +295,11 @@ class Tables:
         with self._changed:
             self._active -= 1
             self._changed.notify_all()
+
+    def _reopen(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._active == 0)
+            self._close_environment()
 
     def _resize(self, size_after: Callable[[int], int]) -> None:
         """Change the map while no transaction of this process is open. Page-aligned by LMDB."""
@@ -325,4 +377,12 @@ def _translated(path: Path, why: lmdb.Error) -> CorruptRecord | StorageFailed:
     if isinstance(why, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.InvalidError | lmdb.VersionMismatchError):
         return CorruptRecord(what=str(path), reason=str(why))
     text = str(why)
-    return StorageFailed(path=path, reason="the disk is full" if "No space" in text else text)
+    return StorageFailed(path=path, reason="the disk is full" if "No space" in text or _is_full(path) else text)
+
+
+def _is_full(path: Path) -> bool:
+    """Whether there is hardly any room: LMDB calls a write that was cut short for that an input/output error."""
+    try:
+        return shutil.disk_usage(path).free < _HARDLY_ANY
+    except OSError:
+        return False

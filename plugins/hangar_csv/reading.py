@@ -54,7 +54,10 @@ class TableReader:
                     yield read(cells)
                 except BadCellError as why:
                     place = self._layout.place(line, why.index)
-                    raise self._source.refusal("not-a-number", f"{place}: {why.reason}", why.fix) from why
+                    fix = why.fix
+                    if line == 1:
+                        fix += ", or give `--header yes` if line 1 names the columns"
+                    raise self._source.refusal("not-a-number", f"{place}: {why.reason}", fix) from why
 
     def _records(self) -> Generator[tuple[int, list[str]]]:
         with closing(self._source.records(self._layout.delimiter)) as records:

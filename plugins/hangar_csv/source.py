@@ -139,7 +139,6 @@ def _is_header(first_two: Sequence[Sequence[str]], na: str | None) -> bool:
     def numeric(cell: str) -> bool:
         return is_number(cell) or (na is not None and cell.strip() in ("", na))
 
-    first, *below = first_two
-    if not any(map(numeric, first)):
-        return any(cell.strip() for cell in first)
-    return not all(map(numeric, first)) and bool(below) and all(map(numeric, below[0]))
+    # A first line with a number in it is data: taking it for names could drop a row that has a slip of the pen.
+    first = first_two[0]
+    return not any(map(numeric, first)) and any(cell.strip() for cell in first)

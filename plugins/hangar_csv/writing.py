@@ -35,8 +35,8 @@ class RowFormat:
         columns = list(self._columns)
         if columns and len(columns) != width:
             raise InvalidInput(
-            f"`columns` names {len(columns)} columns; the rows have {width} cells.", option="columns"
-        )
+                f"`columns` names {len(columns)} columns; the rows have {width} cells.", option="columns"
+            )
         if self._with_key:
             # Without a header the key column would be taken for data, so that names are made up.
             columns = ["key", *(columns or (f"column{number}" for number in range(1, width + 1)))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hangar_core.errors import InvalidData, InvalidName, SampleNotFound, UnsupportedDtype
+from hangar_core.errors import CorruptDataError, InvalidData, InvalidName, SampleNotFound, UnsupportedDtype
 
 DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16", "M8[us]", "m8[ns]"]
 
@@ -349,4 +349,23 @@ def test_readers_have_no_verbs_that_write(filled):
         del reader.metadata["note"]
     with pytest.raises(AttributeError):
         reader.metadata.add("k", "v")
+    reader.close()
+
+
+def test_adding_the_same_data_again_heals_a_damaged_copy(filled):
+    (pack,) = filled._context.layout.data.glob("20/*.pack")
+    whole = pack.read_bytes()
+    at = whole.index(np.full((2, 3), 1, np.float32).tobytes())
+    pack.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+    reader = filled.checkout()
+    with pytest.raises(CorruptDataError, match="checksum"):
+        reader["numbers", "a"]
+    reader.close()
+    writer = filled.checkout(write=True)
+    writer["numbers", "a"] = np.full((2, 3), 1, np.float32)
+    with pytest.raises(RuntimeError, match="No changes"):
+        writer.commit("heals")
+    writer.close()
+    reader = filled.checkout()
+    assert reader["numbers", "a"][0, 0] == 1
     reader.close()

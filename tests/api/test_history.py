@@ -144,6 +144,44 @@ def test_repository_diff_gives_statistics_and_rows(filled):
         filled.diff("nope")
 
 
+def test_what_is_staged_is_compared_without_a_writer(filled):
+    assert list(filled.diff_staged().rows()) == []
+    writer = filled.checkout(write=True)
+    writer["numbers", "new"] = _row(7)
+    del writer.arraysets["numbers"]["a"]
+    writer.arraysets.init_arrayset("more", shape=(1,), dtype="i4")
+    writer.metadata["k"] = "v"
+    found = filled.diff_staged()  # the writer is still open
+    rows = [(row.what, row.kind, row.arrayset, row.key) for row in found.rows()]
+    assert rows == [
+        ("schema", "added", "more", None),
+        ("sample", "deleted", "numbers", "a"),
+        ("sample", "added", "numbers", "new"),
+        ("metadata", "added", "", "k"),
+    ]
+    assert found.arraysets == {"more", "numbers"}
+    assert found.statistics().metadata.added == 1
+    writer.commit("c")
+    writer.close()
+    assert [(row.what, row.kind, row.arrayset, row.key) for row in filled.diff("HEAD~1").rows()] == rows
+    assert list(filled.diff_staged().rows()) == []
+
+
+def test_rows_of_schemas_have_both_schemas(filled):
+    writer = filled.checkout(write=True)
+    del writer.arraysets["numbers"]
+    writer.arraysets.init_arrayset("numbers", shape=(1,), dtype="u1")
+    writer.close()
+    row = next(filled.diff_staged().rows())
+    assert (row.what, row.kind) == ("schema", "mutated")
+    assert (row.old_schema.shape, row.new_schema.shape) == ((2, 3), (1,))
+
+
+def test_the_text_of_a_summary_is_what_summary_prints(filled, capsys):
+    filled.summary(commit="HEAD~1")
+    assert filled.summary_text("HEAD~1") + "\n" == capsys.readouterr().out
+
+
 def test_history_of_a_sample_names_each_change(filled):
     for value in (5, None, 6):
         writer = filled.checkout(write=True)
@@ -169,6 +207,9 @@ def test_history_of_a_sample_names_each_change(filled):
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
+UNREADABLE = ("HEAD~" + "9" * 5000, "HEAD^" + "9" * 5000, "@{" + "9" * 5000 + "}", "@{²}", "@{99999999999 weeks ago}")
+
+
 def test_resolve_goes_back_by_parents_and_by_moves(filled):
     head, first = (entry.id for entry in filled.log_entries())
     assert filled.resolve("HEAD") == filled.resolve("@") == filled.resolve("HEAD~0") == head
@@ -176,7 +217,16 @@ def test_resolve_goes_back_by_parents_and_by_moves(filled):
     assert filled.resolve("master~1") == filled.resolve("master@{1}") == filled.resolve("@{1}") == first
     assert filled.resolve(digests.text(head)[:8] + "~1") == first
     assert filled.resolve("@{now}") == filled.resolve("@{2999-01-01}") == head
-    for unknown in ("HEAD~2", "HEAD^2", "@{7}", "@{2 days ago}", "@{1999-01-01}", "@{whenever}", "HEAD~1@{1}"):
+    for unknown in (
+        "HEAD~2",
+        "HEAD^2",
+        "@{7}",
+        "@{2 days ago}",
+        "@{1999-01-01}",
+        "@{whenever}",
+        "HEAD~1@{1}",
+        *UNREADABLE,
+    ):
         with pytest.raises(CommitNotFound):
             filled.resolve(unknown)
 
@@ -351,6 +401,23 @@ def test_stashes_put_changes_aside_and_bring_them_back(filled):
     for use in (filled.stashes.drop, filled.stashes.pop, lambda: filled.stashes.pop(-1)):
         with pytest.raises(StashNotFound):
             use()
+
+
+def test_a_merge_in_progress_cannot_be_put_aside(filled):
+    for name in ("mine", "other"):
+        writer = filled.checkout(write=True)
+        writer.metadata["note"] = name
+        if name == "mine":
+            writer.close()
+            filled.stashes.save()
+        else:
+            writer.commit("c")
+            writer.close()
+    filled.stashes.pop()
+    with pytest.raises(PendingChanges, match="a stash is in progress") as caught:
+        filled.stashes.save()
+    assert "hangar merge --abort" in caught.value.hint
+    assert [row.key for row in filled.merging.conflicts()] == ["note"]
 
 
 def test_a_stash_that_conflicts_is_kept_and_resolved_like_a_merge(filled):

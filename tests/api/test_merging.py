@@ -67,6 +67,22 @@ def test_merging_what_is_already_there_changes_nothing(dev):
     assert len(dev.log_entries("master")) == 3
 
 
+def test_the_outcome_tells_how_a_merge_went(dev):
+    theirs = _change(dev, "dev", new=9)
+    dev.switch("master")
+    first = dev.merging.try_merge("dev")
+    assert (first.how, first.branch, first.head) == ("fast-forward", "master", theirs)
+    assert dev.merging.try_merge("dev").how == "up-to-date"
+    _change(dev, "dev", theirs=1)
+    _change(dev, "master", ours=1)
+    assert dev.merging.try_merge("dev").how == "merged"
+    assert dev.merging.try_merge("dev").how == "up-to-date"
+    _change(dev, "dev", a=1.5)
+    ours = _change(dev, "master", a=2.5)
+    kept = dev.merging.try_merge("dev")
+    assert (kept.how, kept.head) == ("conflicts", ours)
+
+
 def test_three_way_merge_keeps_what_either_side_did(dev):
     theirs = _change(dev, "dev", message="theirs", a=10, theirs=11, b=None, m_dev="d")
     ours = _change(dev, "master", message="ours", ours=12, m_master="m")
@@ -295,6 +311,29 @@ def test_a_value_of_ones_own_decides_and_must_fit(conflicted):
     conflicted.merging.conclude("mine")
     assert _values(conflicted)["a"] == 42
     assert "b" not in _values(conflicted)
+
+
+def test_conflicts_are_chosen_by_the_keys_themselves(conflicted):
+    assert conflicted.merging.resolve("numbers", ["b", "zzz"], side="ours") == 1
+    assert {row.key for row in conflicted.merging.conflicts()} == {"a", "note"}
+    with pytest.raises(NotFound):
+        conflicted.merging.resolve("numbers", {"b"}, side="ours")
+
+
+def test_conflicts_of_metadata_tell_the_texts(conflicted):
+    texts = {row.key: row.texts for row in conflicted.merging.conflicts()}
+    assert texts == {"a": {}, "b": {}, "note": {"base": "second", "ours": "ours", "theirs": "theirs"}}
+
+
+def test_a_resolution_that_changes_nothing_is_nothing_to_commit(filled):
+    undone = _change(filled, "master", a=100)
+    _change(filled, "master", a=200)
+    filled.merging.revert(undone)
+    filled.merging.resolve("numbers", side="ours")
+    with pytest.raises(NothingToCommit, match="the revert of") as caught:
+        filled.merging.conclude()
+    assert "--abort" in caught.value.hint
+    assert filled.status().merging is not None
 
 
 def test_resolving_what_is_no_conflict_is_not_found(conflicted):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from contextlib import closing
 
 import click
 import pytest
 
 from hangar_cli.main import COMMANDS, main
+from hangar_core import Repository
 
-from .conftest import Terminal
+from .conftest import Terminal, picture
 
 
 def examples() -> list[str]:
@@ -30,6 +32,44 @@ def test_an_example_from_the_help_runs(committed: Terminal, example: str) -> Non
     assert program == "hangar"
     if words[0] == "init":
         shutil.rmtree(committed.directory / ".hangar")
-    elif words[0] != "checkout":
-        committed("arrayset", "create", "staged", "UINT8", "3")
+    for line in BEFORE.get(" ".join(words[:2]), BEFORE.get(words[0], ["arrayset create staged UINT8 3"])):
+        committed(*line.split())
+    if words[0] == "resolve":
+        leave_a_conflict(committed)
     committed(*words)
+
+
+# What a command needs, or cannot have, beside a commit.
+ON_ANOTHER_BRANCH = [
+    "branch create experiment",
+    "checkout experiment",
+    "arrayset create masks UINT8 3",
+    "commit -m masks",
+    "checkout master",
+]
+BEFORE: dict[str, list[str]] = {
+    "init": [],
+    "checkout": [],
+    "diff": ["arrayset create masks UINT8 3", "commit -m masks"],
+    "merge": ON_ANOTHER_BRANCH,
+    "cherry-pick": ON_ANOTHER_BRANCH,
+    "resolve": [],
+    "revert": ["arrayset create masks UINT8 3", "commit -m masks"],
+    "stash pop": ["arrayset create masks UINT8 3", "stash save"],
+    "stash drop": ["arrayset create masks UINT8 3", "stash save"],
+    "tag delete": ["tag create v0.9"],
+    "branch delete": ["branch create merged-work"],
+    "branch rename": [],
+}
+
+
+def leave_a_conflict(terminal: Terminal) -> None:
+    """Let two branches disagree about a picture and the licence."""
+    terminal("branch", "create", "dev")
+    for number, branch in enumerate(("dev", "master")):
+        terminal("checkout", branch)
+        with closing(Repository(terminal.directory).checkout(write=True)) as writer:
+            writer.arraysets["pictures"]["cat/001"] = picture(10 + number)
+            writer.metadata["licence"] = branch
+            writer.commit(branch)
+    terminal("merge", "dev", code=3)

@@ -36,6 +36,15 @@ WRITERS = [
     ["import", "pictures", "more"],
     ["checkout", "dev"],
     ["commit", "-m", "x"],
+    ["merge", "dev"],
+    ["merge", "--abort"],
+    ["cherry-pick", "dev"],
+    ["revert", "dev"],
+    ["reset", "--hard"],
+    ["stash", "save"],
+    ["stash", "pop"],
+    ["branch", "delete", "dev"],
+    ["branch", "rename", "dev", "other"],
 ]
 
 
@@ -59,7 +68,20 @@ def test_a_held_lock_ends_a_writing_command_with_7_and_names_the_owner(
 
 
 @pytest.mark.parametrize(
-    "words", [["status"], ["log"], ["summary"], ["branch", "list"], ["view", "pictures", "cat/001"]]
+    "words",
+    [
+        ["status"],
+        ["log"],
+        ["summary"],
+        ["branch", "list"],
+        ["view", "pictures", "cat/001"],
+        ["diff"],
+        ["diff", "dev", "--stat"],
+        ["history", "pictures", "cat/001"],
+        ["reflog"],
+        ["stash", "list"],
+        ["tag", "list"],
+    ],
 )
 def test_reading_commands_need_no_lock(committed: Terminal, holder: subprocess.Popen[str], words: list[str]) -> None:
     committed(*words)

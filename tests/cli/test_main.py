@@ -59,6 +59,8 @@ def test_version_ends_with_the_version_of_the_package(terminal: Terminal) -> Non
         (["status", "--jsno"], "--json"),
         (["import", "pictures", ".", "--overwrit"], "--overwrite"),
         (["export", "pictures", "--fromat"], "--format"),
+        (["cherrypick"], "'cherry-pick'"),
+        (["merge", "--abrot"], "--abort"),
     ],
 )
 def test_a_mistyped_word_is_a_usage_error_that_names_the_right_one(
@@ -70,7 +72,7 @@ def test_a_mistyped_word_is_a_usage_error_that_names_the_right_one(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("section", ["branch", "arrayset", "plugins"])
+@pytest.mark.parametrize("section", ["branch", "arrayset", "stash", "tag", "plugins"])
 def test_a_section_alone_shows_its_commands(terminal: Terminal, section: str) -> None:
     assert f"Usage: hangar {section} " in terminal(section).stdout
 
@@ -90,6 +92,25 @@ def test_a_section_alone_shows_its_commands(terminal: Terminal, section: str) ->
         ["import", "a", "."],
         ["export", "a"],
         ["view", "a", "s"],
+        ["diff"],
+        ["merge", "dev"],
+        ["merge", "--continue"],
+        ["merge", "--abort"],
+        ["resolve", "a", "--ours"],
+        ["cherry-pick", "dev"],
+        ["revert", "HEAD"],
+        ["reset"],
+        ["stash", "save"],
+        ["stash", "list"],
+        ["stash", "pop"],
+        ["stash", "drop"],
+        ["tag", "create", "v1"],
+        ["tag", "list"],
+        ["tag", "delete", "v1"],
+        ["branch", "delete", "dev"],
+        ["branch", "rename", "dev", "new"],
+        ["reflog"],
+        ["history", "a", "s"],
     ],
 )
 def test_without_a_repository_each_command_says_how_to_make_one(terminal: Terminal, words: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .conftest import Terminal
+from .conftest import Terminal, needs_pty
 
 WORKING = """
 from hangar_core.external import BasePlugin
@@ -59,3 +59,15 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_disturbs_nobody(
     document = terminal.json("plugins", "list")
     assert document["version"] == "hangar.plugins/1"
     assert {p["name"]: p["state"] for p in document["plugins"]}["image"] == "ok"
+
+
+@needs_pty
+def test_people_hear_of_a_broken_plugin_when_a_format_has_none_and_scripts_get_the_documented_last_line(
+    hangar: Terminal, strangers_plugin: Callable[[str, str], None]
+) -> None:
+    strangers_plugin("dicom", "import no_such_module_anywhere")
+    (hangar.directory / "scan.dcm").write_bytes(b"DICM")
+    error = "Error: No plugins found for the file extension dcm that could do load\n"
+    assert hangar("import", "scans", "scan.dcm", code=1).stderr == error
+    drawn = hangar.look("import", "scans", "scan.dcm", code=1)
+    assert f"{error}Hint: plugin 'dicom' is broken: No module named 'no_such_module_anywhere'" in drawn

@@ -73,6 +73,7 @@ def test_an_unknown_option_is_refused_with_the_known_ones_and_a_suggestion():
         Plain().read_options({"qualty": "3"}, "quality", "lossless")
     assert "has no option `qualty`" in str(caught.value)
     assert caught.value.hint == "did you mean `quality`?"
+    assert caught.value.option == "qualty"
 
 
 def test_options_come_with_their_type_from_text_or_from_python():
@@ -94,5 +95,6 @@ def test_options_come_with_their_type_from_text_or_from_python():
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_with_the_rule(use, rule):
-    with pytest.raises(InvalidInput, match=rule):
+    with pytest.raises(InvalidInput, match=rule) as caught:
         use(Plain().read_options({"x": "40", "y": "many"}, "x", "y"))
+    assert caught.value.option in {"x", "y"}

@@ -235,3 +235,16 @@ assert not set(sys.modules) & set(heavy), set(sys.modules) & set(heavy)
 def test_neither_the_contract_nor_a_bundled_plugin_imports_heavy_libraries(tmp_path: Path):
     done = subprocess.run([sys.executable, "-W", "error", "-c", LAZY], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nobody_for_a_format_points_at_a_broken_plugin_that_may_have_been_for_it(install):
+    with pytest.raises(NoPluginFor) as caught:
+        PluginManager().match("a.ext")
+    assert caught.value.hint is None
+    install("broken-dist", "broken", "import module_that_is_nowhere")
+    with pytest.raises(NoPluginFor) as caught:
+        PluginManager().match("a.ext")
+    assert caught.value.message == "No plugins found for the file extension ext that could do load"
+    assert caught.value.hint == (
+        "plugin 'broken' is broken: No module named 'module_that_is_nowhere'; see `hangar plugins list`"
+    )

@@ -15,7 +15,7 @@ from typing import Any
 
 from goldens import GOLDEN
 from goldens.arrays import digest_vectors
-from goldens.logs import pack_vectors, staging_vectors
+from goldens.logs import group_vector, pack_vectors, staging_vectors
 from goldens.records import record_vectors
 from goldens.repository import repository_archive
 from goldens.trees import tree_vectors
@@ -31,6 +31,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "record-tree-1.json": _json(tree_vectors),
     "pack-20.json": _json(pack_vectors),
     "staging-log-1.json": _json(staging_vectors),
+    "staging-group-1.json": _json(group_vector),
     "repository-1.tar.gz": repository_archive,
 }
 

@@ -80,3 +80,15 @@ def test_the_checksum_is_seeded_with_generation_and_offset_as_documented(name: s
 def test_frames_of_another_generation_are_no_frames_of_this() -> None:
     """The first frame is read before the generation is known; those behind it are not mistaken."""
     assert [frame.operation for frame in staging.frames(LOG, GENERATION + 1)] == [staging.BEGIN]
+
+
+def test_a_group_keeps_its_bytes() -> None:
+    row = load("staging-group-1.json")
+    operations = [(operation, bytes.fromhex(part)) for operation, part in row["operations"]]
+    payload = staging.encode_group(operations)
+    frame = staging.encode_frame(staging.GROUP, payload, row["generation"], row["offset"])
+    assert (staging.GROUP, payload.hex(), frame.hex()) == (11, row["payload"], row["frame"])
+
+    found = staging.decode_frame(bytes(row["offset"]) + bytes.fromhex(row["frame"]), row["offset"], row["generation"])
+    assert found is not None
+    assert staging.operations(found) == operations

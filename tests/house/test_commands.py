@@ -60,7 +60,7 @@ def documented() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for part in re.split(r"^### ", REFERENCE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         heading, _, body = part.partition("\n")
-        match = re.fullmatch(r"`(hangar [a-z ]+?)`", heading.strip())
+        match = re.fullmatch(r"`(hangar [a-z -]+?)`", heading.strip())
         if match:
             rows = [line for line in body.splitlines() if line.startswith("| `-")]
             found[match[1]] = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", " ".join(r.split("|")[1] for r in rows)))

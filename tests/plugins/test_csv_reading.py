@@ -53,8 +53,6 @@ def test_one_cell_that_is_no_integer_makes_all_rows_floats(csv_file):
     [
         ("a,b\n1,2\n", ["a", "b"]),
         ("1,2\n3,4\n", None),
-        ("a,2\n3,4\n", ["a", "2"]),
-        ("2019,b\n1,2\n", ["2019", "b"]),
         (",b\n1,2\n", ["", "b"]),
         ('"a, with comma","[red]"\n1,2\n', ["a, with comma", "[red]"]),
         ("\ufeffä,b\n1,2\n", ["ä", "b"]),
@@ -68,6 +66,16 @@ def test_a_header_is_found_and_described(csv_file, content, columns):
     assert described["delimiter"] == ","
     assert (json.loads(described["columns"]) if "columns" in described else None) == columns
     assert table_of(path)[-1].tolist() in ([1, 2], [3, 4])
+
+
+@pytest.mark.parametrize(
+    "content", ["1,five,3\n4,5,6\n", "12.5x,2.0\n1,2\n", "1,2,\n3,4,5\n", "a,2\n3,4\n", "2019,b\n1,2\n"]
+)
+def test_a_first_line_with_a_number_in_it_is_never_dropped_as_a_header(csv_file, content):
+    with pytest.raises(BadFile, match="line 1") as caught:
+        table_of(csv_file(content))
+    assert caught.value.code == "not-a-number"
+    assert "--header yes" in caught.value.fix
 
 
 def test_the_header_option_overrules_what_is_found(csv_file):

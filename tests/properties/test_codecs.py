@@ -85,6 +85,11 @@ CODECS: dict[str, Codec] = {
         _spread(staging.encode_metadata),
         staging.decode_metadata,
     ),
+    "group": Codec(
+        st.lists(st.tuples(st.integers(0, 10), st.binary(max_size=20)), max_size=5),
+        staging.encode_group,
+        staging.decode_group,
+    ),
     "boot": Codec(drawn.texts, staging.encode_boot, staging.decode_boot),
     "merge": Codec(drawn.merges, merging.encode_merge, merging.decode_merge),
     "resolved": Codec(
@@ -99,7 +104,7 @@ CODECS: dict[str, Codec] = {
 # Equal values have equal bytes and no others: these become digests.
 HASHED = ("key", "nested key", "either key", "schema", "commit", "root", "node")
 # A name may be cut to another name, a list of changes to a shorter one; and both may go on.
-OPEN_ENDED = {"key", "nested key", "either key", "samples"}
+OPEN_ENDED = {"key", "nested key", "either key", "samples", "group"}
 
 codecs = pytest.mark.parametrize("name", CODECS)
 
@@ -201,6 +206,7 @@ def _example(name: str) -> Any:
         "arrayset": ("images", schema, {"key": "value"}),
         "remove": "images",
         "metadata": (b"\x02a", "value"),
+        "group": [(2, b"payload"), (6, b"")],
         "boot": "boot",
         "merge": drawn.MergeState("merge", "dev", "message", root, root, commit),
         "resolved": ("images", b"\x02a"),

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangar_core.history import tree
+from hangar_core.history.key_overlay import KeyOverlay, NestedKeyOverlay
 from hangar_core.history.objects import Objects
-from hangar_core.history.overlay import KeyOverlay
 from hangar_core.model import Digest
+from hangar_core.records.keys import decode_nested, encode_nested, prefix_of
 
 KEYS = pools()["numbers"][:6] + pools()["names"][:6]
 # Few keys and values, so that changes meet and take each other back.
@@ -100,3 +101,62 @@ def test_iteration_does_not_see_what_is_staged_meanwhile(
         if (change := next(changes, None)) is not None:
             overlay.set(*change)
     assert seen == before
+
+
+# --- samples inside samples -----------------------------------------------------------------------------------------
+
+SAMPLES: tuple[str | int, ...] = (0, 1, "a", "ab")
+NESTED = [encode_nested((sample, key)) for sample in SAMPLES for key in (0, 256, "a", "b")]
+nested_bases = st.dictionaries(st.sampled_from(NESTED), st.integers(0, 1).map(digest_of), max_size=12)
+nested_histories = st.lists(
+    st.tuples(st.sampled_from(NESTED), st.none() | st.integers(0, 1).map(digest_of)), max_size=25
+)
+
+
+def grouped(content: dict[bytes, Digest]) -> dict[bytes, dict[bytes, Digest]]:
+    """Return the subsamples of each sample that has any, by its prefix."""
+    groups: dict[bytes, dict[bytes, Digest]] = {}
+    for key, digest in content.items():
+        groups.setdefault(prefix_of(decode_nested(key)[0]), {})[key] = digest
+    return groups
+
+
+@given(base=nested_bases, history=nested_histories)
+def test_a_nested_overlay_tells_what_a_dict_of_dicts_would_at_every_step(
+    objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
+) -> None:
+    root = tree.build(objects, sorted(base.items()))
+    overlay, model = NestedKeyOverlay(objects, root, len(grouped(base))), dict(base)
+    for key, digest in history:
+        overlay.set(key, digest)
+        if digest is None:
+            model.pop(key, None)
+        else:
+            model[key] = digest
+        groups = grouped(model)
+        assert (overlay.count, overlay.entries, overlay.get(key)) == (len(groups), len(model), digest)
+    groups = grouped(model)
+    assert dict(overlay.items()) == model
+    assert set(overlay.prefixes()) == set(groups)
+    assert len(list(overlay.prefixes())) == len(groups)
+    for sample in SAMPLES:
+        prefix = prefix_of(sample)
+        assert dict(overlay.under(prefix)) == groups.get(prefix, {})
+        assert overlay.count_under(prefix) == len(groups.get(prefix, {}))
+    assert overlay.tree() == tree.build(objects, sorted(model.items()))
+    assert {key: model.get(key) for key, _ in overlay.edits()} == overlay.changes
+
+
+@given(base=nested_bases, history=nested_histories)
+def test_taking_every_change_of_a_nested_overlay_back_leaves_nothing_staged(
+    objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
+) -> None:
+    root = tree.build(objects, sorted(base.items()))
+    overlay = NestedKeyOverlay(objects, root, len(grouped(base)))
+    for key, digest in [*history, *((key, base.get(key)) for key in NESTED)]:
+        overlay.set(key, digest)
+    assert overlay.changes == {}
+    assert overlay.edits() == []
+    assert overlay.tallies() == (0, 0, 0)
+    assert (overlay.count, overlay.entries) == (len(grouped(base)), len(base))
+    assert list(overlay.prefixes()) == sorted(grouped(base))

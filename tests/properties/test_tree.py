@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import pytest
 from drawn.trees import Entries, digest_of, edits, entries, pools
 from hypothesis import given
@@ -44,6 +46,18 @@ def test_a_tree_tells_what_was_put_in(objects: Objects, pool: str, data: st.Data
         assert tree.lookup(objects, root, key) == content.get(key)
     for key in (b"\x01", b"\x02", b"\xff" * 10):
         assert tree.lookup(objects, root, key) is None
+
+
+@pooled
+@given(data=st.data())
+def test_ranks_and_beginnings_are_those_of_a_sorted_list(objects: Objects, pool: str, data: st.DataObject) -> None:
+    content = data.draw(entries(pools()[pool]))
+    root = built(objects, content)
+    keys = sorted(content)
+    for place in (data.draw(st.sampled_from(pools()[pool])), b"", b"\x01", b"\xff"):
+        before = bisect_left(keys, place)
+        assert tree.rank(objects, root, place) == before
+        assert [key for key, _ in tree.items(objects, root, place)] == keys[before:]
 
 
 @pooled

@@ -130,9 +130,12 @@ def test_a_writer_that_waits_gets_the_lock_when_it_is_freed(path: Path, start: S
 
 
 def test_a_negative_wait_does_not_wait_for_ever(path: Path, start: Start) -> None:
-    owner(start, path)
+    process = owner(start, path)
+    rescue = threading.Timer(20, process.kill)  # or else this would, if it failed
+    rescue.start()
     with pytest.raises(Locked):
         WriterLock(path, wait=-1)
+    rescue.cancel()
 
 
 # --- death ----------------------------------------------------------------------------------------------------------
@@ -272,3 +275,14 @@ def test_a_lock_that_cannot_be_opened_is_a_typed_error(path: Path) -> None:
     path.mkdir()
     with pytest.raises(StorageFailed, match=str(path)):
         WriterLock(path)
+
+
+def test_any_thread_of_the_owner_holds_the_lock_and_may_release_it(path: Path) -> None:
+    locks: list[WriterLock] = []
+    for work in (lambda: locks.append(WriterLock(path)), lambda: locks[0].release()):
+        assert not locks or locks[0].held
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(30)
+    assert not locks[0].held
+    WriterLock(path).release()

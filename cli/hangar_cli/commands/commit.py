@@ -10,7 +10,7 @@ from hangar_cli.commands.status import status_lines
 from hangar_cli.current import current_repository
 from hangar_cli.failures import stopped
 from hangar_cli.output import printable_lines, result, result_json, talk
-from hangar_cli.parameters import json_option, wait_option
+from hangar_cli.parameters import json_option, message_option, wait_option
 from hangar_core.errors import HangarError, NothingToCommit, UnresolvedConflicts
 
 if TYPE_CHECKING:
@@ -20,12 +20,10 @@ MARKER = "# Everything below this line is ignored."
 
 
 @click.command()
-@click.option(
-    "-m", "--message", "messages", multiple=True, help="The commit message. Each further -m becomes a new line."
-)
+@message_option("The commit message.")
 @json_option
 @wait_option
-def commit(messages: tuple[str, ...], as_json: bool, wait: float) -> None:
+def commit(message: str | None, as_json: bool, wait: float) -> None:
     """Commits outstanding changes.
 
     Without -m an editor opens ($VISUAL or $EDITOR); the message is what you write above the marker line. An empty
@@ -37,23 +35,23 @@ def commit(messages: tuple[str, ...], as_json: bool, wait: float) -> None:
     """
     repo = current_repository()
     staged = repo.status()
-    if staged.clean and not messages and not wait:
+    if staged.clean and message is None and not wait:
         raise NothingToCommit  # before the editor opens, not after
     if staged.merging is not None and (conflicts := repo.merging.conflicts()):
         raise UnresolvedConflicts(count=len(conflicts))
-    message = "\n".join(messages) if messages else _ask_editor(staged)
-    if not message.strip():
+    text = _ask_editor(staged) if message is None else message
+    if not text.strip():
         raise stopped("Aborted! Empty commit message")
     try:
-        digest = repo.commit(message, wait=wait)
+        digest = repo.commit(text, wait=wait)
     except HangarError:
-        if not messages:
-            talk(f"Your message was:\n{printable_lines(message)}")  # it cost thought, and lives nowhere else
+        if message is None:
+            talk(f"Your message was:\n{printable_lines(text)}")  # it cost thought, and lives nowhere else
         raise
     if as_json:
-        result_json("hangar.commit/1", {"digest": digest, "branch": staged.branch, "message": message})
+        result_json("hangar.commit/1", {"digest": digest, "branch": staged.branch, "message": text})
     else:
-        result(f"Commit message:\n{printable_lines(message)}\nCommit Successful. Digest: {digest}")
+        result(f"Commit message:\n{printable_lines(text)}\nCommit Successful. Digest: {digest}")
 
 
 def _ask_editor(staged: Status) -> str:

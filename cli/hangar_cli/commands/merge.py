@@ -29,7 +29,7 @@ _VERSION = "hangar.merge/1"
 @wait_option
 def merge(
     branch: str | None,
-    message: str,
+    message: str | None,
     strategy: Side | None,
     go_on: bool,
     abort: bool,
@@ -39,9 +39,9 @@ def merge(
     """Merge BRANCH into the staging branch.
 
     BRANCH is a branch or any other commit. If only BRANCH has new commits the staging branch just moves (fast-forward).
-    What both sides changed differently is kept as a conflict (exit code 3): decide each with `hangar resolve`, or by
-    importing over it, then `hangar merge --continue`; `hangar merge --abort` goes back to before the merge. So do
-    conflicts of cherry-pick, revert and stash pop end.
+    What both sides changed differently is kept as a conflict (exit code 3): decide each with `hangar resolve`, then
+    `hangar merge --continue`; `hangar merge --abort` goes back to before the merge. Conflicts of cherry-pick, revert
+    and stash pop end in the same way.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def merge(
         raise click.UsageError("Give one of BRANCH, --continue and --abort.")
     if branch is None and strategy is not None:
         raise click.UsageError("--strategy needs BRANCH; what is in progress is decided with `hangar resolve`.")
-    if abort and message:
+    if abort and message is not None:
         raise click.UsageError("--abort takes no message.")
     repo = current_repository()
     if branch is not None:
@@ -62,8 +62,10 @@ def merge(
         _abort(repo, as_json, wait)
 
 
-def _start(repo: Repository, branch: str, message: str, strategy: Side | None, as_json: bool, wait: float) -> None:
-    outcome = repo.merging.try_merge(branch, message, strategy=strategy, wait=wait)
+def _start(
+    repo: Repository, branch: str, message: str | None, strategy: Side | None, as_json: bool, wait: float
+) -> None:
+    outcome = repo.merging.try_merge(branch, message or "", strategy=strategy, wait=wait)
     facts: dict[str, Any] = {"result": outcome.how, "branch": outcome.branch, "head": outcome.head or None}
     theirs, ours = printable(branch), printable(outcome.branch)
     if outcome.how == "conflicts":
@@ -79,11 +81,11 @@ def _start(repo: Repository, branch: str, message: str, strategy: Side | None, a
         result(words[outcome.how])
 
 
-def _continue(repo: Repository, message: str, as_json: bool, wait: float) -> None:
+def _continue(repo: Repository, message: str | None, as_json: bool, wait: float) -> None:
     state = repo.status().merging
     if state is None:
         raise NoMerge
-    digest = repo.merging.conclude(message, wait=wait)
+    digest = repo.merging.conclude(message or "", wait=wait)
     branch = repo.staging_branch
     if as_json:
         result_json(_VERSION, {"result": "concluded", "branch": branch, "head": digest, "conflicts": []})

@@ -33,14 +33,14 @@ def stash() -> None:
 @message_option("What the changes are.")
 @json_option
 @wait_option
-def save(message: str, as_json: bool, wait: float) -> None:
+def save(message: str | None, as_json: bool, wait: float) -> None:
     """Put everything staged aside, so that the staging area equals its commit.
 
     \b
     Example:
       hangar stash save -m "half of the masks"
     """
-    saved = current_repository().stashes.save(message, wait=wait)
+    saved = current_repository().stashes.save(message or "", wait=wait)
     if as_json:
         result_json("hangar.stash-save/1", _stash_json(0, saved))
         return

@@ -43,7 +43,8 @@ def status_lines(staged: Status, conflicts: Sequence[ConflictRow] = ()) -> Itera
     """Yield the status as people read it: the branch, what a commit would record, and the next commands."""
     yield f"Branch: {printable(staged.branch)}"
     if staged.merging is not None:
-        yield f"{progress_words(staged.merging, staged.branch)}: {count_words(len(conflicts))} to resolve."
+        left = f"{count_words(len(conflicts))} to resolve" if conflicts else "all conflicts are resolved"
+        yield f"{progress_words(staged.merging, staged.branch)}: {left}."
         if conflicts:
             yield from conflict_lines(conflicts)
     if staged.clean:

@@ -31,7 +31,7 @@ def tag() -> None:
 @click.argument("commit", required=False)
 @message_option("What the tag stands for.")
 @json_option
-def create(name: str, commit: str | None, message: str, as_json: bool) -> None:
+def create(name: str, commit: str | None, message: str | None, as_json: bool) -> None:
     """Name COMMIT, by default the head of the staging branch.
 
     A tag cannot be moved. NAME contains only ASCII letters, digits, '.', '_' and '-'.
@@ -42,7 +42,7 @@ def create(name: str, commit: str | None, message: str, as_json: bool) -> None:
     """
     from hangar_core.hashing import digests
 
-    made = current_repository().tags.create(name, commit, message)
+    made = current_repository().tags.create(name, commit, message or "")
     if as_json:
         result_json("hangar.tag-create/1", _tag_json(made))
     else:

@@ -95,3 +95,17 @@ def staging_vectors() -> dict[str, Any]:
         rows[name] = {"operation": operation, "offset": offset, "payload": payload.hex(), "frame": frame.hex()}
         offset += len(frame)
     return {"generation": generation, "frames": rows}
+
+
+def group_vector() -> dict[str, Any]:
+    """Operations that count together: the frame of a group at offset 48."""
+    operations = [staging_operations()[name] for name in ("arrayset", "samples", "metadata removed", "resolved")]
+    payload = staging.encode_group(operations)
+    return {
+        "operations": [[operation, part.hex()] for operation, part in operations],
+        "operation": staging.GROUP,
+        "generation": 3,
+        "offset": 48,
+        "payload": payload.hex(),
+        "frame": staging.encode_frame(staging.GROUP, payload, 3, 48).hex(),
+    }

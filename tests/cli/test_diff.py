@@ -1,0 +1,153 @@
+"""`hangar diff`: what is staged, and what differs between commits."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from hangar_core import Repository
+
+from .conftest import Terminal, make_pictures, needs_pty, picture
+
+
+@pytest.fixture
+def changed(committed: Terminal) -> Terminal:
+    """Staged: a picture of each kind of change, a new arrayset, a licence."""
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        pictures = writer.arraysets["pictures"]
+        pictures["bird/001"] = picture(7)
+        pictures["cat/001"] = picture(8)
+        del pictures["cat/002"]
+        pictures[10] = picture(9)
+        writer.arraysets.init_arrayset("numbers", shape=(4,), dtype=np.dtype("float64"))
+        writer.metadata["licence"] = "CC0"
+    return committed
+
+
+def signs(text: str) -> list[str]:
+    """Return the lines without their digests and facts."""
+    return [line.partition("  ")[0] for line in text.splitlines()]
+
+
+CHANGES = [
+    "+ (schema) numbers",
+    "+ pictures int:10",
+    "+ pictures bird/001",
+    "~ pictures cat/001",
+    "- pictures cat/002",
+    "+ (metadata) licence",
+]
+
+
+def test_without_arguments_it_shows_what_is_staged(changed: Terminal) -> None:
+    shown = changed("diff").stdout
+    assert signs(shown) == CHANGES
+    facts = {line.split("  ")[0]: line.split("  ")[1] for line in shown.splitlines()}
+    assert facts["+ (schema) numbers"] == "float64, 4"
+    before = changed.json("view", "pictures", "cat/001")["digest"][:12]
+    changed("commit", "-m", "second")
+    after = changed.json("view", "pictures", "cat/001")["digest"][:12]
+    assert facts["~ pictures cat/001"] == f"{before}..{after}"
+    assert facts["+ pictures bird/001"] == changed.json("view", "pictures", "bird/001")["digest"][:12]
+
+
+def test_with_one_commit_it_is_the_way_to_the_head_and_with_two_the_way_between_them(changed: Terminal) -> None:
+    staged = changed("diff").stdout
+    changed("tag", "create", "before")
+    changed("commit", "-m", "second")
+    assert changed("diff", "before").stdout == staged
+    assert changed("diff", "HEAD~1", "master").stdout == staged
+    back = changed("diff", "master", "before").stdout
+    assert sorted(signs(back)) == sorted(line.translate(str.maketrans("+-", "-+")) for line in CHANGES)
+
+
+def test_nothing_different_is_said_on_stderr_only(committed: Terminal) -> None:
+    for words in (["diff"], ["diff", "HEAD"], ["diff", "master", "HEAD", "--stat"]):
+        done = committed(*words)
+        assert (done.stdout, done.stderr) == ("", "No differences.\n")
+
+
+def test_one_arrayset_can_be_chosen_and_must_exist_on_a_side(changed: Terminal) -> None:
+    assert signs(changed("diff", "--arrayset", "numbers").stdout) == CHANGES[:1]
+    assert signs(changed("diff", "--arrayset", "pictures").stdout) == CHANGES[1:5]
+    done = changed("diff", "--arrayset", "pictrues", code=4)
+    assert done.stderr.startswith("Error: No arrayset `pictrues` on either side.")
+
+
+def test_stat_counts_by_arrayset(changed: Terminal) -> None:
+    assert [line.split() for line in changed("diff", "--stat").stdout.splitlines()] == [
+        ["ARRAYSET", "SCHEMA", "ADDED", "DELETED", "MUTATED"],
+        ["numbers", "added", "0", "0", "0"],
+        ["pictures", "same", "2", "1", "1"],
+        ["(metadata)", "-", "1", "0", "0"],
+    ]
+    document = changed.json("diff", "--stat", "--arrayset", "pictures")
+    assert document["version"] == "hangar.diff-stat/1"
+    assert document["arraysets"] == [
+        {"name": "pictures", "state": "same", "samples": {"added": 2, "deleted": 1, "mutated": 1}}
+    ]
+    assert document["metadata"] is None
+
+
+def test_json_has_every_change_with_digests_in_full(changed: Terminal) -> None:
+    document = changed.json("diff")
+    head = changed.json("log")["head"]
+    assert (document["version"], document["old"], document["new"]) == ("hangar.diff/1", head, None)
+    rows = document["changes"]
+    assert [(row["what"], row["kind"], row["arrayset"], row["key"]) for row in rows] == [
+        ("schema", "added", "numbers", None),
+        ("sample", "added", "pictures", 10),
+        ("sample", "added", "pictures", "bird/001"),
+        ("sample", "mutated", "pictures", "cat/001"),
+        ("sample", "deleted", "pictures", "cat/002"),
+        ("metadata", "added", None, "licence"),
+    ]
+    assert rows[0]["old"] is None
+    assert rows[0]["new"]["dtype"] == "float64"
+    assert rows[3]["old"] == changed.json("view", "pictures", "cat/001")["digest"]
+    assert rows[4]["new"] is None
+    changed("commit", "-m", "second")
+    between = changed.json("diff", head[:10], "HEAD")
+    assert between["changes"] == rows
+    assert (between["old"], between["new"]) == (head, changed.json("log")["head"])
+
+
+def test_many_changes_come_out_whole(committed: Terminal) -> None:
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        numbers = writer.arraysets.init_arrayset("numbers", shape=(1,), dtype=np.dtype("int64"))
+        numbers.update((f"{n:04}", np.array([n])) for n in range(1000))
+    assert len(committed("diff").stdout.splitlines()) == 1001
+    assert len(committed.json("diff")["changes"]) == 1001
+    assert len(committed("diff", "--json").stdout.splitlines()) == 1
+
+
+def test_another_schema_shows_both(committed: Terminal) -> None:
+    committed("arrayset", "remove", "pictures")
+    committed("arrayset", "create", "pictures", "FLOAT32", "2", "--variable-shape")
+    first = committed("diff").stdout.splitlines()[0]
+    assert first == "~ (schema) pictures  uint8, 12x16x3 -> float32, variable, max 2"
+
+
+def test_an_unknown_commit_is_not_found(committed: Terminal) -> None:
+    for words in (["nope"], ["HEAD", "nope"]):
+        assert "No expanded commit hash found" in committed("diff", *words, code=4).stderr
+
+
+def test_an_empty_repository_can_be_compared_with_what_is_staged(hangar: Terminal) -> None:
+    make_pictures(hangar.directory / "photos")
+    hangar("import", "pictures", "photos")
+    assert len(hangar("diff").stdout.splitlines()) == 4
+    assert hangar.json("diff")["old"] is None
+
+
+@needs_pty
+def test_on_a_terminal_changes_have_colours_and_json_a_line_each(changed: Terminal) -> None:
+    shown = changed.look("diff")
+    assert shown.startswith("\x1b[32m")
+    assert "\x1b" not in changed.look("diff", NO_COLOR="1")
+    drawn = changed.look("diff", "--json")
+    assert len(drawn.splitlines()) == len(CHANGES) + 2
+    assert json.loads(drawn) == changed.json("diff")
