@@ -261,7 +261,7 @@ class Arraysets(_Arraysets):
         """
         self._refuse_inside_with("removed")
         if name not in self:
-            raise ArraysetNotFound(f"Cannot remove: {name}. Key does not exist.", name=name)
+            raise ArraysetNotFound(f"Cannot remove: {name}. Key does not exist.", name=name, hint="")
         self._session.staging.remove_arrayset(name)
         self._forget(name)
         return name

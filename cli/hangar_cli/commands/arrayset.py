@@ -77,6 +77,6 @@ def remove(name: str, wait: float) -> None:
         try:
             writer.arraysets.remove_aset(name)
         except ArraysetNotFound as missing:
-            raise ArraysetNotFound(f"'Cannot remove: {name}. Key does not exist.'", name=name) from missing
+            raise ArraysetNotFound(f"'Cannot remove: {name}. Key does not exist.'", name=name, hint="") from missing
     result(f"Successfully removed arrayset: {printable(name)}")
     talk("Next: hangar commit -m MESSAGE")
