@@ -196,7 +196,7 @@ class PackReader:
 
     def read(self, digest: Digest, location: Location) -> Sample:
         """Return text, bytes, or a fresh, writable array of the frame's dtype and shape."""
-        uid, offset = self._place(digest, location)
+        uid, offset = self.place(digest, location)
         view, frame = self._frame(digest, uid, offset)
         start = offset + frame.payload_at
         payload = view[start : start + frame.payload_size]
@@ -238,6 +238,13 @@ class PackReader:
             return False
         start = offset + frame.payload_at
         return not verify or xxhash.xxh3_64_intdigest(view[start : start + frame.payload_size]) == frame.payload_check
+
+    def place(self, digest: Digest, location: Location) -> tuple[bytes, int]:
+        """Return (uid, offset). Raises `CorruptDataError`."""
+        try:
+            return decode_location(location)
+        except BadFrame as why:
+            raise CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=str(why)) from why
 
     def location_end(self, digest: Digest, location: Location) -> tuple[bytes, int]:
         """Return (uid, offset behind the frame) of a frame that `check_extent` found whole."""
@@ -281,12 +288,6 @@ class PackReader:
         """Let the mappings go. Arrays that were read are copies and stay valid."""
         while self._maps:
             self._maps.popitem()[1].release()
-
-    def _place(self, digest: Digest, location: Location) -> tuple[bytes, int]:
-        try:
-            return decode_location(location)
-        except BadFrame as why:
-            raise CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=str(why)) from why
 
     def _frame(self, digest: Digest, uid: bytes, offset: int) -> tuple[memoryview, Frame]:
         """Return the mapping and the frame, which lies whole inside it and is the one asked for."""

@@ -129,11 +129,8 @@ def reset_to(staging: StagingArea, commit: CommitId, author: Author, *, hard: bo
     """Move the branch to a commit. `hard` drops all changes, otherwise the content stays as it is, staged."""
     if staging.overlay.merging is not None and not hard:
         refuse_changes(staging.overlay, staging.branch, "a reset that keeps changes")
-    content = None if hard else staging.overlay.content()
-    staging.move_head(commit, author.note(f"reset to {digests.short(commit)}"))
-    if content is not None:
-        staging.stage_plan(_way(staging, root_of(staging.objects, commit), content))
-        staging.sync()
+    plan = None if hard else _way(staging, root_of(staging.objects, commit), staging.overlay.content())
+    staging.move_head(commit, author.note(f"reset to {digests.short(commit)}"), plan)
 
 
 def abort_merge(staging: StagingArea) -> MergeState:

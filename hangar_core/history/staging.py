@@ -7,7 +7,7 @@ ends; and a commit is one transaction after both. See docs/formats/staging-log.m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from threading import RLock
 from types import TracebackType
@@ -34,7 +34,7 @@ from hangar_core.history.graph import is_ancestor
 from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, plan_merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
-from hangar_core.history.staging_log import LogContent, StagingLog, read_log
+from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
 from hangar_core.model import Arrayset, BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
@@ -94,8 +94,10 @@ class StagingArea:
             self._generation = refs.generation(reader)
             self.branch = current if branch is None else branch
             self.base = refs.head(reader, self.branch)
+            current_head = refs.head(reader, current)
         self._named = self.base is not None
         self._settled = True
+        settle_log(self._context.layout.staging_log, self._generation, current, current_head)
         content = read_log(self._context.layout.staging_log, self._generation)
         if self.branch != current:
             if content is not None:
@@ -112,8 +114,12 @@ class StagingArea:
             self._replay(content)
         self.data.recover()
 
-    def _replay(self, content: LogContent) -> None:
-        """Lay the frames of the log over the base. Data that did not reach the disk end what can be trusted."""
+    def _replay(self, content: LogContent, *, suspicious: bool = False) -> None:
+        """Lay the frames of the log over the base. Data that did not reach the disk end what can be trusted.
+
+        Bytes written since the machine was started are in their pack whether or not they were synced. If the last of
+        them is not, something is wrong with it, and all are read: `suspicious`.
+        """
         if (content.begin.branch, content.begin.base) != (self.branch, self.base):
             raise CorruptRecord(what="staging log", reason="it is based on another commit than the branch points at")
         end, boot = content.end, content.begin.boot
@@ -122,7 +128,7 @@ class StagingArea:
                 boot = records.decode_boot(frame.payload)
             durable = frame.offset < content.synced_end
             # After a restart of the machine, bytes that nobody had synced may be anything.
-            verify = not durable and boot != boot_id()
+            verify = suspicious or (not durable and boot != boot_id())
             if not self._adopt(frame, durable=durable, verify=verify):
                 if durable:
                     raise CorruptRecord(
@@ -131,6 +137,11 @@ class StagingArea:
                 end = frame.offset
                 break
             lay_over(self.overlay, self.objects, frame.operation, frame.payload)
+        if not self.data.adopted_whole():
+            self.data.discard()
+            self.overlay = Overlay(self.objects, root_of(self.objects, self.base))
+            self._replay(content, suspicious=True)
+            return
         self._log.resume(end, boot)
 
     def _adopt(self, frame: records.Frame, *, durable: bool, verify: bool) -> bool:
@@ -148,9 +159,7 @@ class StagingArea:
     def stage_samples(self, arrayset: str, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
         """Set samples to data that `self.data` holds or, with None, remove them: one record, whole or not at all."""
         self._check_owner()
-        staged = self.data.staged
-        rows = [(key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes]
-        self._log.append(records.SAMPLES, records.encode_samples(arrayset, rows))
+        self._log.append(*self._samples(arrayset, changes))
         self.data.keep()
         samples = self.overlay.arraysets[arrayset].samples
         for key, digest in changes:
@@ -174,7 +183,7 @@ class StagingArea:
     def rename_arrayset(self, old: str, new: str) -> None:
         """Give an arrayset a name that is free; the tree it is based on is taken over, changes are staged anew on it.
 
-        The new name is complete before the old one goes: a crash in between loses nothing. Raises `MergePending`.
+        Raises `MergePending`.
         """
         self._check_owner()
         if self.overlay.merging is not None:  # its conflicts are kept by name
@@ -182,17 +191,11 @@ class StagingArea:
         staged = self.overlay.arraysets[old]
         samples = staged.samples
         if samples.base_count:
-            self._adopt_arrayset(new, Arrayset(staged.schema, samples.base, samples.base_count, staged.options))
+            based = Arrayset(staged.schema, samples.base, samples.base_count, staged.options)
+            first = merge_records.ADOPT, merge_records.encode_adopt(new, based)
         else:
-            self.stage_arrayset(new, staged.schema, staged.options)
-        changes = samples.edits()
-        for start in range(0, len(changes), _BATCH):
-            self.stage_samples(new, changes[start : start + _BATCH])
-        self.remove_arrayset(old)
-
-    def _adopt_arrayset(self, name: str, aset: Arrayset) -> None:
-        self._log.append(merge_records.ADOPT, merge_records.encode_adopt(name, aset))
-        self.overlay.adopt_arrayset(name, aset)
+            first = records.ARRAYSET, records.encode_arrayset(new, staged.schema, staged.options)
+        self._stage_together([first, self._samples(new, samples.edits()), (records.REMOVE, records.encode_remove(old))])
 
     @_in_turn
     def stage_metadata(self, key: bytes, value: str | None) -> None:
@@ -224,15 +227,23 @@ class StagingArea:
     ) -> None:
         """Stage many samples, and with `created` the arrayset they go to, as one record: all of it or nothing."""
         self._check_owner()
-        staged = self.data.staged
-        rows = [(key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes]
-        group = [(records.SAMPLES, records.encode_samples(arrayset, rows))]
+        group = [self._samples(arrayset, changes)]
         if created is not None:
             group.insert(0, (records.ARRAYSET, records.encode_arrayset(arrayset, *created)))
-        payload = records.encode_group(group)
-        self._log.append(records.GROUP, payload)
-        self.data.keep()
-        lay_over(self.overlay, self.objects, records.GROUP, payload)
+        self._stage_together(group)
+
+    def _samples(self, arrayset: str, changes: Iterable[tuple[bytes, Digest | None]]) -> tuple[int, bytes]:
+        staged = self.data.staged
+        rows = [(key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes]
+        return records.SAMPLES, records.encode_samples(arrayset, rows)
+
+    def _stage_together(self, operations: Sequence[tuple[int, bytes]]) -> None:
+        """Write operations as one record, of which a crash leaves all or nothing, and lay them over."""
+        if operations:
+            payload = records.encode_group(operations)
+            self._log.append(records.GROUP, payload)
+            self.data.keep()
+            lay_over(self.overlay, self.objects, records.GROUP, payload)
 
     # --- merging ----------------------------------------------------------------------------------------------------
 
@@ -240,34 +251,31 @@ class StagingArea:
     def begin_merge(self, state: MergeState, plan: MergePlan) -> None:
         """Stage what a plan decides and keep its conflicts: the merge stays in progress until they are resolved."""
         self._check_owner()
-        self._log.append(merge_records.MERGE, merge_records.encode_merge(state))
-        self.overlay.merging = state
-        self.stage_plan(plan)
+        self._stage_together([(merge_records.MERGE, merge_records.encode_merge(state)), *self._operations(plan)])
 
     @_in_turn
-    def stage_plan(self, plan: MergePlan) -> None:
-        """Stage what a plan decides."""
-        for name, aset in plan.adopt.items():
-            self._adopt_arrayset(name, aset)
-        for name in plan.remove:
-            self.remove_arrayset(name)
-        for name, (schema, options) in plan.define.items():
-            self.stage_arrayset(name, schema, options)
-        for name, changes in plan.samples.items():
-            self.stage_samples(name, changes)
+    def stage_plan(self, plan: MergePlan, resolved: Iterable[Conflict] = ()) -> None:
+        """Stage what a plan decides, and say which conflicts are `resolved` by that."""
+        self._check_owner()
+        decided = [
+            merge_records.encode_resolved(one.arrayset, one.key if isinstance(one, KeyConflict) else b"")
+            for one in resolved
+        ]
+        self._stage_together([*self._operations(plan), *((merge_records.RESOLVED, one) for one in decided)])
+
+    def _operations(self, plan: MergePlan) -> list[tuple[int, bytes]]:
+        found = [(merge_records.ADOPT, merge_records.encode_adopt(name, aset)) for name, aset in plan.adopt.items()]
+        found += [(records.REMOVE, records.encode_remove(name)) for name in plan.remove]
+        found += [(records.ARRAYSET, records.encode_arrayset(name, *what)) for name, what in plan.define.items()]
+        found += [self._samples(name, changes) for name, changes in plan.samples.items()]
         for key, digest in plan.metadata:
-            self.stage_metadata(key, None if digest is None else self.objects.get_text(digest))
+            text = None if digest is None else self.objects.get_text(digest)
+            found.append((records.METADATA, records.encode_metadata(key, text)))
+        return found
 
     def conflicts(self) -> list[Conflict]:
         """Return the conflicts of the merge in progress that are not resolved yet."""
         return open_conflicts(self.overlay, self.objects)
-
-    @_in_turn
-    def mark_resolved(self, conflict: Conflict) -> None:
-        """Say that what is staged now decides a conflict."""
-        key = conflict.key if isinstance(conflict, KeyConflict) else b""
-        self._log.append(merge_records.RESOLVED, merge_records.encode_resolved(conflict.arrayset, key))
-        self.overlay.resolved.add((conflict.arrayset, key))
 
     # --- commit -----------------------------------------------------------------------------------------------------
 
@@ -305,11 +313,17 @@ class StagingArea:
         return write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))
 
     @_in_turn
-    def move_head(self, commit: CommitId, note: refs.Note) -> None:
-        """Set the branch to a commit that is held or stored, and go on from there with nothing staged."""
-        self._turn_over(
-            lambda: self._publish(lambda batch: refs.move_head(batch, self.branch, self.base, commit, note)), commit
-        )
+    def move_head(self, commit: CommitId, note: refs.Note, plan: MergePlan | None = None) -> None:
+        """Set the branch to a commit that is held or stored, and go on from there with nothing but `plan` staged."""
+        self._check_owner()
+        if plan is not None:
+            self._log.prepare(self._generation + 1, commit, records.encode_group(self._operations(plan)))
+        try:
+            self._turn_over(
+                lambda: self._publish(lambda batch: refs.move_head(batch, self.branch, self.base, commit, note)), commit
+            )
+        finally:
+            self._log.give_up_prepared()
 
     @_in_turn
     def put_aside(self, message: str, user: User, time: int) -> CommitId:
@@ -465,7 +479,9 @@ class StagingArea:
         self.branch = branch
         self._generation += 1
         self.overlay = Overlay(self.objects, root_of(self.objects, base))
-        self._log.recycle(self._generation, self.branch, base)
+        prepared = self._log.recycle(self._generation, self.branch, base)
+        if prepared is not None:
+            lay_over(self.overlay, self.objects, records.GROUP, prepared)
 
     def _check_owner(self) -> None:
         if not self._settled:

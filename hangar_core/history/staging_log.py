@@ -31,6 +31,30 @@ def read_log(path: Path, generation: int) -> LogContent | None:
 
     Raises `CorruptRecord` when bytes that had been made durable are damaged: they are never cut off silently.
     """
+    content = _read(path, generation)
+    if content is not None:
+        return content
+    # Whoever reads without the lock may come before a prepared log has its name.
+    return _read(_prepared(path), generation, ahead=True)
+
+
+def settle_log(path: Path, generation: int, branch: str, base: CommitId | None) -> None:
+    """Under the writer lock: give a prepared log its name if its transaction was made, and remove it otherwise."""
+    prepared = _prepared(path)
+    if prepared.exists():
+        content = _read(prepared, generation, ahead=True)
+        if content is not None and (content.begin.branch, content.begin.base) == (branch, base):
+            files.replace(prepared, path)
+        else:
+            files.remove(prepared)
+        files.sync_directory(path.parent)
+
+
+def _prepared(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
+
+
+def _read(path: Path, generation: int, *, ahead: bool = False) -> LogContent | None:
     try:
         log = path.read_bytes()
     except FileNotFoundError:
@@ -41,7 +65,7 @@ def read_log(path: Path, generation: int) -> LogContent | None:
             raise _damaged(path, 0)
         return None
     begin = records.decode_begin(first.payload)
-    if begin.generation < generation:
+    if begin.generation < generation or (ahead and begin.generation > generation):
         return None  # it was committed, or dropped; only starting it anew did not get to the disk
     if begin.generation > generation:
         raise CorruptRecord(what=str(path), reason="it belongs to a later state of the database")
@@ -63,6 +87,8 @@ class StagingLog:
         self._base = base
         self._file: files.AppendFile | None = None
         self._marked_at = -1
+        self._prepared_group: bytes | None = None
+        self._refusal = ""
 
     def resume(self, end: int, boot: str) -> None:
         """Go on behind the frames that were replayed; what comes after them is cut off."""
@@ -93,16 +119,59 @@ class StagingLog:
         self.append(records.SYNCED, b"")
         self._marked_at = out.end
 
-    def recycle(self, generation: int, branch: str, base: CommitId | None) -> None:
-        """Start anew for a later generation. Doing it twice, or not getting to it, changes nothing."""
+    def prepare(self, generation: int, base: CommitId, group: bytes) -> None:
+        """Write the log of a later generation beforehand, with one group in it.
+
+        It is void until a transaction makes that generation the one that counts; `recycle` then gives it its name.
+        """
+        path = _prepared(self._path)
+        files.remove(path)
+        log = StagingLog(path, generation, self._branch, base)
+        try:
+            log.append(records.GROUP, group)
+            log.sync()
+        finally:
+            log.close()
+        self._prepared_group = group
+
+    def give_up_prepared(self) -> None:
+        """Forget what was prepared, if it was not used: its transaction was not made."""
+        if self._prepared_group is not None:
+            self._prepared_group = None
+            files.remove(_prepared(self._path))
+
+    def recycle(self, generation: int, branch: str, base: CommitId | None) -> bytes | None:
+        """Start anew for a later generation. Doing it twice, or not getting to it, changes nothing.
+
+        Returns the group with which it begins if it was prepared.
+        """
         self._generation, self._branch, self._base = generation, branch, base
         self._marked_at = -1
+        prepared, self._prepared_group = self._prepared_group, None
+        if prepared is not None:
+            self.close()
+            self._take_over_prepared()
+            return prepared
         if self._file is not None:
             try:
                 self._file.restart()
             except StorageFailed:
                 # What made the frames void has happened all the same. The next record tries again.
                 self.close()
+        return None
+
+    def _take_over_prepared(self) -> None:
+        # What made it count has happened. If it cannot have its name, it goes on without; if it cannot even be opened,
+        # this writer can stage no more, and the next one finds all.
+        try:
+            settle_log(self._path, self._generation, self._branch, self._base)
+        except StorageFailed:
+            pass
+        path = next(one for one in (_prepared(self._path), self._path) if one.exists())
+        try:
+            self._file = files.AppendFile(path, "log", end=path.stat().st_size)
+        except StorageFailed as why:
+            self._refusal = str(why)
 
     def close(self) -> None:
         if self._file is not None:
@@ -110,6 +179,8 @@ class StagingLog:
             self._file = None
 
     def _open(self) -> files.AppendFile:
+        if self._refusal:
+            raise StorageFailed(path=self._path, reason=self._refusal)
         there = self._path.exists()
         out = files.AppendFile(self._path, "log", end=0 if there else None)
         try:

@@ -124,9 +124,7 @@ class Merging:
             plan = MergePlan()
             for conflict in chosen:
                 plan.settle(conflict, side)
-            staging.stage_plan(plan)
-            for conflict in chosen:
-                staging.mark_resolved(conflict)
+            staging.stage_plan(plan, chosen)
             staging.sync()
         return len(chosen)
 
@@ -142,14 +140,15 @@ class Merging:
             if conflict is None:
                 raise NotFound(f"No open conflict at `{key}`.", hint="`hangar status` lists them")
             encoded = encode_either(key)
+            plan = MergePlan()
             if not arrayset:
                 if not isinstance(value, str):
                     raise InvalidInput(f"Metadata are text, not {type(value).__name__}.")
-                staging.stage_metadata(encoded, value)
+                plan.metadata.append((encoded, staging.objects.put(digests.TEXT, value.encode())))
             else:
                 schema = staging.overlay.arraysets[arrayset].schema
-                staging.stage_samples(arrayset, ((encoded, staging.data.put(fit(schema, value))),))
-            staging.mark_resolved(conflict)
+                plan.samples[arrayset] = [(encoded, staging.data.put(fit(schema, value)))]
+            staging.stage_plan(plan, [conflict])
             staging.sync()
 
     def conclude(self, message: str = "", *, wait: float = 0.0) -> str:

@@ -78,6 +78,7 @@ class DataWriter(DataReader):
         super().__init__(layout, tables)
         self.staged: dict[Digest, Location] = {}
         self._adopted: dict[bytes, int] = {}
+        self._last_adopted: dict[bytes, tuple[int, Digest, Location]] = {}
         self._writer = PackWriter(self._directory)
         self._kept = 0
 
@@ -121,17 +122,26 @@ class DataWriter(DataReader):
     def adopt(self, placed: Mapping[Digest, Location], *, durable: bool, verify: bool) -> bool:
         """Take over data that an earlier writer staged. False, and nothing taken over, if some are not there whole.
 
-        `verify` reads the data; otherwise it is enough that they lie inside their files. What is not known to be
+        `verify` reads the data; otherwise they are looked at together, by `adopted_whole`. What is not known to be
         `durable` is with the next `sync`.
         """
-        if not all(self.holds(digest, location, verify=verify) for digest, location in placed.items()):
+        if verify and not all(self.holds(digest, location, verify=True) for digest, location in placed.items()):
             return False
         for digest, location in placed.items():
-            uid, end = self._packs.location_end(digest, location)
-            self._adopted[uid] = max(self._adopted.get(uid, 0), end)
+            uid, offset = self._packs.place(digest, location)
+            if offset >= self._last_adopted.get(uid, (0, digest, location))[0]:
+                self._last_adopted[uid] = offset, digest, location
             if not durable:
                 self._writer.inherit(uid)
         self.staged.update(placed)
+        return True
+
+    def adopted_whole(self) -> bool:
+        """Whether what was adopted lies inside its packs: the last of each does, and so do all before it."""
+        for uid, (_, digest, location) in self._last_adopted.items():
+            if not self.holds(digest, location, verify=False):
+                return False
+            self._adopted[uid] = self._packs.location_end(digest, location)[1]
         return True
 
     def recover(self) -> None:
@@ -149,6 +159,7 @@ class DataWriter(DataReader):
     def discard(self) -> None:
         """Forget what is staged: the bytes become garbage that the next writer reclaims."""
         self.staged.clear()
+        self._last_adopted.clear()
 
     def close(self) -> None:
         super().close()
