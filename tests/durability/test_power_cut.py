@@ -45,7 +45,7 @@ def wrong(
 ) -> Iterator[str]:
     """Cut the power as `wanted`, look each time, and yield what is wrong."""
     for cut, disk in cuts(film, place, lambda number: wanted.get(number, [])):
-        said = look(film, disk, place, "boot one" if same_boot else "boot two", same_boot=same_boot)
+        said = look(film, disk, place, "boot one" if same_boot else "boot after the cut", same_boot=same_boot)
         if said:
             yield f"{cut}: {said}"
 
