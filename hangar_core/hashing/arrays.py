@@ -88,7 +88,8 @@ def canonical(array: NDArray[Any]) -> NDArray[Any]:
 
     Raises `UnsupportedDtype`.
     """
-    if isinstance(array, np.ma.MaskedArray):
+    # `numpy.ma` costs 20 ms to import, and whoever has a masked array has paid for it.
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise UnsupportedDtype(
             dtype=f"masked {array.dtype}", reason="fill the masked places first: array.filled(value)"
         )

@@ -54,6 +54,7 @@ class ContentDiff:
     """The way from one content to another; rows are found while they are asked for."""
 
     def __init__(self, objects: Objects, old: Root, new: Root) -> None:
+        self._objects = objects
         self._changes = Changes(objects, old, new)
 
     @property
@@ -63,6 +64,10 @@ class ContentDiff:
 
     def statistics(self) -> DiffStatistics:
         """Return the counts per arrayset; arraysets that do not differ are not listed."""
+        with self._objects.snapshot():
+            return self._statistics()
+
+    def _statistics(self) -> DiffStatistics:
         changes = self._changes
         schemas = changes.schema_changes()
         rows = []

@@ -7,13 +7,13 @@ Building, editing and comparing cost what changes; opening costs one node. The s
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.history.chunking import FANOUT, cuts, is_boundary
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
-from hangar_core.records.nodes import Node
+from hangar_core.records.nodes import Node, differing
 
 # (key, digest, samples below): an entry of a node, whatever its level
 Entry = tuple[bytes, Digest, int]
@@ -107,12 +107,19 @@ def diff(objects: Objects, old: Digest, new: Digest) -> Iterator[tuple[bytes, Di
             continue
         level_one = one[0] if one else -1
         level_two = two[0] if two else -1
-        if level_one >= 0 or level_two >= 0:
-            # The taller side is opened, so that equal subtrees meet at equal height.
-            if level_one >= level_two:
+        if level_one == level_two >= 0:
+            assert one is not None
+            assert two is not None
+            changed = differing(objects.get(one[2]), objects.get(two[2]))
+            if changed is None or changed[0] != level_one:  # `expand` refuses a wrong level
                 left.expand()
-            if level_two >= level_one:
                 right.expand()
+            else:
+                left.replace((key, old) for key, old, _ in reversed(changed[1]))
+                right.replace((key, new) for key, _, new in reversed(changed[1]))
+        elif level_one >= 0 or level_two >= 0:
+            # The taller side is opened, so that equal subtrees meet at equal height.
+            (left if level_one > level_two else right).expand()
         elif two is None or (one is not None and one[1] < two[1]):
             assert one is not None
             left.stack.pop()
@@ -135,10 +142,17 @@ class _Frontier:
         self.stack: list[tuple[int, bytes, Digest]] = [(node.level, node.keys[-1], root)] if node.keys else []
 
     def expand(self) -> None:
-        _, _, digest = self.stack.pop()
+        """Put what lies below the top in its place."""
+        level, _, digest = self.stack[-1]
         node = self._objects.get_node(digest)
-        below = node.level - 1
-        self.stack += [(below, *entry) for entry in zip(reversed(node.keys), reversed(node.digests), strict=True)]
+        if node.level != level:
+            raise _wrong_level()
+        self.replace(zip(reversed(node.keys), reversed(node.digests), strict=True))
+
+    def replace(self, below: Iterable[tuple[bytes, Digest]]) -> None:
+        """Put some of what lies below the top in its place, last first."""
+        level = self.stack.pop()[0] - 1
+        self.stack += [(level, key, digest) for key, digest in below]
 
 
 def _items(objects: Objects, node: Node, start: bytes) -> Iterator[tuple[bytes, Digest]]:
@@ -201,6 +215,11 @@ def _apply_level(objects: Objects, root: Digest, level: int, edits: LevelEdits) 
     at = 0
     while at < len(edits):
         cursor.seek(edits[at][0])
+        if (replaced_to := _replace(cursor.node, edits, at)) is not None:
+            at, node = replaced_to
+            if node.digests != cursor.node.digests:
+                above[node.keys[-1]] = objects.put_node(node), node.total
+            continue
         # A node that ends at a forced cut hangs together with the one behind it.
         while (before := cursor.key_before()) is not None and not is_boundary(before, level):
             cursor.back()
@@ -223,6 +242,31 @@ def _apply_level(objects: Objects, root: Digest, level: int, edits: LevelEdits) 
                 above[key] = None
         above.update(made)
     return sorted(above.items(), key=lambda item: item[0])
+
+
+def _replace(node: Node, edits: LevelEdits, at: int) -> tuple[int, Node] | None:
+    """Return the index of the next edit and the node, if all that fall into it give a key it has a new value.
+
+    Its keys stay, and with them every boundary around it: this is the usual case, and needs no look at the neighbours.
+    A node that ends at a forced cut, or at the end of the level, is left to the slower way: a later edit may join it
+    with what lies behind.
+    """
+    keys = node.keys
+    if not keys or edits[at][0] > keys[-1] or node.fanout != FANOUT or not is_boundary(keys[-1], node.level):
+        return None
+    digests = list(node.digests)
+    counts = None if node.counts is None else list(node.counts)
+    last = keys[-1]
+    while at < len(edits) and edits[at][0] <= last:
+        key, value = edits[at]
+        index = bisect_left(keys, key)
+        if value is None or keys[index] != key:
+            return None
+        digests[index], below = value
+        if counts is not None:
+            counts[index] = below
+        at += 1
+    return at, Node(node.level, keys, digests, counts, node.fanout)
 
 
 def _merge(node: Node, edits: LevelEdits, at: int, out: list[Entry], *, to_the_end: bool) -> int:

@@ -19,6 +19,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from functools import cache
+from operator import ge
+from typing import cast
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.digests import DATA_CODES, DIGEST_SIZE, HASH_SIZE, NODE
@@ -28,6 +30,8 @@ FORMAT = 1
 _HEADER = struct.Struct("<BBHI")
 MAX_LEVEL = 40
 _NODE_CODE = bytes([NODE])
+# So many digests are compared at once before one by one.
+_STRETCH = 8 * DIGEST_SIZE
 
 
 class Node:
@@ -86,22 +90,45 @@ def decode_node(data: bytes) -> Node:
     counts_at = digests_at + DIGEST_SIZE * count
     if counts_at + (8 * count if level else 0) != len(data) or (level and not count):
         raise _corrupt("its length does not match its entries")
-    keys = []
-    start = 0
-    before = b""
-    for end in ends:
-        key = data[keys_at + start : keys_at + end]
-        if key <= before:
-            raise _corrupt("its keys are not in ascending order")
-        keys.append(key)
-        before, start = key, end
-    digests = [Digest(data[at : at + DIGEST_SIZE]) for at in range(digests_at, counts_at, DIGEST_SIZE)]
+    block = data[keys_at:digests_at]
+    keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last end starts nothing
+    if count and (not keys[0] or any(map(ge, keys, keys[1:]))):
+        raise _corrupt("its keys are not in ascending order")
+    digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in range(digests_at, counts_at, DIGEST_SIZE)])
     counts = _longs(count).unpack_from(data, counts_at) if level else None
     if data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE].translate(None, _NODE_CODE if level else DATA_CODES):
         raise _corrupt("what lies below it are no nodes" if level else "it names other things than data")
     if counts is not None and 0 in counts:
         raise _corrupt("a node below it is empty")
     return Node(level, keys, digests, counts, fanout)
+
+
+def differing(one: bytes, two: bytes) -> tuple[int, list[tuple[bytes, Digest, Digest]]] | None:
+    """Return the level of two encoded nodes, and (key, digest in one, digest in two) where those differ.
+
+    None if they do not have the same level and keys: then there is more to say than this. Most nodes that are compared
+    have the same keys, and this is an order of magnitude cheaper than decoding both.
+    """
+    if one[: _HEADER.size] != two[: _HEADER.size] or len(one) != len(two) or len(one) < _HEADER.size:
+        return None
+    _, level, _, count = _HEADER.unpack_from(one)
+    keys_at = _HEADER.size + 4 * count
+    counts_at = len(one) - (8 * count if level else 0)
+    digests_at = counts_at - DIGEST_SIZE * count
+    if not _HEADER.size < keys_at <= digests_at or one[:digests_at] != two[:digests_at]:
+        return None
+    ends = _words(count).unpack_from(one, _HEADER.size)
+    found = []
+    for first in range(digests_at, counts_at, _STRETCH):
+        if one[first : first + _STRETCH] == two[first : first + _STRETCH]:
+            continue
+        for at in range(first, min(first + _STRETCH, counts_at), DIGEST_SIZE):
+            old, new = one[at : at + DIGEST_SIZE], two[at : at + DIGEST_SIZE]
+            if old != new:
+                index = (at - digests_at) // DIGEST_SIZE
+                key = one[keys_at + (ends[index - 1] if index else 0) : keys_at + ends[index]]
+                found.append((key, Digest(old), Digest(new)))
+    return level, found
 
 
 def _corrupt(reason: str) -> CorruptRecord:
