@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
-from hangar_core.records.nodes import Node, decode_node, encode_node
+from hangar_core.records.nodes import Node, view_node
 from hangar_core.storage.tables import Batch, Tables
 
 _CACHED_NODES = 8192
@@ -74,15 +74,22 @@ class Objects:
         cache = self._cache
         node = cache.get(digest)
         if node is None:
-            node = decode_node(self.get(digest))
-            cache[digest] = node
-            if len(cache) > _CACHED_NODES:
-                cache.popitem(last=False)
+            node = view_node(self.get(digest))
+            self._keep(digest, node)
         return node
 
     def put_node(self, node: Node) -> Digest:
         """Hold a tree node for the next `flush`."""
-        return self.put(digests.NODE, encode_node(node))
+        data = node.encoded()
+        digest = self.put(digests.NODE, data)
+        self._keep(digest, view_node(data))
+        return digest
+
+    def _keep(self, digest: Digest, node: Node) -> None:
+        cache = self._cache
+        cache[digest] = node
+        if len(cache) > _CACHED_NODES:
+            cache.popitem(last=False)
 
     def flush(self, batch: Batch) -> None:
         """Add what is held to the transaction of a commit."""

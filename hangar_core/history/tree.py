@@ -41,14 +41,13 @@ def count(objects: Objects, root: Digest) -> int:
 def lookup(objects: Objects, root: Digest, key: bytes) -> Digest | None:
     """Return the digest under `key`, or None."""
     node = objects.get_node(root)
-    while node.counts is not None:
-        at = bisect_left(node.keys, key)
-        if at == len(node.keys):
+    while True:
+        at = node.find(key)
+        if at == node.size:
             return None
+        if node.level == 0:
+            return node.digest_at(at) if node.key_at(at) == key else None
         node = _child(objects, node, at)
-    keys = node.keys
-    at = bisect_left(keys, key)
-    return node.digests[at] if at < len(keys) and keys[at] == key else None
 
 
 def rank(objects: Objects, root: Digest, key: bytes) -> int:
@@ -165,7 +164,7 @@ def _items(objects: Objects, node: Node, start: bytes) -> Iterator[tuple[bytes, 
 
 
 def _child(objects: Objects, node: Node, at: int) -> Node:
-    child = objects.get_node(node.digests[at])
+    child = objects.get_node(node.digest_at(at))
     if child.level != node.level - 1:  # so that the depth is bounded, whoever made the nodes
         raise _wrong_level()
     return child
@@ -217,8 +216,8 @@ def _apply_level(objects: Objects, root: Digest, level: int, edits: LevelEdits) 
         cursor.seek(edits[at][0])
         if (replaced_to := _replace(cursor.node, edits, at)) is not None:
             at, node = replaced_to
-            if node.digests != cursor.node.digests:
-                above[node.keys[-1]] = objects.put_node(node), node.total
+            if node is not cursor.node:
+                above[node.key_at(node.size - 1)] = objects.put_node(node), node.total
             continue
         # A node that ends at a forced cut hangs together with the one behind it.
         while (before := cursor.key_before()) is not None and not is_boundary(before, level):
@@ -251,22 +250,21 @@ def _replace(node: Node, edits: LevelEdits, at: int) -> tuple[int, Node] | None:
     A node that ends at a forced cut, or at the end of the level, is left to the slower way: a later edit may join it
     with what lies behind.
     """
-    keys = node.keys
-    if not keys or edits[at][0] > keys[-1] or node.fanout != FANOUT or not is_boundary(keys[-1], node.level):
+    if not node.size or node.fanout != FANOUT:
         return None
-    digests = list(node.digests)
-    counts = None if node.counts is None else list(node.counts)
-    last = keys[-1]
+    last = node.key_at(node.size - 1)
+    if edits[at][0] > last or not is_boundary(last, node.level):
+        return None
+    changes = []
     while at < len(edits) and edits[at][0] <= last:
         key, value = edits[at]
-        index = bisect_left(keys, key)
-        if value is None or keys[index] != key:
+        index = node.find(key)
+        if value is None or node.key_at(index) != key:
             return None
-        digests[index], below = value
-        if counts is not None:
-            counts[index] = below
+        if node.digest_at(index) != value[0]:
+            changes.append((index, *value))
         at += 1
-    return at, Node(node.level, keys, digests, counts, node.fanout)
+    return at, node.replaced(changes) if changes else node
 
 
 def _merge(node: Node, edits: LevelEdits, at: int, out: list[Entry], *, to_the_end: bool) -> int:
@@ -309,17 +307,17 @@ class _LevelCursor:
         self._path.clear()
         self.digest, self.node = self._root, self._objects.get_node(self._root)
         while self.node.level > self._level:
-            self._down(min(bisect_left(self.node.keys, key), len(self.node.keys) - 1))
+            self._down(min(self.node.find(key), self.node.size - 1))
 
     def key_before(self) -> bytes | None:
         """Return the last key of the node before this one, if there is one."""
         for node, at in reversed(self._path):
             if at > 0:
-                return node.keys[at - 1]
+                return node.key_at(at - 1)
         return None
 
     def has_next(self) -> bool:
-        return any(at + 1 < len(node.keys) for node, at in self._path)
+        return any(at + 1 < node.size for node, at in self._path)
 
     def forward(self) -> None:
         self._step(1)
@@ -330,17 +328,17 @@ class _LevelCursor:
     def _step(self, by: int) -> None:
         while True:
             node, at = self._path.pop()
-            if 0 <= at + by < len(node.keys):
+            if 0 <= at + by < node.size:
                 break
         self.node = node
         self._down(at + by)
         while self.node.level > self._level:
-            self._down(0 if by > 0 else len(self.node.keys) - 1)
+            self._down(0 if by > 0 else self.node.size - 1)
 
     def _down(self, at: int) -> None:
         parent = self.node
         self._path.append((parent, at))
-        self.digest = parent.digests[at]
+        self.digest = parent.digest_at(at)
         self.node = self._objects.get_node(self.digest)
         if self.node.level != parent.level - 1:
             raise _wrong_level()

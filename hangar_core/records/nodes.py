@@ -17,8 +17,10 @@ The key of an inner entry is the last key below it. Format: docs/formats/record-
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import accumulate
 from operator import ge
 from typing import cast
 
@@ -35,19 +37,113 @@ _STRETCH = 8 * DIGEST_SIZE
 
 
 class Node:
-    """A parsed node. `counts` is None in a leaf; `total` is the number of samples below."""
+    """A node: level, keys, digests and, unless it is a leaf, how many samples are below each child.
 
-    __slots__ = ("counts", "digests", "fanout", "keys", "level", "total")
+    One that was read keeps its bytes and is parsed when somebody asks for more than a look-up needs.
+    """
+
+    __slots__ = ("_counts", "_data", "_digests", "_ends", "_keys", "fanout", "level", "size", "total")
 
     def __init__(
         self, level: int, keys: Sequence[bytes], digests: Sequence[Digest], counts: Sequence[int] | None, fanout: int
     ) -> None:
         self.level = level
-        self.keys = keys
-        self.digests = digests
-        self.counts = counts
         self.fanout = fanout
+        self.size = len(keys)
         self.total = len(keys) if counts is None else sum(counts)
+        self._keys: Sequence[bytes] | None = keys
+        self._digests: Sequence[Digest] | None = digests
+        self._counts = counts
+        self._ends: tuple[int, ...] | None = None
+        self._data: bytes | None = None
+
+    @property
+    def keys(self) -> Sequence[bytes]:
+        """Keys in ascending order. Raises `CorruptRecord` if they are not."""
+        if self._keys is None:
+            self._keys = self._parsed_keys()
+        return self._keys
+
+    @property
+    def digests(self) -> Sequence[Digest]:
+        """Digests of what is below, one for each key."""
+        if self._digests is None:
+            data, first = self.encoded(), self._digests_at
+            places = range(first, first + DIGEST_SIZE * self.size, DIGEST_SIZE)
+            self._digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in places])
+        return self._digests
+
+    @property
+    def counts(self) -> Sequence[int] | None:
+        """Samples below each child; None in a leaf."""
+        return self._counts
+
+    def find(self, key: bytes) -> int:
+        """Return the index of the first key that is not before `key`; `size` if there is none."""
+        if self._keys is not None:
+            return bisect_left(self._keys, key)
+        data, ends = self.encoded(), self._ends
+        assert ends is not None
+        first = _HEADER.size + 4 * self.size
+        low, high = 0, self.size
+        while low < high:
+            middle = (low + high) >> 1
+            if data[first + ends[middle - 1] if middle else first : first + ends[middle]] < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def key_at(self, index: int) -> bytes:
+        """Return one key."""
+        if self._keys is not None:
+            return self._keys[index]
+        ends = self._ends
+        assert ends is not None
+        first = _HEADER.size + 4 * self.size
+        return self.encoded()[first + (ends[index - 1] if index else 0) : first + ends[index]]
+
+    def digest_at(self, index: int) -> Digest:
+        """Return the digest that belongs to one key."""
+        if self._digests is not None:
+            return self._digests[index]
+        at = self._digests_at + DIGEST_SIZE * index
+        return Digest(self.encoded()[at : at + DIGEST_SIZE])
+
+    def encoded(self) -> bytes:
+        """Return the canonical bytes; equal content gives equal bytes."""
+        if self._data is None:
+            self._data = encode_node(self)
+            self._ends = tuple(accumulate(map(len, self.keys)))
+        return self._data
+
+    def replaced(self, changes: Iterable[tuple[int, Digest, int]]) -> Node:
+        """Return a node with the same keys; at each given index it has another digest, and so many samples below."""
+        data = bytearray(self.encoded())
+        first = self._digests_at
+        counts = None if self._counts is None else list(self._counts)
+        for index, digest, total in changes:
+            at = first + DIGEST_SIZE * index
+            data[at : at + DIGEST_SIZE] = digest
+            if counts is not None:
+                counts[index] = total
+        if counts is not None:
+            data[first + DIGEST_SIZE * self.size :] = _longs(self.size).pack(*counts)
+        return view_node(bytes(data))
+
+    @property
+    def _digests_at(self) -> int:
+        self.encoded()
+        return _HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
+
+    def _parsed_keys(self) -> list[bytes]:
+        data, ends = self.encoded(), self._ends
+        assert ends is not None
+        block = data[_HEADER.size + 4 * self.size : self._digests_at]
+        keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last end starts nothing
+        if keys and (not keys[0] or any(map(ge, keys, keys[1:]))):
+            raise _corrupt("its keys are not in ascending order")
+        return keys
 
 
 @cache
@@ -64,11 +160,7 @@ def encode_node(node: Node) -> bytes:
     """Return the canonical bytes of a node; equal content gives equal bytes."""
     keys = node.keys
     count = len(keys)
-    ends = []
-    end = 0
-    for key in keys:
-        end += len(key)
-        ends.append(end)
+    ends = accumulate(map(len, keys))
     parts = [_HEADER.pack(FORMAT, node.level, node.fanout, count), _words(count).pack(*ends), *keys, *node.digests]
     if node.counts is not None:
         parts.append(_longs(count).pack(*node.counts))
@@ -76,7 +168,17 @@ def encode_node(node: Node) -> bytes:
 
 
 def decode_node(data: bytes) -> Node:
-    """Return the node. Every length is checked against what is there; raises `CorruptRecord`."""
+    """Return the node, with everything about it checked. Raises `CorruptRecord`."""
+    node = view_node(data)
+    assert len(node.keys) == node.size  # looked at here: the order of the keys is checked with it
+    return node
+
+
+def view_node(data: bytes) -> Node:
+    """Return the node. Every length is checked against what is there, keys when they are asked for.
+
+    For records that are known by their digest: whoever let them in has looked at their keys. Raises `CorruptRecord`.
+    """
     if len(data) < _HEADER.size:
         raise _corrupt("shorter than its header")
     form, level, fanout, count = _HEADER.unpack_from(data)
@@ -90,17 +192,17 @@ def decode_node(data: bytes) -> Node:
     counts_at = digests_at + DIGEST_SIZE * count
     if counts_at + (8 * count if level else 0) != len(data) or (level and not count):
         raise _corrupt("its length does not match its entries")
-    block = data[keys_at:digests_at]
-    keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last end starts nothing
-    if count and (not keys[0] or any(map(ge, keys, keys[1:]))):
-        raise _corrupt("its keys are not in ascending order")
-    digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in range(digests_at, counts_at, DIGEST_SIZE)])
-    counts = _longs(count).unpack_from(data, counts_at) if level else None
     if data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE].translate(None, _NODE_CODE if level else DATA_CODES):
         raise _corrupt("what lies below it are no nodes" if level else "it names other things than data")
+    node = Node.__new__(Node)
+    node.level, node.fanout, node.size = level, fanout, count
+    counts = _longs(count).unpack_from(data, counts_at) if level else None
     if counts is not None and 0 in counts:
         raise _corrupt("a node below it is empty")
-    return Node(level, keys, digests, counts, fanout)
+    node.total = count if counts is None else sum(counts)
+    node._keys = node._digests = None
+    node._counts, node._ends, node._data = counts, ends, data
+    return node
 
 
 def differing(one: bytes, two: bytes) -> tuple[int, list[tuple[bytes, Digest, Digest]]] | None:
