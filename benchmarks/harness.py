@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -22,6 +24,22 @@ def alternate(rounds: int, *works: Callable[[], object]) -> list[float]:
         for index, work in enumerate(works):
             times[index].append(seconds(work))
     return [statistics.median(one) for one in times]
+
+
+def fresh(place: Path, work: Callable[[Path], object]) -> Callable[[], object]:
+    """Return work that begins in an empty folder each time; what the last round made stays."""
+
+    def call() -> object:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        return work(place)
+
+    return call
+
+
+def size_on_disk(folder: Path) -> int:
+    """Return the bytes of all files below a folder; holes in them take none."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
 def emit(workload: str, figure: str, value: float, unit: str, floor: float | None = None, n: int | None = None) -> None:

@@ -51,6 +51,12 @@ ALIGNMENT: Final = 8
 
 _FIXED = struct.Struct("<4sBBBBQ33s7xQ")
 _CHECK = struct.Struct("<Q")
+UNITS_AT: Final = 7
+_DIGEST_AT = 16
+_two_checks = struct.Struct("<QQ").unpack_from
+_RESERVED = bytes(7)
+_hashed = xxhash.xxh3_64_intdigest
+_pack_check = _CHECK.pack
 FIXED_SIZE: Final = _FIXED.size + _CHECK.size
 _PACK_HEAD = struct.Struct("<8sII16s")
 _LOCATION = struct.Struct("<2s16sQ")
@@ -101,21 +107,21 @@ def decode_pack_header(data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _tail(dtype: str, shape: tuple[int, ...]) -> bytes:
+def _around(dtype: str, shape: tuple[int, ...], size: int) -> tuple[bytes, bytes]:
+    """Return what stands before the digest and behind the checks: the same for every sample of one dtype and shape."""
     name = dtype.encode("ascii")
     tail = struct.pack(f"<{len(shape)}Q", *shape) + name
-    return tail.ljust(_padded(len(tail)), b"\0")
+    tail = tail.ljust(_padded(len(tail)), b"\0")
+    units = (FIXED_SIZE + len(tail)) // ALIGNMENT
+    return _FIXED.pack(FRAME_MAGIC, NO_CODEC, len(shape), len(name), units, size, b"", 0)[:_DIGEST_AT], tail
 
 
 def encode_frame(digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> tuple[bytes, int]:
     """Return (header, padding behind the payload) of an uncompressed frame."""
-    tail = _tail(dtype, shape)
-    units = (FIXED_SIZE + len(tail)) // ALIGNMENT
     size = len(payload)
-    fixed = _FIXED.pack(
-        FRAME_MAGIC, NO_CODEC, len(shape), len(dtype), units, size, digest, xxhash.xxh3_64_intdigest(payload)
-    )
-    return fixed + _CHECK.pack(xxhash.xxh3_64_intdigest(fixed + tail)) + tail, -size % ALIGNMENT
+    start, tail = _around(dtype, shape, size)
+    fixed = start + digest + _RESERVED + _pack_check(_hashed(payload))
+    return fixed + _pack_check(_hashed(fixed + tail)) + tail, -size % ALIGNMENT
 
 
 def decode_frame(data: bytes | memoryview, at: int = 0) -> Frame:
@@ -136,6 +142,22 @@ def decode_frame(data: bytes | memoryview, at: int = 0) -> Frame:
     shape = struct.unpack_from(f"<{rank}Q", tail)
     dtype = tail[8 * rank : 8 * rank + dtype_size].decode("ascii", "replace")
     return Frame(codec, Digest(digest), dtype, shape, header_size, size, payload_check)
+
+
+def constant_part(head: bytes) -> bytes:
+    """Return what a frame header has in common with those of all data of its dtype and shape."""
+    return head[:_DIGEST_AT] + head[FIXED_SIZE:]
+
+
+def digest_in(head: bytes) -> bytes:
+    """Return the digest that a frame header names."""
+    return head[_DIGEST_AT : _DIGEST_AT + DIGEST_SIZE]
+
+
+def checks_match(head: bytes, payload: memoryview) -> bool:
+    """Whether both checksums of a frame are right."""
+    payload_check, check = _two_checks(head, _FIXED.size - _CHECK.size)
+    return bool(_hashed(payload) == payload_check and _hashed(head[: _FIXED.size] + head[FIXED_SIZE:]) == check)
 
 
 def frame_holds(frame: Frame, itemsize: int) -> bool:

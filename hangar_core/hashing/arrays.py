@@ -103,6 +103,7 @@ def canonical(array: NDArray[Any]) -> NDArray[Any]:
     return plain
 
 
+@lru_cache(maxsize=4096)
 def digest_prefix(dtype: str, shape: tuple[int, ...]) -> bytes:
     """Return what is hashed in front of the array's bytes; the same for every sample of a fixed shape."""
     name = dtype.encode("ascii")

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import accumulate
 from operator import ge
-from typing import cast
+from typing import Any, cast
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.digests import DATA_CODES, DIGEST_SIZE, HASH_SIZE, NODE
@@ -39,10 +39,17 @@ _STRETCH = 8 * DIGEST_SIZE
 class Node:
     """A node: level, keys, digests and, unless it is a leaf, how many samples are below each child.
 
-    One that was read keeps its bytes and is parsed when somebody asks for more than a look-up needs.
+    One that was read keeps its bytes; `keys` and `digests` are parsed when somebody asks for them, and are plain
+    attributes from then on. Asking for `keys` raises `CorruptRecord` if they are not in ascending order.
     """
 
-    __slots__ = ("_counts", "_data", "_digests", "_ends", "_keys", "fanout", "level", "size", "total")
+    __slots__ = ("_data", "_ends", "_looked", "counts", "digests", "fanout", "keys", "level", "size", "total")
+
+    keys: Sequence[bytes]
+    digests: Sequence[Digest]
+    counts: Sequence[int] | None
+    _data: bytes
+    _ends: tuple[int, ...]
 
     def __init__(
         self, level: int, keys: Sequence[bytes], digests: Sequence[Digest], counts: Sequence[int] | None, fanout: int
@@ -51,39 +58,36 @@ class Node:
         self.fanout = fanout
         self.size = len(keys)
         self.total = len(keys) if counts is None else sum(counts)
-        self._keys: Sequence[bytes] | None = keys
-        self._digests: Sequence[Digest] | None = digests
-        self._counts = counts
-        self._ends: tuple[int, ...] | None = None
-        self._data: bytes | None = None
+        self.keys = keys
+        self.digests = digests
+        self.counts = counts
+        self._looked = True
 
-    @property
-    def keys(self) -> Sequence[bytes]:
-        """Keys in ascending order. Raises `CorruptRecord` if they are not."""
-        if self._keys is None:
-            self._keys = self._parsed_keys()
-        return self._keys
-
-    @property
-    def digests(self) -> Sequence[Digest]:
-        """Digests of what is below, one for each key."""
-        if self._digests is None:
-            data, first = self.encoded(), self._digests_at
+    def __getattr__(self, name: str) -> Any:
+        """Parse what was not asked for before: Python comes here only while the attribute is not set."""
+        if name == "keys":
+            self.keys = self._parsed_keys()
+        elif name == "digests":
+            data, first = self._data, self._digests_at
             places = range(first, first + DIGEST_SIZE * self.size, DIGEST_SIZE)
-            self._digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in places])
-        return self._digests
-
-    @property
-    def counts(self) -> Sequence[int] | None:
-        """Samples below each child; None in a leaf."""
-        return self._counts
+            self.digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in places])
+        elif name == "_data":
+            self._data = encode_node(self)
+        elif name == "_ends":
+            self._ends = tuple(accumulate(map(len, self.keys)))
+        else:
+            raise AttributeError(name)
+        return getattr(self, name)
 
     def find(self, key: bytes) -> int:
-        """Return the index of the first key that is not before `key`; `size` if there is none."""
-        if self._keys is not None:
-            return bisect_left(self._keys, key)
-        data, ends = self.encoded(), self._ends
-        assert ends is not None
+        """Return the index of the first key that is not before `key`; `size` if there is none.
+
+        The first time a few keys are looked at in the bytes; parsing all pays for nodes that are visited again.
+        """
+        if self._looked:
+            return bisect_left(self.keys, key)
+        self._looked = True
+        data, ends = self._data, self._ends
         first = _HEADER.size + 4 * self.size
         low, high = 0, self.size
         while low < high:
@@ -95,33 +99,24 @@ class Node:
         return low
 
     def key_at(self, index: int) -> bytes:
-        """Return one key."""
-        if self._keys is not None:
-            return self._keys[index]
-        ends = self._ends
-        assert ends is not None
-        first = _HEADER.size + 4 * self.size
-        return self.encoded()[first + (ends[index - 1] if index else 0) : first + ends[index]]
+        """Return one key without parsing the others."""
+        ends, first = self._ends, _HEADER.size + 4 * self.size
+        return self._data[first + (ends[index - 1] if index else 0) : first + ends[index]]
 
     def digest_at(self, index: int) -> Digest:
-        """Return the digest that belongs to one key."""
-        if self._digests is not None:
-            return self._digests[index]
+        """Return the digest that belongs to one key without parsing the others."""
         at = self._digests_at + DIGEST_SIZE * index
-        return Digest(self.encoded()[at : at + DIGEST_SIZE])
+        return Digest(self._data[at : at + DIGEST_SIZE])
 
     def encoded(self) -> bytes:
         """Return the canonical bytes; equal content gives equal bytes."""
-        if self._data is None:
-            self._data = encode_node(self)
-            self._ends = tuple(accumulate(map(len, self.keys)))
         return self._data
 
     def replaced(self, changes: Iterable[tuple[int, Digest, int]]) -> Node:
         """Return a node with the same keys; at each given index it has another digest, and so many samples below."""
-        data = bytearray(self.encoded())
+        data = bytearray(self._data)
         first = self._digests_at
-        counts = None if self._counts is None else list(self._counts)
+        counts = None if self.counts is None else list(self.counts)
         for index, digest, total in changes:
             at = first + DIGEST_SIZE * index
             data[at : at + DIGEST_SIZE] = digest
@@ -133,12 +128,10 @@ class Node:
 
     @property
     def _digests_at(self) -> int:
-        self.encoded()
         return _HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
 
     def _parsed_keys(self) -> list[bytes]:
-        data, ends = self.encoded(), self._ends
-        assert ends is not None
+        data, ends = self._data, self._ends
         block = data[_HEADER.size + 4 * self.size : self._digests_at]
         keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last end starts nothing
         if keys and (not keys[0] or any(map(ge, keys, keys[1:]))):
@@ -200,8 +193,7 @@ def view_node(data: bytes) -> Node:
     if counts is not None and 0 in counts:
         raise _corrupt("a node below it is empty")
     node.total = count if counts is None else sum(counts)
-    node._keys = node._digests = None
-    node._counts, node._ends, node._data = counts, ends, data
+    node.counts, node._ends, node._data, node._looked = counts, ends, data, False
     return node
 
 
