@@ -5,10 +5,12 @@ Order is that of a dict which was filled with the base in order of keys: committ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from hangar_core.history import nested, tree
+from hangar_core.history.lookups import lookup_many
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
 from hangar_core.records.keys import sample_prefix
@@ -19,6 +21,9 @@ KeyChanges = dict[bytes, Digest | None]
 
 class KeyOverlay:
     """Changes over one tree: key -> new digest, or None where the key was removed."""
+
+    # Whether `count` is the number of keys, so that many new ones can be entered at once.
+    _counts_keys: ClassVar[bool] = True
 
     def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
         self._objects = objects
@@ -38,13 +43,36 @@ class KeyOverlay:
             return self.changes[key]
         return self._in_base(key)
 
+    def get_many(self, keys: Collection[bytes]) -> dict[bytes, Digest]:
+        """Return key -> digest of those keys that there are, staged or committed."""
+        changes = self.changes
+        found = {key: digest for key in keys if (digest := changes.get(key)) is not None}
+        if self.base_count and len(found) < len(keys):
+            found |= lookup_many(self._objects, self.base, [key for key in keys if key not in changes])
+        return found
+
     def set(self, key: bytes, digest: Digest | None) -> None:
         """Set or, with None, remove a key."""
-        before = self.get(key)
+        self._set(key, digest, self._in_base(key))
+
+    def set_many(self, keys: Sequence[bytes], digests: Sequence[Digest | None]) -> None:
+        """Set or remove keys, as if by one `set` after another."""
+        committed = lookup_many(self._objects, self.base, keys) if self.base_count else {}
+        if self._counts_keys and not committed and None not in digests:
+            before = len(self.changes)
+            self.changes.update(zip(keys, digests, strict=True))
+            self.count += len(self.changes) - before
+            return
+        for key, digest in zip(keys, digests, strict=True):
+            self._set(key, digest, committed.get(key))
+
+    def _set(self, key: bytes, digest: Digest | None, committed: Digest | None) -> None:
+        """Set or remove a key under which the base holds `committed`."""
+        before = self.changes.get(key, committed)
         if before == digest:
             return
         self.count += (digest is not None) - (before is not None)
-        _enter(self.changes, key, before, digest, self._in_base(key))
+        _enter(self.changes, key, before, digest, committed)
 
     def edits(self) -> list[tuple[bytes, Digest | None]]:
         """Return the changes in an order that, repeated, gives the order there is now."""
@@ -92,6 +120,8 @@ class _Touched:
 class NestedKeyOverlay(KeyOverlay):
     """Changes over a tree of nested samples; `count` is the number of samples, `entries` that of subsamples."""
 
+    _counts_keys = False
+
     def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
         super().__init__(objects, base, base_count)
         self._touched: dict[bytes, _Touched] = {}
@@ -101,8 +131,8 @@ class NestedKeyOverlay(KeyOverlay):
     def entries(self) -> int:
         return (tree.count(self._objects, self.base) if self.base_count else 0) + self._more_entries
 
-    def set(self, key: bytes, digest: Digest | None) -> None:
-        before = self.get(key)
+    def _set(self, key: bytes, digest: Digest | None, committed: Digest | None) -> None:
+        before = self.changes.get(key, committed)
         if before == digest:
             return
         prefix = sample_prefix(key)
@@ -114,7 +144,6 @@ class NestedKeyOverlay(KeyOverlay):
         sample.count += more
         self._more_entries += more
         self.count += (sample.count > 0) - (was > 0)
-        committed = self._in_base(key)
         _enter(self.changes, key, before, digest, committed)
         _enter(sample.changes, key, before, digest, committed)
         if not sample.changes:

@@ -12,7 +12,7 @@ from hangar_core import files
 from hangar_core.errors import CorruptRecord, StorageFailed
 from hangar_core.model import CommitId
 from hangar_core.records import staging as records
-from hangar_core.records.staging import Begin, Frame
+from hangar_core.records.staging import Begin, Frame, Part
 from hangar_core.storage.host import boot_id
 
 
@@ -21,7 +21,7 @@ class LogContent:
     """What a log of the generation that counts holds: whole frames in order, and where they end."""
 
     begin: Begin
-    frames: tuple[Frame, ...]
+    parts: tuple[Part, ...]
     end: int
     synced_end: int  # everything before this place was made durable, data included
 
@@ -69,12 +69,12 @@ def _read(path: Path, generation: int, *, ahead: bool = False) -> LogContent | N
         return None  # it was committed, or dropped; only starting it anew did not get to the disk
     if begin.generation > generation:
         raise CorruptRecord(what=str(path), reason="it belongs to a later state of the database")
-    frames = tuple(records.frames(log, generation, first.end))
-    end = frames[-1].end if frames else first.end
+    parts = tuple(records.parts(log, generation, first.end))
+    end = parts[-1].end if parts else first.end
     if end < len(log) and records.synced_behind(log, generation, end):
         raise _damaged(path, end)
-    synced = [frame.end for frame in frames if frame.operation == records.SYNCED]
-    return LogContent(begin, frames, end, synced[-1] if synced else 0)
+    synced = [one.end for one in parts if isinstance(one, Frame) and one.operation == records.SYNCED]
+    return LogContent(begin, parts, end, synced[-1] if synced else 0)
 
 
 class StagingLog:
@@ -125,6 +125,9 @@ class StagingLog:
         It is void until a transaction makes that generation the one that counts; `recycle` then gives it its name.
         """
         path = _prepared(self._path)
+        if self._file is not None and self._file.path == path:
+            # It could not have its name before. What is staged must not be removed as if it were left over.
+            settle_log(self._path, self._generation, self._branch, self._base)
         files.remove(path)
         log = StagingLog(path, generation, self._branch, base)
         try:

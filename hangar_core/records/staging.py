@@ -28,10 +28,13 @@ from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.hashing.schemas import decode_schema, encode_schema
 from hangar_core.model import CommitId, Digest, Schema
 from hangar_core.names import check_plain
+from hangar_core.records.staged_samples import Columns, Samples, read_changes, read_run
 
 FORMAT: Final = 1
 BEGIN, SAMPLES, ARRAYSET, REMOVE, METADATA, SYNCED, BOOT = range(1, 8)
 GROUP: Final = 11  # 8 to 10 are in `records.merging`
+# They say something about the log as a whole.
+_NOT_IN_GROUPS: Final = frozenset((BEGIN, SYNCED, BOOT, GROUP))
 MAGIC: Final = b"HS"
 _HEAD = struct.Struct("<2sBBI")
 _CHECK = struct.Struct("<Q")
@@ -60,6 +63,19 @@ class Frame:
     end: int
     operation: int
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What stands in one GROUP frame, in order; all of it has the place of the frame."""
+
+    offset: int
+    end: int
+    parts: tuple[Frame | Samples | Group, ...]
+
+
+# What a log consists of behind its first frame.
+Part = Frame | Samples | Group
 
 
 def _seed(generation: int, offset: int) -> int:
@@ -92,6 +108,40 @@ def frames(log: bytes, generation: int, offset: int = 0) -> Iterator[Frame]:
     while (frame := decode_frame(log, offset, generation)) is not None:
         yield frame
         offset = frame.end
+
+
+def parts(log: bytes, generation: int, offset: int = 0) -> Iterator[Part]:
+    """Yield what `frames` yields, with samples and groups decoded. Raises `CorruptRecord`."""
+    seed = _seed(generation, 1) ^ 1  # of all frames but the first, which has no samples: without their offset
+    while (frame := decode_frame(log, offset, generation)) is not None:
+        offset = frame.end
+        if frame.operation == SAMPLES and frame.offset and _is_single(frame.payload):
+            name_size = 1 + frame.payload[0]
+            head = log[frame.offset : frame.offset + _HEAD.size + name_size + 3]
+            changes, offset = read_run(log, frame.offset, head, seed)
+            name = checked_arrayset_name(FieldReader(b"", "staging log"), frame.payload[1:name_size])
+            yield Samples(frame.offset, offset, name, changes, each=True)
+        else:
+            yield _part(frame)
+
+
+def _part(frame: Frame) -> Part:
+    place = frame.offset, frame.end
+    if frame.operation == SAMPLES:
+        return Samples(*place, *decode_samples(frame.payload), each=False)
+    if frame.operation == GROUP:
+        return Group(*place, tuple(_part(Frame(*place, *one)) for one in decode_group(frame.payload)))
+    return frame
+
+
+def _is_single(payload: bytes) -> bool:
+    """Whether a SAMPLES record is one change."""
+    at = 1 + payload[0] if payload else 0
+    if at + 3 > len(payload):
+        return False
+    kind = payload[at + 2]
+    size = int.from_bytes(payload[at : at + 2], "little") + (digests.DIGEST_SIZE + kind - 1 if kind else 0)
+    return at + 3 + size == len(payload)
 
 
 def synced_behind(log: bytes, generation: int, offset: int) -> bool:
@@ -139,31 +189,11 @@ def encode_samples(arrayset: str, changes: Iterable[SampleChange]) -> bytes:
     return b"".join(parts)
 
 
-def decode_samples(payload: bytes) -> tuple[str, list[SampleChange]]:
+def decode_samples(payload: bytes) -> tuple[str, Columns]:
     """Return (arrayset, changes). Raises `CorruptRecord`."""
     fields = FieldReader(payload, "staging log")
-    name = fields.raw(fields.u8())
-    changes: list[SampleChange] = []
-    at, end = 1 + len(name), len(payload)
-    size = digests.DIGEST_SIZE
-    while at < end:
-        if at + 3 > end:
-            raise fields.corrupt("a sample record is cut off")
-        key_end = at + 3 + int.from_bytes(payload[at : at + 2], "little")
-        kind = payload[at + 2]
-        key = payload[at + 3 : key_end]
-        if kind == 0:
-            changes.append((key, None, b""))
-            at = key_end
-        else:
-            digest_end = key_end + size
-            at = digest_end + kind - 1
-            if at <= end and payload[digest_end - 1] not in digests.DATA_CODES:
-                raise fields.corrupt("a sample is set to something that is no data")
-            changes.append((key, Digest(payload[key_end:digest_end]), payload[digest_end:at]))
-    if at != end:
-        raise fields.corrupt("a sample record is cut off")
-    return checked_arrayset_name(fields, name), changes
+    name = checked_arrayset_name(fields, fields.raw(fields.u8()))
+    return name, read_changes(payload, 1 + payload[0])
 
 
 def encode_arrayset(name: str, schema: Schema, options: Mapping[str, str]) -> bytes:
@@ -234,13 +264,13 @@ def encode_group(operations: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def decode_group(payload: bytes) -> list[tuple[int, bytes]]:
-    """Return (operation, payload) in order. Raises `CorruptRecord`; groups do not stand in groups."""
+    """Return (operation, payload) in order. Raises `CorruptRecord`: only what changes something stands in a group."""
     fields = FieldReader(payload, "staging log")
     found = []
     while not fields.at_end:
         operation, part = fields.u8(), fields.blob()
-        if operation == GROUP:
-            raise fields.corrupt("a group stands in a group")
+        if operation in _NOT_IN_GROUPS:
+            raise fields.corrupt(f"operation {operation} stands in a group")
         found.append((operation, part))
     return found
 

@@ -1,11 +1,14 @@
 """A reader by a stranger: it knows docs/formats and nothing of hangar, and reads all of the golden repository.
 
+Hangar itself only writes here, where a test needs more than the golden repository has.
+
 If this has to change, the pages have to change, and that means another format.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,6 +21,9 @@ import pytest
 from blake3 import blake3
 from goldens.repository import METADATA, first_commit, second_commit, staged
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+from hangar_core import Repository
+from hangar_core.storage.tables import forget_tables
 
 DOMAINS = {0x02: "text", 0x03: "bytes", 0x10: "schema", 0x20: "node", 0x21: "root", 0x22: "commit"}
 
@@ -175,49 +181,104 @@ def read_root(database: Database, digest: bytes) -> tuple[dict[str, Any], dict[b
     return arraysets, metadata
 
 
-def replay(root: Path, database: Database, arraysets: dict[str, Any], metadata: dict[bytes, Any]) -> dict[bytes, bytes]:
-    """staging-log.md: lay the log over what was committed; return where the data lie that it names."""
-    log = (root / "staging.log").read_bytes()
-    generation = int.from_bytes(database.tables["refs"][b"generation"], "little")
-    places: dict[bytes, bytes] = {}
+def read_frames(path: Path, generation: int) -> Iterator[tuple[int, int, Fields]]:
+    """staging-log.md: (offset, operation, payload) of each whole frame that is of this generation."""
+    log = path.read_bytes() if path.exists() else b""
     offset = 0
-    marks = []
     while offset < len(log):
         magic, operation, zero, size = struct.unpack_from("<2sBBI", log, offset)
         end = offset + 8 + size
         seed = ((generation << 40) ^ offset) % 2**64 if offset else 0
         assert (magic, zero) == (b"HS", 0)
         assert struct.unpack_from("<Q", log, end) == (xxh3_64_intdigest(log[offset:end], seed=seed),)
-        fields = Fields(log[offset + 8 : end])
+        if offset == 0 and int.from_bytes(log[12:20], "little") != generation:
+            return
+        yield offset, operation, Fields(log[offset + 8 : end])
+        offset = end + 8
+
+
+def counting_log(root: Path, database: Database) -> list[tuple[int, int, Fields]]:
+    """staging-log.md: the frames of the one log that is of the generation in the database, under either name."""
+    generation = int.from_bytes(database.tables["refs"][b"generation"], "little")
+    logs = [list(read_frames(root / name, generation)) for name in ("staging.log", "staging.log.next")]
+    assert [] in logs
+    return logs[0] or logs[1]
+
+
+def replay(root: Path, database: Database, arraysets: dict[str, Any], metadata: dict[bytes, Any]) -> dict[bytes, bytes]:
+    """staging-log.md: lay the log over what was committed; return where the data lie that it names."""
+    places: dict[bytes, bytes] = {}
+    marks = []
+    for offset, operation, fields in counting_log(root, database):
         if operation == 1:
-            assert (offset, fields.uint(4), fields.uint(8)) == (0, 1, generation)
+            assert (offset, fields.uint(4)) == (0, 1)
+            fields.uint(8)
             branch, base, _ = fields.text(), fields.blob(), fields.text()
             assert branch.encode() == database.tables["refs"][b"HEAD"]
             assert base == database.tables["refs"][b"heads/" + branch.encode()]
-        elif operation == 2:
-            samples = arraysets[fields.raw(fields.uint(1)).decode()]["samples"]
-            while fields.data:
-                key_size, kind = fields.uint(2), fields.uint(1)
-                key = fields.raw(key_size)
-                if kind == 0:
-                    del samples[key]
-                else:
-                    samples[key] = fields.raw(33)
-                    places[samples[key]] = fields.raw(kind - 1)
-        elif operation == 3:
-            name, schema = fields.text(), read_schema(fields.blob())
-            arraysets[name] = {"schema": schema, "options": fields.options(), "samples": {}}
-        elif operation == 5:
-            key, is_set = fields.blob(), fields.uint(1)
-            assert is_set == 1
-            metadata[key] = fields.text()
-        else:
-            assert operation == 6
+        elif operation == 6:
             marks.append(offset)
+        elif operation == 7:
+            assert fields.text()
+        elif operation == 11:
+            while fields.data:
+                part = fields.uint(1)
+                assert part in {2, 3, 4, 5, 8, 9, 10}
+                carry_out(part, Fields(fields.blob()), database, arraysets, metadata, places)
+        else:
+            carry_out(operation, fields, database, arraysets, metadata, places)
         assert fields.data == b""
-        offset = end + 8
     assert marks
     return {digest: place for digest, place in places.items() if place}
+
+
+def carry_out(
+    operation: int,
+    fields: Fields,
+    database: Database,
+    arraysets: dict[str, Any],
+    metadata: dict[bytes, Any],
+    places: dict[bytes, bytes],
+) -> None:
+    """staging-log.md: one operation that changes what is staged."""
+    if operation == 2:
+        samples = arraysets[fields.raw(fields.uint(1)).decode()]["samples"]
+        while fields.data:
+            key_size, kind = fields.uint(2), fields.uint(1)
+            key = fields.raw(key_size)
+            if kind == 0:
+                samples.pop(key, None)
+            else:
+                samples[key] = fields.raw(33)
+                places[samples[key]] = fields.raw(kind - 1)
+    elif operation == 3:
+        told = arraysets.setdefault(fields.text(), {"samples": {}})
+        told |= {"schema": read_schema(fields.blob()), "options": fields.options()}
+    elif operation == 4:
+        del arraysets[fields.text()]
+    elif operation == 5:
+        key, is_set = fields.blob(), fields.uint(1)
+        if is_set:
+            metadata[key] = fields.text()
+        else:
+            metadata.pop(key, None)
+    elif operation == 8:
+        assert fields.text() in {"merge", "cherry-pick", "revert", "stash"}
+        fields.text()
+        fields.text()
+        fields.digest(0x21)
+        fields.digest(0x21)
+        assert fields.blob()[32:] in {b"", b"\x22"}
+    elif operation == 9:
+        fields.text()
+        fields.blob()
+    else:
+        assert operation == 10
+        name, schema = fields.text(), read_schema(fields.blob())
+        samples = dict(entries(database, fields.digest(0x20)))
+        assert fields.uint(8) <= len(samples)
+        arraysets[name] = {"schema": schema, "options": fields.options(), "samples": samples}
+    assert fields.data == b""
 
 
 def check(
@@ -314,3 +375,57 @@ def test_a_stranger_finds_every_pack_published_up_to_a_whole_frame(root: Path, d
             units, size = struct.unpack_from("<7xBQ", pack, at)
             at += 8 * units + size + -size % 8
         assert at == end <= len(pack)
+
+
+# --- what a reset keeps -----------------------------------------------------------------------------------------------
+
+
+def rename_and_reset(repository: Path) -> None:
+    """Stage an arrayset under another name, then move the branch to the first commit and keep all that is staged."""
+    repo = Repository(repository)
+    writer = repo.checkout(write=True)
+    writer.arraysets.rename("captions", "titles")
+    writer.close()
+    repo.reset("master")
+    forget_tables(repository / ".hangar" / "records")
+
+
+def renamed() -> dict[str, Any]:
+    content = staged()
+    content["titles"] = content.pop("captions")
+    return content
+
+
+def check_staged(root: Path, content: dict[str, Any]) -> None:
+    database = Database(root / "records")
+    base = database.tables["refs"][b"heads/dev"]
+    arraysets, metadata = read_root(database, read_commit(database, base)["root"])
+    places = replay(root, database, arraysets, metadata)
+    check(root, database, arraysets, places, content)
+    assert texts(database, metadata) == METADATA["staged"]
+
+
+def test_a_stranger_reads_groups_and_what_a_reset_has_kept(golden_repository: Path, root: Path) -> None:
+    rename_and_reset(golden_repository)
+    check_staged(root, renamed())
+
+
+def test_a_stranger_finds_the_log_that_counts_wherever_a_reset_was_stopped(
+    golden_repository: Path, root: Path, tmp_path: Path
+) -> None:
+    """Beside the old log, the prepared one is void before the transaction and counts after it; writers agree."""
+    stopped_before = tmp_path / "before"
+    shutil.copytree(root, stopped_before / ".hangar")
+    old = (root / "staging.log").read_bytes()
+    rename_and_reset(golden_repository)
+    prepared = (root / "staging.log").read_bytes()
+    for repository, content in ((golden_repository, renamed()), (stopped_before, staged())):
+        (repository / ".hangar" / "staging.log").write_bytes(old)
+        (repository / ".hangar" / "staging.log.next").write_bytes(prepared)
+        check_staged(repository / ".hangar", content)
+        writer = Repository(repository).checkout(write=True)
+        assert set(writer.arraysets) == set(content)
+        writer.close()
+        forget_tables(repository / ".hangar" / "records")
+        assert not (repository / ".hangar" / "staging.log.next").exists()
+        check_staged(repository / ".hangar", content)

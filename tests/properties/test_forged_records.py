@@ -7,7 +7,7 @@ import struct
 import pytest
 from drawn.records import LATEST
 
-from hangar_core.errors import CorruptRecord
+from hangar_core.errors import CorruptRecord, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldWriter
 from hangar_core.hashing.schemas import decode_schema
@@ -118,14 +118,18 @@ def schema(dtype: str, *, kind: int = 1, flags: int = 0, shape: tuple[int, ...] 
         (schema("<f4", kind=2, flags=1), "samples of kind text"),
         (schema("text", kind=2), "samples of kind text"),
         (schema("bytes", kind=3, flags=1, shape=(1,)), "samples of kind bytes"),
-        (schema("<f4", kind=0), "kind of sample 0"),
-        (schema("<f4", kind=4), "kind of sample 4"),
         (schema("<f4", flags=8), "flags 08"),
         (schema("<f4", flags=0x80), "flags 80"),
     ],
 )
 def test_a_schema_of_something_that_is_never_stored_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(CorruptRecord, match=reason):
+        decode_schema(data)
+
+
+@pytest.mark.parametrize("data", [schema("<f4", kind=0), schema("<f4", kind=4), b"\x02" + schema("<f4")[1:]])
+def test_a_schema_of_a_newer_version_is_no_damage(data: bytes) -> None:
+    with pytest.raises(UnsupportedFormat, match=r"samples of kind [04]|schema format 2"):
         decode_schema(data)
 
 
@@ -187,10 +191,10 @@ def test_a_sample_set_to_something_that_is_no_data_is_refused() -> None:
         staging.decode_samples(b"\x01a\x01\x00\x01k" + BELOW)
 
 
-def test_a_group_in_a_group_is_refused() -> None:
-    inner = staging.encode_group([(staging.SYNCED, b"")])
+@pytest.mark.parametrize("operation", [staging.BEGIN, staging.SYNCED, staging.BOOT, staging.GROUP])
+def test_what_is_about_the_whole_log_is_refused_in_a_group(operation: int) -> None:
     with pytest.raises(CorruptRecord, match="stands in a group"):
-        staging.decode_group(staging.encode_group([(staging.GROUP, inner)]))
+        staging.decode_group(staging.encode_group([(operation, b"")]))
 
 
 def test_a_text_that_is_not_utf_8_is_refused(objects: Objects) -> None:

@@ -1,0 +1,1 @@
+"""A repository beside a model of plain dicts."""
