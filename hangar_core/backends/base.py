@@ -1,20 +1,23 @@
-"""What a backend is: a writer that appends arrays and says where they lie, a reader that finds them again.
+"""What a backend is: something that stores samples and says where they lie, and finds them again.
 
 A location is the backend's own record, at most 254 bytes, prefixed with its two-character code. It means nothing
 outside this machine and never enters an identity.
+
+Samples are staged in packs, whatever backend they are meant for: that is what survives a crash. Other backends are
+*sealing* backends. A commit hands them what it is about to publish, and they write it into files that nobody ever
+changes again.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, NewType, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NewType, Protocol
 
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.samples import Payload, Sample
 
 Location = NewType("Location", bytes)
 
@@ -25,7 +28,7 @@ def location_code(location: bytes) -> str:
 
 
 class BackendWriter(Protocol):
-    """Appends to files of its own, which no other writer touches."""
+    """Appends to files of its own, which no other writer touches: how samples are staged."""
 
     def append(self, digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> Location:
         """Store canonical bytes; when it returns they survive the death of the process."""
@@ -44,15 +47,49 @@ class BackendWriter(Protocol):
 
 
 class BackendReader(Protocol):
-    """Reads what any writer of the code has appended."""
+    """Reads what any writer of the code has stored."""
 
     def read(self, digest: Digest, location: Location) -> Sample:
-        """Return a fresh, writable array, or text or bytes. Raises `CorruptDataError`, `DataMissing`."""
+        """Return a fresh, writable array, or text or bytes.
+
+        Raises `CorruptDataError`, `DataMissing`, and `UnsupportedFormat` for a file of a later version.
+        """
 
     def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the location lies inside its file and, with `verify`, holds undamaged data of that digest."""
 
-    def recover(self, directory: Path, ends: dict[bytes, int], published: Callable[[Digest], Location | None]) -> None:
-        """Drop what lies behind the last record known of each file, and files of which nothing is known."""
+    def close(self) -> None:
+        """Let all files go; what was read stays valid. It may be used again afterwards."""
 
-    def close(self) -> None: ...
+
+@dataclass(slots=True)
+class Sealed:
+    """What a sealing backend has written: where each sample lies, and the length of each file by its id."""
+
+    locations: dict[Digest, Location] = field(default_factory=dict)
+    files: dict[bytes, int] = field(default_factory=dict)
+
+
+class SealingBackend(BackendReader, Protocol):
+    """A backend that a commit moves samples to. Made by `Class(directory)`, which need not exist yet.
+
+    Outsiders publish theirs as an entry point of group `hangar.backends`, named by its code.
+    """
+
+    def fits(self, payload: Payload) -> bool:
+        """Whether it can hold a sample; what it cannot stays in a pack."""
+
+    def seal(self, payloads: Iterable[Payload], options: Mapping[str, Any]) -> Sealed:
+        """Store samples that fit, each digest once, so that they survive a power cut when it returns.
+
+        If it raises, nothing is left behind. Raises `InvalidData` for a sample that does not fit, `StorageFailed`.
+        """
+
+    def unseal(self, sealed: Sealed) -> None:
+        """Take back what `seal` has written: it is not going to be published."""
+
+    def recover(self, known: Callable[[bytes], bool], published: Callable[[Digest], Location | None]) -> None:
+        """Remove files that no commit knows. Under the writer lock only.
+
+        Raises `CorruptRecord`, and removes nothing, if what an unknown file holds is published all the same.
+        """

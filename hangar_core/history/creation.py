@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 from hangar_core import files
+from hangar_core.backends.registry import SMALL_VALUES
 from hangar_core.errors import AlreadyExists, InvalidInput
 from hangar_core.history import refs, tree
 from hangar_core.history.objects import Objects
@@ -64,6 +65,7 @@ def _take_away(target: Path) -> None:
     if layout.exists():
         WriterLock(layout.lock_file).release()
     forget_tables(layout.records)
+    forget_tables(layout.data / SMALL_VALUES)
     old = target.with_name(f"{DIRECTORY}-old-{uuid.uuid4().hex}")
     files.replace(target, old)
     shutil.rmtree(old)

@@ -7,14 +7,14 @@ ends; and a commit is one transaction after both. See docs/formats/staging-log.m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from threading import RLock
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from hangar_core import files
-from hangar_core.backends.base import Location
+from hangar_core.backends import options as backend_options
 from hangar_core.errors import (
     CorruptRecord,
     EmptyMessage,
@@ -25,7 +25,6 @@ from hangar_core.errors import (
     NotMerged,
     PendingChanges,
     UnresolvedConflicts,
-    UnsupportedFormat,
 )
 from hangar_core.hashing import digests
 from hangar_core.history import refs
@@ -34,12 +33,14 @@ from hangar_core.history.graph import is_ancestor
 from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, plan_merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
+from hangar_core.history.replaying import Replay, lay_over, lay_over_metadata, placed_in, replayed
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
 from hangar_core.model import Arrayset, BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
-from hangar_core.records.keys import decode_key
 from hangar_core.records.names import signature
+from hangar_core.records.staged_samples import Samples
+from hangar_core.storage.adoption import last_of_each
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
 from hangar_core.storage.lock import WriterLock
@@ -123,35 +124,46 @@ class StagingArea:
         if (content.begin.branch, content.begin.base) != (self.branch, self.base):
             raise CorruptRecord(what="staging log", reason="it is based on another commit than the branch points at")
         end, boot = content.end, content.begin.boot
-        for frame in content.frames:
-            if frame.operation == records.BOOT:
-                boot = records.decode_boot(frame.payload)
-            durable = frame.offset < content.synced_end
+        replay = Replay(self.objects, root_of(self.objects, self.base))
+        for part in content.parts:
+            if isinstance(part, records.Frame) and part.operation == records.BOOT:
+                boot = records.decode_boot(part.payload)
+            durable = part.offset < content.synced_end
             # After a restart of the machine, bytes that nobody had synced may be anything.
             verify = suspicious or (not durable and boot != boot_id())
-            if not self._adopt(frame, durable=durable, verify=verify):
+            whole, cut = self._adopt(part, durable=durable, verify=verify)
+            for one in whole:
+                replay.lay(one)
+            if cut is not None:
                 if durable:
                     raise CorruptRecord(
                         what="staging log", reason="data that had been made durable are gone from their pack"
                     )
-                end = frame.offset
+                end = cut
                 break
-            lay_over(self.overlay, self.objects, frame.operation, frame.payload)
+        self.overlay = replay.finish()
         if not self.data.adopted_whole():
             self.data.discard()
-            self.overlay = Overlay(self.objects, root_of(self.objects, self.base))
             self._replay(content, suspicious=True)
             return
         self._log.resume(end, boot)
 
-    def _adopt(self, frame: records.Frame, *, durable: bool, verify: bool) -> bool:
-        """Take over where the data of a frame's samples lie; False if one of them is not there whole."""
-        placed: dict[Digest, Location] = {}
-        for operation, payload in records.operations(frame):
-            if operation == records.SAMPLES:
-                _, changes = records.decode_samples(payload)
-                placed |= {digest: Location(place) for _, digest, place in changes if digest is not None and place}
-        return self.data.adopt(placed, durable=durable, verify=verify)
+    def _adopt(self, part: records.Part, *, durable: bool, verify: bool) -> tuple[list[records.Part], int | None]:
+        """Take over where the data of a part's samples lie.
+
+        Returns what of it is there whole, and the offset of the first frame that is not.
+        """
+        if not verify:
+            digests, locations = placed_in(part)
+            self.data.adopt(last_of_each(digests, locations), durable=durable, verify=False)
+            self.data.staged.update(zip(digests, locations, strict=True))
+            return [part], None
+        whole: list[records.Part] = []
+        for one in part.one_by_one() if isinstance(part, Samples) else (part,):
+            if not self.data.adopt(dict(zip(*placed_in(one), strict=True)), durable=durable, verify=True):
+                return whole, one.offset
+            whole.append(one)
+        return whole, None
 
     # --- staging ----------------------------------------------------------------------------------------------------
 
@@ -162,8 +174,10 @@ class StagingArea:
         self._log.append(*self._samples(arrayset, changes))
         self.data.keep()
         samples = self.overlay.arraysets[arrayset].samples
-        for key, digest in changes:
-            samples.set(key, digest)
+        if len(changes) == 1:
+            samples.set(*changes[0])
+        else:
+            samples.set_many(*zip(*changes, strict=True))
 
     @_in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
@@ -318,10 +332,13 @@ class StagingArea:
         self._check_owner()
         if plan is not None:
             self._log.prepare(self._generation + 1, commit, records.encode_group(self._operations(plan)))
+
+        def transaction() -> None:
+            # What the plan stages anew is named by its pack already.
+            self._publish(lambda batch: refs.move_head(batch, self.branch, self.base, commit, note), seal=plan is None)
+
         try:
-            self._turn_over(
-                lambda: self._publish(lambda batch: refs.move_head(batch, self.branch, self.base, commit, note)), commit
-            )
+            self._turn_over(transaction, commit)
         finally:
             self._log.give_up_prepared()
 
@@ -390,8 +407,13 @@ class StagingArea:
             rename()
         return BranchHead(new, digests.text(head or b""))
 
-    def _publish(self, set_refs: Callable[[Batch], None]) -> None:
-        """Make data durable, then every record and ref visible in one transaction: never a record before its data."""
+    def _publish(self, set_refs: Callable[[Batch], None], *, seal: bool = True) -> None:
+        """Make data durable, then every record and ref visible in one transaction: never a record before its data.
+
+        With `seal` new samples go where the options of their arrayset say; otherwise all stay in packs.
+        """
+        if seal:
+            self.data.seal(self._claims())
         self.data.keep()
         self._sync_data()
         with self._context.tables.write() as batch:
@@ -412,8 +434,15 @@ class StagingArea:
         with self._context.tables.write() as batch:
             self._put_locations(batch)
 
+    def _claims(self) -> Iterator[tuple[str, Mapping[str, Any], Iterable[Digest]]]:
+        """Yield (code, options of the backend, new samples) of each arrayset that something changed in."""
+        for staged in self.overlay.arraysets.values():
+            if staged.samples.changes:
+                code, options = backend_options.recorded(staged.options)
+                yield code, options, (digest for digest in staged.samples.changes.values() if digest is not None)
+
     def _put_locations(self, batch: Batch) -> None:
-        batch.put_many("locations", self.data.staged.items())
+        batch.put_many("locations", self.data.locations().items())
         batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self.data.published().items()))
 
     def _root_of_base(self) -> Digest:
@@ -473,7 +502,7 @@ class StagingArea:
             self._lock.release()
 
     def _start_over(self, base: CommitId | None, branch: str) -> None:
-        self.data.discard()
+        self.data.turn_over()
         self.objects.clear_pending()
         self.base = base
         self.branch = branch
@@ -500,41 +529,6 @@ def refuse_changes(overlay: Overlay, branch: str, blocked: str) -> None:
         raise PendingChanges(branch=branch, blocked=blocked)
 
 
-def lay_over(overlay: Overlay, objects: Objects, operation: int, payload: bytes) -> None:
-    """Repeat one logged operation on an overlay. Raises `CorruptRecord`."""
-    try:
-        if operation == records.SAMPLES:
-            arrayset, changes = records.decode_samples(payload)
-            samples = overlay.arraysets[arrayset].samples
-            for key, digest, _ in changes:
-                samples.set(key, digest)
-        elif operation == records.ARRAYSET:
-            overlay.put_arrayset(*records.decode_arrayset(payload))
-        elif operation == records.REMOVE:
-            overlay.remove_arrayset(records.decode_remove(payload))
-        elif operation == records.METADATA:
-            lay_over_metadata(overlay, objects, *records.decode_metadata(payload))
-        elif operation == merge_records.MERGE:
-            overlay.merging = merge_records.decode_merge(payload)
-        elif operation == merge_records.RESOLVED:
-            overlay.resolved.add(merge_records.decode_resolved(payload))
-        elif operation == merge_records.ADOPT:
-            overlay.adopt_arrayset(*merge_records.decode_adopt(payload))
-        elif operation == records.GROUP:
-            for one, part in records.decode_group(payload):
-                lay_over(overlay, objects, one, part)
-        elif operation not in (records.SYNCED, records.BOOT):
-            raise UnsupportedFormat(what="The staging log", needs=f"operation {operation}")
-    except KeyError as why:
-        raise CorruptRecord(what="staging log", reason=f"it changes an arrayset that is not there: {why}") from why
-
-
-def lay_over_metadata(overlay: Overlay, objects: Objects, key: bytes, value: str | None) -> None:
-    """Set or remove a piece of metadata in an overlay; its text is held in `Objects`."""
-    decode_key(key)
-    overlay.metadata.set(key, None if value is None else objects.put(digests.TEXT, value.encode()))
-
-
 def open_conflicts(overlay: Overlay, objects: Objects) -> list[Conflict]:
     """Return the conflicts of the merge in progress that are not resolved yet, found anew from the contents."""
     state = overlay.merging
@@ -549,10 +543,7 @@ def open_conflicts(overlay: Overlay, objects: Objects) -> list[Conflict]:
 
 
 def _replayed(objects: Objects, content: LogContent) -> Overlay:
-    overlay = Overlay(objects, root_of(objects, content.begin.base))
-    for frame in content.frames:
-        lay_over(overlay, objects, frame.operation, frame.payload)
-    return overlay
+    return replayed(objects, root_of(objects, content.begin.base), content)
 
 
 def read_overlay(context: RepoContext) -> tuple[str, CommitId | None, Overlay, Objects]:
@@ -563,14 +554,17 @@ def read_overlay(context: RepoContext) -> tuple[str, CommitId | None, Overlay, O
             branch = refs.staging_branch(reader)
             base = refs.head(reader, branch)
             generation = refs.generation(reader)
+        objects = Objects(tables)
+        damaged: CorruptRecord | None = None
         try:
             content = read_log(context.layout.staging_log, generation)
-        except CorruptRecord:
-            with tables.read() as reader:
-                if refs.generation(reader) == generation:
-                    raise
-            continue  # a commit came between: look again
-        objects = Objects(tables)
+        except CorruptRecord as why:
+            damaged, content = why, None
+        with tables.read() as reader:
+            if refs.generation(reader) != generation:
+                continue  # a commit came between, and may have emptied the log while it was read: look again
+        if damaged is not None:
+            raise damaged
         if content is None:
             return branch, base, Overlay(objects, root_of(objects, base)), objects
         return branch, base, _replayed(objects, content), objects

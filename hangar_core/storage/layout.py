@@ -8,7 +8,7 @@
       lock           OS lock of the writer, with its owner's name
       records/       the database
       staging.log    what is staged since the last commit
-      data/20/       packs
+      data/CODE/     what each backend has stored
       tmp/           anything here may be deleted by the next writer
 
 Format: docs/formats/repository.md.
@@ -17,12 +17,12 @@ Format: docs/formats/repository.md.
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hangar_core import files
+from hangar_core.backends import registry
 from hangar_core.errors import CorruptRecord, InvalidInput, RepositoryNotFound, UnsupportedFormat
 from hangar_core.model import User
 
@@ -83,19 +83,38 @@ class Layout:
 
     def check_format(self) -> None:
         """Raise `RepositoryNotFound`, or `UnsupportedFormat` when this version cannot open the repository safely."""
+        form, requires, _ = self._read_format()
+        if form > FORMAT:
+            raise UnsupportedFormat(what="This repository", needs=f"repository format {form}")
+        if requires <= FEATURES:
+            return
+        if missing := sorted(name for name in requires - FEATURES if not registry.is_backend_feature(name)):
+            raise UnsupportedFormat(what="This repository", needs=", ".join(missing))
+        registry.check_features(frozenset(requires), "This repository")
+
+    def require(self, feature: str) -> None:
+        """Have everybody who opens the repository know a feature; durable when it returns.
+
+        To be called before the first commit that needs it becomes visible. Under the writer lock only.
+        """
+        _, requires, content = self._read_format()
+        if feature not in requires:
+            content["requires"] = sorted(requires | {feature})
+            files.write_file(self.format_file, json.dumps(content).encode())
+
+    def _read_format(self) -> tuple[int, set[str], dict[str, Any]]:
+        """Return (format, features, all that the file says)."""
         try:
-            form, requires = _parsed_format(self.format_file.read_bytes())
+            return _parsed_format(self.format_file.read_bytes())
         except FileNotFoundError as why:
             raise RepositoryNotFound(path=self.root.parent) from why
         except (OSError, ValueError, RecursionError) as why:
             raise CorruptRecord(what=str(self.format_file), reason=str(why)) from why
-        if form > FORMAT:
-            raise UnsupportedFormat(what="This repository", needs=f"repository format {form}")
-        if missing := sorted(requires - FEATURES):
-            raise UnsupportedFormat(what="This repository", needs=", ".join(missing))
 
     def read_user(self) -> User:
         """Return who makes commits here."""
+        import tomllib  # readers have no use for it
+
         try:
             table = tomllib.loads(self.config_file.read_text("utf-8"))["user"]
             return User(str(table["name"]), str(table["email"]))
@@ -107,12 +126,12 @@ class Layout:
             ) from why
 
 
-def _parsed_format(text: bytes) -> tuple[int, set[str]]:
+def _parsed_format(text: bytes) -> tuple[int, set[str], dict[str, Any]]:
     match json.loads(text):
-        case {"format": int(form), "requires": [*names]}:
+        case {"format": int(form), "requires": [*names], **others}:
             # True is an int as well
             if type(form) is int and form >= 1 and all(isinstance(name, str) for name in names):
-                return form, set(names)
+                return form, set(names), {"format": form, **{str(name): value for name, value in others.items()}}
     raise ValueError("it does not hold a format number and a list of features")
 
 

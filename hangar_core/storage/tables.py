@@ -14,11 +14,11 @@ Format: docs/formats/repository.md.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import lmdb
@@ -26,6 +26,7 @@ import xxhash
 
 from hangar_core import files
 from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFailed
+from hangar_core.storage.read_only import is_writable, refusal
 
 TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs")
 _FIRST_MAP = 64 << 20
@@ -36,6 +37,8 @@ _LOCK_SIZE = 64 * (_MAX_READERS + 2)
 # How many seconds a fork waits for other threads to end their transactions.
 _LONGEST_REST = 5.0
 _CHECK = 8
+# About what the database needs for an entry besides its key and value.
+_PER_ENTRY = 32
 # Values up to here are copied without a look at the size of the file.
 _LARGE = 1 << 16
 
@@ -65,6 +68,11 @@ class Batch:
     def put(self, table: str, key: bytes, value: bytes) -> None:
         self.changes.setdefault(table, {})[key] = value
 
+    def entries(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield (key, value) of all changes."""
+        for changes in self.changes.values():
+            yield from changes.items()
+
     def put_many(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
         self.changes.setdefault(table, {}).update(items)
 
@@ -88,6 +96,12 @@ class Reader:
         """Return the value under `key`, or None. Raises `CorruptRecord`."""
         sealed = self._txn.get(key, db=self._tables[table])
         return None if sealed is None else self._open(table, key, sealed)
+
+    def get_many(self, table: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return key -> value of those keys that are there. Raises `CorruptRecord`."""
+        with self._txn.cursor(db=self._tables[table]) as cursor:
+            found = [(bytes(key), sealed) for key, sealed in cursor.getmulti(keys)]
+            return {key: self._open(table, key, sealed) for key, sealed in found}
 
     def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) in order of keys, of those keys that begin with `prefix`.
@@ -117,6 +131,27 @@ class Reader:
         return _open_seal(table, key, bytes(sealed))
 
 
+class Snapshot:
+    """What `Tables.read` gives, to be entered. A class, since a generator takes three times as long."""
+
+    __slots__ = ("_tables", "_txn")
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._txn: Any = None
+
+    def __enter__(self) -> Reader:
+        return self._tables._enter(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._txn is not None:
+            self._tables._leave(self._txn)
+            if isinstance(why, lmdb.Error):
+                raise _translated(self._tables.path, why) from why
+
+
 class Tables:
     """The environment, opened once per directory and process; see `open_tables`."""
 
@@ -129,44 +164,46 @@ class Tables:
         self._local = threading.local()
         # None while nothing is open, after a fork for example; `_opened` sees to that.
         self._env: Any = None
+        self._writable = True
         self._tables: dict[str, Any] = {}
         self._opened()
 
-    @contextmanager
-    def read(self) -> Iterator[Reader]:
+    def read(self) -> Snapshot:
         """Give a snapshot. Inside another `read()` of the same thread it is the same one."""
-        self._check_process()
-        outer: Reader | None = getattr(self._local, "reader", None)
-        if outer is not None:
-            yield outer
-            return
-        txn = self._begin()
-        try:
-            self._local.reader = Reader(txn, self._tables, self.path)
-            yield self._local.reader
-        except lmdb.Error as why:
-            raise _translated(self.path, why) from why
-        finally:
-            self._local.reader = None
-            txn.abort()
-            self._end()
+        return Snapshot(self)
 
     @contextmanager
     def write(self) -> Iterator[Batch]:
         """Give a `Batch` that becomes visible and durable whole when the block ends; nothing of it if the block raises.
 
-        Raises `RefChanged` if an expectation does not hold, `StorageFailed` if the disk is full.
+        Raises `RefChanged` if an expectation does not hold, `StorageFailed` if the disk is full or read-only.
         """
         self._check_process()
+        if not self._writable:
+            raise refusal(_data_file(self.path))
         batch = Batch()
         yield batch
         # The map can only grow while no snapshot is held; this thread would wait for itself.
         assert getattr(self._local, "reader", None) is None, "a write() may contain a read(), but not stand in one"
         files.failpoint("tables.commit")
+        self._make_room(batch)
         while not self._apply(batch):
             self._resize(lambda size: size * 2)
         files.failpoint("tables.committed")
         files.note_tables(_data_file(self.path))
+
+    def _enter(self, snapshot: Snapshot) -> Reader:
+        self._check_process()
+        reader: Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            snapshot._txn = txn = self._begin()
+            self._local.reader = reader = Reader(txn, self._tables, self.path)
+        return reader
+
+    def _leave(self, txn: Any) -> None:
+        self._local.reader = None
+        txn.abort()
+        self._end()
 
     def used_bytes(self) -> int:
         """Return the size of the database file."""
@@ -201,7 +238,9 @@ class Tables:
 
     def _opened(self) -> Any:
         if self._env is None:
-            files.reserve(self.path / "lock.mdb", _LOCK_SIZE)
+            self._writable = is_writable(self.path)
+            if self._writable:
+                files.reserve(self.path / "lock.mdb", _LOCK_SIZE)
             try:
                 self._env = lmdb.open(
                     os.fspath(self.path),
@@ -210,11 +249,17 @@ class Tables:
                     max_readers=_MAX_READERS,
                     metasync=True,
                     sync=True,
+                    create=self._writable,
+                    readonly=not self._writable,
+                    # A lock file cannot be made there; nor is there a writer to be protected from.
+                    lock=self._writable,
                 )
                 self._cover()
-                self._tables = {name: self._env.open_db(name.encode()) for name in TABLES}
-            except lmdb.Error as why:
+                self._tables = {name: self._env.open_db(name.encode(), create=self._writable) for name in TABLES}
+            except (lmdb.Error, CorruptRecord) as why:
                 self._close_environment()
+                if isinstance(why, CorruptRecord):
+                    raise
                 raise _translated(self.path, why) from why
         return self._env
 
@@ -225,11 +270,17 @@ class Tables:
         place of what is missing are no valid pages, and whoever needs those gets `CorruptRecord`.
         """
         path = _data_file(self.path)
-        with self._env.begin(write=True):  # nobody else makes the file grow meanwhile
+        with self._env.begin(write=self._writable):  # nobody else makes the file grow meanwhile
             needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
             size = path.stat().st_size
             if needed > 2 * size + _FIRST_MAP:
                 raise CorruptRecord(what=str(path), reason=f"it has {size} bytes, and says {needed}")
+            if size < needed and not self._writable:
+                raise CorruptRecord(
+                    what=str(path),
+                    reason=f"it has {size} bytes, says {needed}, and cannot be made longer where it is",
+                    hint="copy the repository to a place where it can be written to, and open it there",
+                )
             if size < needed:
                 files.truncate(path, needed)
 
@@ -248,7 +299,7 @@ class Tables:
                     raise RefChanged(name=name)
             for table, changes in batch.changes.items():
                 db = self._tables[table]
-                puts = [(key, _seal(key, value)) for key, value in sorted(changes.items()) if value is not None]
+                puts = [(key, _seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None]
                 with txn.cursor(db=db) as cursor:
                     cursor.putmulti(puts)
                 for key in (key for key, value in changes.items() if value is None):
@@ -301,12 +352,37 @@ class Tables:
             self._changed.wait_for(lambda: self._active == 0)
             self._close_environment()
 
+    def _make_room(self, batch: Batch) -> None:
+        """Let the map grow before a large batch is tried, rather than trying it once for every doubling."""
+        room = sum(len(key) + len(value or b"") + _PER_ENTRY for key, value in batch.entries())
+        if room < self._first_map // 8:
+            return
+
+        def enough(size: int) -> int:
+            info = env.info()
+            while (info["last_pgno"] + 1) * env.stat()["psize"] + 2 * room > size:
+                size *= 2
+            return size
+
+        env = self._opened()
+        self._resize(enough)
+
     def _resize(self, size_after: Callable[[int], int]) -> None:
         """Change the map while no transaction of this process is open. Page-aligned by LMDB."""
         with self._changed:
             self._changed.wait_for(lambda: self._active == 0)
             env = self._opened()
             env.set_mapsize(size_after(env.info()["map_size"]))
+
+    def adopt(self) -> None:
+        """Go on in a forked child with an environment of its own; only if `in_use` is false.
+
+        The locks are made anew: another thread of the parent may have held them at the fork, and does not live here.
+        """
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._active = 0
+        self._local = threading.local()
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():
@@ -321,8 +397,8 @@ _opening = threading.Lock()
 def open_tables(path: Path) -> Tables:
     """Return the environment in `path`: the same object for the same directory, since LMDB forbids opening one twice.
 
-    After a fork the child gets an environment of its own. Raises `CorruptRecord`, and `ClosedError` in a child that was
-    forked in the middle of a transaction.
+    A forked child has environments of its own behind the objects it inherited. Raises `CorruptRecord`, and
+    `ClosedError` in a child that was forked in the middle of a transaction.
     """
     try:
         stat = path.stat()
@@ -362,10 +438,15 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    # What of the parent's is still open may not be touched here, not even to close it: it is kept for good.
+    # What of the parent's is still open may not be touched here, not even to close it: it is kept for good. What rests
+    # wakes as the child's own, so that readers that were inherited go on.
     global _opening
     _inherited.update({key[:2]: tables for key, tables in _open.items() if tables.in_use})
+    resting = {key[:2]: tables for key, tables in _open.items() if not tables.in_use}
     _open.clear()
+    for key, tables in resting.items():
+        tables.adopt()
+        _open[(*key, os.getpid())] = tables
     _opening = threading.Lock()
 
 
@@ -382,6 +463,8 @@ def _translated(path: Path, why: lmdb.Error) -> CorruptRecord | StorageFailed:
 
 def _is_full(path: Path) -> bool:
     """Whether there is hardly any room: LMDB calls a write that was cut short for that an input/output error."""
+    import shutil
+
     try:
         return shutil.disk_usage(path).free < _HARDLY_ANY
     except OSError:

@@ -29,6 +29,7 @@ from durable.scenario import (
     play,
     predict,
     put,
+    sealing,
     watch,
 )
 from durable.state import State, differences, observe, read_content
@@ -182,6 +183,14 @@ BOTH = (errno.ENOSPC, errno.EIO)
 @pytest.mark.parametrize("how", ["refuses", "half"])
 def test_a_call_that_fails_once_is_reported_and_can_be_repeated(tmp_path: Path, how: str) -> None:
     check(campaign(tmp_path, essentials(), persistent=False, how=how, codes=BOTH))
+
+
+def test_a_call_that_fails_while_samples_move_to_another_backend_can_be_repeated(tmp_path: Path) -> None:
+    check(campaign(tmp_path, sealing(), persistent=False, how="half", codes=BOTH))
+
+
+def test_an_interrupt_while_samples_move_to_another_backend_loses_nothing(tmp_path: Path) -> None:
+    check(campaign(tmp_path, sealing(), persistent=False, how="interrupted", codes=(0,)))
 
 
 def test_calls_that_go_on_failing_leave_all_that_was_there(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from durable.scenario import (
     opened,
     put,
     sample,
+    sealing,
     sequel,
     watch,
 )
@@ -95,6 +96,13 @@ def merges(tmp_path_factory: pytest.TempPathFactory) -> Film:
 def test_merges_stashes_and_resets_survive_whole(merges: Film, tmp_path: Path) -> None:
     every = {number: [NOTHING, ALL, ("some of it", number)] for number in range(100, len(merges.operations) + 1)}
     check(wrong(merges, tmp_path / "cut", every))
+
+
+def test_samples_that_move_to_another_backend_survive_whole(tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    film = record(tmp_path / "film", sealing(), "boot one")
+    every = {number: [NOTHING, ALL, ("some of it", number)] for number in range(len(film.operations) + 1)}
+    check(wrong(film, tmp_path / "cut", every))
 
 
 @pytest.mark.slow

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from goldens import GOLDEN
 from goldens.arrays import digest_vectors
+from goldens.backends import CODES, backend_archive
 from goldens.logs import group_vector, pack_vectors, staging_vectors
 from goldens.records import record_vectors
 from goldens.repository import repository_archive
@@ -33,6 +35,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "staging-log-1.json": _json(staging_vectors),
     "staging-group-1.json": _json(group_vector),
     "repository-1.tar.gz": repository_archive,
+    **{f"backend-{code}.tar.gz": partial(backend_archive, code) for code in CODES},
 }
 
 

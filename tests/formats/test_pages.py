@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 from goldens import GOLDEN
 
-from hangar_core.backends import pack_frames
+from hangar_core.backends import hdf5_engine, numpy_10, pack_frames
+from hangar_core.backends.options import BLOSC
+from hangar_core.backends.registry import BUILT_IN
+from hangar_core.backends.sealed_files import Seal, encode_seal
 from hangar_core.hashing import digests
 from hangar_core.hashing.arrays import array_digest
 from hangar_core.hashing.dtypes import ML_DTYPES
@@ -21,6 +25,7 @@ from hangar_core.records import merging, staging
 from hangar_core.records.commits import ArraysetRow, encode_commit, encode_root
 from hangar_core.records.keys import encode_key
 from hangar_core.records.nodes import Node, encode_node
+from hangar_core.storage import lmdb_30
 from hangar_core.storage.layout import FEATURES, FORMAT
 from hangar_core.storage.tables import TABLES
 
@@ -60,14 +65,17 @@ def test_every_table_feature_and_named_dtype_is_on_its_page() -> None:
     assert re.findall(r"^\| `([a-z]+)` \| (?!name of)", repository.split("### The seal")[0], re.MULTILINE) == list(
         TABLES
     )
-    assert all(f"| `{feature}` |" in repository and f"feature `{feature}`" in page("README.md") for feature in FEATURES)
+    features = FEATURES | {facts.feature for facts in BUILT_IN.values()}
+    assert all(f"| `{feature}` |" in repository and f"feature `{feature}`" in page("README.md") for feature in features)
     assert f"format {FORMAT} | released" in page("README.md")
     assert all(f"`{dtype}`" in page("digests.md") for dtype in ML_DTYPES)
 
 
 def test_every_backend_of_the_ledger_that_is_released_has_its_page() -> None:
     rows = re.findall(r"^\| `(\d\d)` \| ([A-Z0-9]+_\d\d) \| (\w+) \|", page("README.md"), re.MULTILINE)
-    assert [code for code, _, status in rows if status == "released"] == [pack_frames.CODE]
+    assert {code: name for code, name, status in rows if status == "released"} == {
+        code: facts.name for code, facts in BUILT_IN.items()
+    }
     assert all((PAGES / f"{code}.md").exists() == (status == "released") for code, _, status in rows)
 
 
@@ -114,6 +122,28 @@ def test_the_example_of_a_pack_is_what_the_code_makes() -> None:
     pack = pack_frames.encode_pack_header(UID) + header + ARRAY.tobytes() + bytes(padding)
     assert pack.hex() in hex_of("20.md")
     assert pack_frames.encode_location(UID, 64).hex(" ") in page("20.md")
+
+
+def test_the_example_of_a_small_value_is_what_the_code_makes() -> None:
+    value = lmdb_30.encode_value(payload_of("é"))
+    assert value.hex(" ") in page("30.md")
+    assert lmdb_30.encode_location(value).hex(" ") in page("30.md")
+    assert f"up to {lmdb_30.LARGEST} bytes" in page("30.md")
+
+
+def test_a_seal_is_what_its_page_says() -> None:
+    digest = array_digest(ARRAY)
+    seal = encode_seal("10", Seal(UID, 7, 8, digest))
+    wanted = b"HGSEAL10" + bytes([1, *bytes(7)]) + UID + bytes([7, *bytes(7), 8, *bytes(7)]) + digest + bytes(7)
+    assert seal == wanted + xxhash.xxh3_64_digest(wanted)[::-1]
+
+
+def test_the_numbers_of_the_collections_and_their_options_are_on_their_pages() -> None:
+    for code in ("00", "01"):
+        assert f"at most {hdf5_engine.COLLECTION_COUNT} in a file" in page(f"{code}.md")
+        assert f"at most {hdf5_engine.COLLECTION_SIZE} samples" in page(f"{code}.md")
+    assert f"at most {numpy_10.COLLECTION_SIZE} samples" in page("10.md")
+    assert all(f"`{complib}`" in page("00.md") for complib in BLOSC)
 
 
 def test_the_example_of_a_staging_log_is_what_the_code_makes() -> None:

@@ -43,6 +43,7 @@ SCENARIOS = {
     "essentials": scenario.essentials,
     "everything": scenario.everything,
     "rotting": scenario.rotting,
+    "sealing": scenario.sealing,
     "integrating": scenario.integrating,
 }
 
@@ -96,7 +97,7 @@ def count_failpoints(directory: str, before: list[Any]) -> dict[str, int]:
 
     files.failpoint = count
     scenario.play(Path(directory), _steps((before[0], before[1])), lambda *_: None)
-    for label in ("pack", "log"):
+    for label in ("pack", "log", "seal"):
         met[f"{label}.write.torn"] = met[f"{label}.write"]
     return met
 

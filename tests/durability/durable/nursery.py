@@ -1,11 +1,12 @@
 """A process that has imported everything and forks a child for each job: cheap processes to kill.
 
 The tests themselves run beside threads (of pytest-xdist), where forking is not safe. The nursery has one thread, never
-opens a repository itself, and speaks JSON lines: a job names a function of `jobs` and its arguments.
+opens a repository itself, and speaks JSON lines: a job names a function of its module and the arguments.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -39,13 +40,13 @@ class Ended:
 
 
 class Nursery:
-    """The parent's end. Use it in a `with` block."""
+    """The parent's end. Use it in a `with` block. `jobs` is the module beside this one that has the jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: str = "jobs") -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         environment.pop("HANGAR_FAILPOINT", None)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from durable.nursery import main; main()"],
+            [sys.executable, "-c", f"from durable.nursery import main; main({jobs!r})"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=_HERE.parent,
@@ -54,7 +55,7 @@ class Nursery:
         )
 
     def start(self, job: str, *words: Any) -> int:
-        """Start `jobs.job(*words)` in a child of its own and return its process id."""
+        """Start `job(*words)` in a child of its own and return its process id."""
         return int(self._ask({"do": "start", "job": job, "words": words}))
 
     def wait(self, child: int, timeout: float = 60.0) -> Ended:
@@ -62,7 +63,7 @@ class Nursery:
         return Ended(**self._ask({"do": "wait", "child": child, "timeout": timeout}))
 
     def run(self, job: str, *words: Any, timeout: float = 60.0) -> Ended:
-        """Run `jobs.job(*words)` in a child of its own and say how it ended."""
+        """Run `job(*words)` in a child of its own and say how it ended."""
         return self.wait(self.start(job, *words), timeout)
 
     def _ask(self, question: dict[str, Any]) -> Any:
@@ -88,10 +89,9 @@ class Nursery:
 # --- in the nursery -------------------------------------------------------------------------------------------------
 
 
-def main() -> None:
+def main(module: str) -> None:
     """Serve until stdin ends."""
-    from durable import jobs
-
+    jobs = importlib.import_module(f"durable.{module}")
     jobs.warm()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a child prints is no answer

@@ -28,7 +28,11 @@ ARRAYSETS: dict[str, tuple[str, tuple[int, ...], bool]] = {
     "a": ("<i4", (4,), False),
     "b": ("<f8", (6, 6), True),
     "large": ("|u1", (1100, 1000), False),  # a payload that is written by calls of its own
+    "sealed": ("<i2", (5,), False),
+    "small": ("<f4", (3,), True),
 }
+# Where a commit moves samples to; all others stay in packs.
+BACKENDS = {"sealed": "10", "small": "30"}
 
 
 @cache
@@ -119,7 +123,9 @@ def arrayset(name: str) -> Step:
     dtype, shape, variable = ARRAYSETS[name]
 
     def do(world: World) -> None:
-        world.open.arraysets.init_arrayset(name, shape=shape, dtype=np.dtype(dtype), variable_shape=variable)
+        world.open.arraysets.init_arrayset(
+            name, shape=shape, dtype=np.dtype(dtype), variable_shape=variable, backend_opts=BACKENDS.get(name)
+        )
 
     def expect(state: State) -> None:
         state.staged.arraysets[name] = Table(dtype, shape)
@@ -270,6 +276,38 @@ def essentials() -> list[Step]:
         switch("dev"),
         opened(),
         put("a", "last", 7),
+        closed(),
+    ]
+
+
+def sealing() -> list[Step]:
+    """Arraysets whose samples a commit moves to other backends, beside one whose samples stay in packs."""
+    return [
+        init(),
+        opened(),
+        arrayset("a"),
+        arrayset("sealed"),
+        arrayset("small"),
+        put("a", "one", 1),
+        enter("sealed"),
+        update("sealed", {"one": 1, 2: 2}),
+        leave(),
+        put("small", "one", 1),
+        commit("first"),
+        put("sealed", "two", 2),
+        put("sealed", "two", 3),
+        put("small", "two", 2),
+        closed(),
+        opened(),
+        put("small", "dropped", 5),
+        put("sealed", "dropped", 5),
+        reset(),
+        put("sealed", "kept", 6),
+        put("small", "kept", 6),
+        closed(),
+        commit_without_writer("second"),
+        opened(),
+        put("sealed", "last", 7),
         closed(),
     ]
 

@@ -81,8 +81,8 @@ def make_repository(directory: Path) -> None:
         make.init_arrayset("flags", (), "?")
         make.init_arrayset("spectra", (4,), "c16", variable_shape=True)
         make.init_arrayset("dates", (2,), "M8[D]")
-        make.init_str_arrayset("captions")
-        make.init_bytes_arrayset("files")
+        make.init_str_arrayset("captions", backend_opts="20")
+        make.init_bytes_arrayset("files", backend_opts="20")
         make.init_arrayset("volumes", (3, 4), "f4", contains_subsamples=True)
         for name, samples in first_commit().items():
             make[name].update(samples)
