@@ -56,6 +56,10 @@ class InvalidInput(HangarError, ValueError):
     """An argument that no state of the repository would make right."""
 
 
+class WrongType(HangarError, TypeError):
+    """An argument of a type that is never right here."""
+
+
 class InvalidName(InvalidInput):
     """A branch, arrayset, sample, metadata or remote name outside its rule."""
 
@@ -255,6 +259,20 @@ class ForkedWriter(HangarError, PermissionError):
     template = "This writer belongs to process {owner}; a forked child cannot write with it."
 
 
+class NotPicklable(HangarError, TypeError):
+    """An object that is bound to its process was to be sent to another one."""
+
+    template = "{what} cannot be pickled: it belongs to the process that opened it."
+    default_hint = "send an arrayset of a read checkout, or open the repository in the other process"
+
+
+class WorkersFailed(HangarError, RuntimeError):
+    """The processes that were to read a batch ended without an answer."""
+
+    template = "The worker processes ended before the batch of `{arrayset}` was read: {reason}"
+    default_hint = "a script needs `if __name__ == '__main__':` around its start; n_cpus=1 needs no other process"
+
+
 class RefChanged(HangarError, RuntimeError):
     """A branch or tag moved between being read and being set."""
 
@@ -296,6 +314,13 @@ class UnsupportedFormat(HangarError):
 
     template = "{what} needs {needs}, which this version of hangar does not have."
     default_hint = "upgrade hangar-core"
+
+
+class PackageMissing(HangarError, ImportError):
+    """A package that hangar does not need, and this call does."""
+
+    template = "{what} needs the package `{package}`, which is not installed."
+    default_hint = "pip install 'hangar-core[{extra}]'"
 
 
 class StorageFailed(HangarError, OSError):

@@ -38,10 +38,12 @@ def schema_words(schema: Schema) -> str:
 def schema_json(schema: Schema) -> dict[str, Any]:
     """Return a schema for JSON."""
     return {
+        "kind": schema.kind,
         "dtype": dtype_name(schema.dtype),
         "shape": list(schema.shape),
         "variable_shape": schema.variable,
         "named": schema.named,
+        "nested": schema.nested,
     }
 
 

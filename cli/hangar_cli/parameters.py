@@ -47,6 +47,11 @@ def as_sample(_ctx: click.Context, _param: click.Parameter, value: str) -> Sampl
     return parse_sample(value)
 
 
+def as_optional_sample(_ctx: click.Context, _param: click.Parameter, value: str | None) -> SampleKey | None:
+    """Callback of an option that names one sample."""
+    return None if value is None else parse_sample(value)
+
+
 def as_samples(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> list[SampleKey]:
     """Callback of a parameter that names samples and may be repeated."""
     return [parse_sample(value) for value in values]

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import MISSING
-from hangar_core.arraysets.reader import BACKEND_OPTION, ArraysetDataReader
+from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import CommittedKeys, CommittedNestedKeys, ReadSession, WriteSession
 from hangar_core.arraysets.subsamples import NestedArraysetReader, NestedArraysetWriter
-from hangar_core.arraysets.writer import ArraysetDataWriter, backend_code
-from hangar_core.errors import AlreadyExists, ArraysetNotFound, InvalidInput, NotAllowed
+from hangar_core.arraysets.writer import ArraysetDataWriter
+from hangar_core.backends.options import choose
+from hangar_core.errors import AlreadyExists, ArraysetNotFound, InvalidInput, NotAllowed, NotPicklable
 from hangar_core.model import Root, SampleKey, Schema
 from hangar_core.names import check_plain
 
@@ -38,6 +40,11 @@ class _Arraysets:
 
     def _make(self, name: str) -> ArraysetDataReader:
         raise NotImplementedError
+
+    @property
+    def iswriteable(self) -> bool:
+        """Whether arraysets can be created here."""
+        return False
 
     def __len__(self) -> int:
         return len(self._names())
@@ -93,8 +100,12 @@ class _Arraysets:
         """Per arrayset, the samples whose data are not on this machine."""
         return {name: aset.remote_reference_keys for name, aset in self.items()}
 
+    def __reduce__(self) -> NoReturn:
+        raise NotPicklable(what="A collection of arraysets")
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self.keys()) or 'none'})"
+        names = (f"{name} / {partial}" for name, partial in self.contains_remote_references.items())
+        return card("Arraysets", {"Writeable": self.iswriteable}, "Arrayset Names / Partial Remote References", names)
 
 
 class ArraysetsReader(_Arraysets):
@@ -104,11 +115,6 @@ class ArraysetsReader(_Arraysets):
         super().__init__(session)
         self._root = root
         self._sorted = sorted(root.arraysets)
-
-    @property
-    def iswriteable(self) -> bool:
-        """Whether arraysets can be created here."""
-        return False
 
     def _names(self) -> Sequence[str]:
         return self._sorted
@@ -152,7 +158,6 @@ class Arraysets(_Arraysets):
 
     @property
     def iswriteable(self) -> bool:
-        """Whether arraysets can be created here."""
         return True
 
     def _names(self) -> Sequence[str]:
@@ -233,8 +238,7 @@ class Arraysets(_Arraysets):
             raise AlreadyExists(kind="Arrayset", name=name)
 
     def _create(self, name: str, schema: Schema, backend_opts: str | Mapping[str, Any] | None) -> ArraysetDataWriter:
-        options = {BACKEND_OPTION: backend_code(backend_opts)}
-        self._session.staging.stage_arrayset(name, schema, options)
+        self._session.staging.stage_arrayset(name, schema, choose(backend_opts, schema))
         return self[name]
 
     def rename(self, old: str, new: str) -> ArraysetDataWriter:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hangar_core.arraysets.session import KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidInput, InvalidName, SampleNotFound
+from hangar_core.hashing.samples import payload_of, size_of
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key
 from hangar_core.records.keys import decode_key, encode_key
 from hangar_core.storage.datastore import in_batches
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from numpy.typing import NDArray
+
+    from hangar_core.hashing.samples import Payload
+
+# By name: a mapping does not care which of the two kinds of names its keys are, but the type of its keys does.
+ByName: TypeAlias = Mapping[str, Any] | Mapping[int, Any] | Mapping[SampleKey, Any]
 
 # Stands for "no default was given": every other value may be a default.
 MISSING: Final = object()
+
+
+# How far iteration reads ahead.
+_MOST_AT_ONCE: Final = 512
+_BYTES_AT_ONCE: Final = 4 << 20
 
 
 class SampleMapping:
@@ -53,6 +66,8 @@ class SampleMapping:
         return self.keys()
 
     def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, list):
+            return self.read_many(key)
         return self._session.data.get(self.digest(key))
 
     def digest(self, name: Any) -> Digest:
@@ -63,10 +78,32 @@ class SampleMapping:
             raise self._not_found(name)
         return digest
 
+    def digests(self, names: Sequence[Any]) -> list[Digest]:
+        """Return the digests of many samples at once. Raises `SampleNotFound` with the first that is not there."""
+        encoded = [_encoded_or_none(name) for name in names]
+        found = self._keys.get_many({key for key in encoded if key is not None})
+        for name, key in zip(names, encoded, strict=True):
+            if key is None or key not in found:
+                raise self._not_found(name)
+        return [found[key] for key in encoded if key is not None]
+
+    def view(self, name: Any, *, again: bool = False) -> Any:
+        """Return one sample, an array read-only; see `DataReader.view`. Raises `SampleNotFound`."""
+        return self._session.data.view(self.digest(name), again=again)
+
+    def fill(self, names: Sequence[Any], out: NDArray[Any]) -> None:
+        """Copy arrays into the rows of `out`. Raises `SampleNotFound`."""
+        self._session.data.read_into(self.digests(names), out)
+
+    def read_many(self, names: Sequence[Any]) -> list[Any]:
+        """Return many samples, found together and read in the order in which they lie. Raises `SampleNotFound`."""
+        return self._session.data.get_many(self.digests(names))
+
     def keys(self, local: bool = False) -> Iterator[SampleKey]:
         """Yield the names, with `local` only of samples whose data are on this machine."""
+        look = local and not self._session.all_local
         for key, digest in self._keys.items():
-            if not local or self._is_local(digest):
+            if not look or self._is_local(digest):
                 yield decode_key(key)
 
     def values(self, local: bool = False) -> Iterator[Any]:
@@ -75,18 +112,32 @@ class SampleMapping:
 
     def items(self, local: bool = False) -> Iterator[tuple[SampleKey, Any]]:
         """Yield (name, data) in order of `keys`."""
-        for key, digest in self._keys.items():
-            if not local or self._is_local(digest):
-                yield decode_key(key), self._session.data.get(digest)
+        look = local and not self._session.all_local
+        data = self._session.data
+        entries = self._keys.items()
+        size = 1  # the first sample must not wait for many others
+        while batch := list(islice(entries, size)):
+            if look:
+                batch = [entry for entry in batch if self._is_local(entry[1])]
+            samples = data.get_many([digest for _, digest in batch])
+            for (key, _), sample in zip(batch, samples, strict=True):
+                yield decode_key(key), sample
+            largest = max(map(size_of, samples), default=0)
+            size = max(1, min(2 * size, _MOST_AT_ONCE, _BYTES_AT_ONCE // (largest + 1)))
 
     @property
     def contains_remote_references(self) -> bool:
-        """Whether the data of some sample are not on this machine."""
-        return any(not self._is_local(digest) for _, digest in self._keys.items())
+        """Whether the data of some sample are not on this machine.
+
+        Known at once unless the repository came without all of its data; then it takes a walk to the first such sample.
+        """
+        return not self._session.all_local and any(not self._is_local(digest) for _, digest in self._keys.items())
 
     @property
     def remote_reference_keys(self) -> list[SampleKey]:
         """Names of the samples whose data are not on this machine."""
+        if self._session.all_local:
+            return []
         return [decode_key(key) for key, digest in self._keys.items() if not self._is_local(digest)]
 
     def _is_local(self, digest: Digest) -> bool:
@@ -105,6 +156,11 @@ class SampleMappingWriter(SampleMapping):
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         raise NotImplementedError
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether the commit is going to move the data to another backend than packs."""
+        raise NotImplementedError
+
     def checked(self, data: object) -> Any:
         """Return `data` if they can be stored here as they are. Raises `InvalidData`."""
         from hangar_core.storage.validation import check_fits
@@ -120,42 +176,54 @@ class SampleMappingWriter(SampleMapping):
         Setting what is there already changes nothing. Raises `InvalidName`, `InvalidData`, `StorageFailed`.
         """
         key = self._check_name(name)
-        sample = self.checked(data)
+        encoded = encode_key(key)
+        payload = self._alike(data) or payload_of(self.checked(data))
         with self._session.staging.lock:
-            self.stage(((encode_key(key), self._session.store.put(sample)),))
+            digest = self._session.store.put(payload, apart=self.is_apart)
+            if self._keys.get(encoded) != digest:
+                self._stage(((encoded, digest),))
         return key
 
     def append(self, data: Any) -> SampleKey:
         """Stage one sample under a made-up name and return that. Raises as `add` does."""
         return self.add(data, uuid.uuid4().hex)
 
-    def update(self, samples: Mapping[SampleKey, Any] | Iterable[tuple[SampleKey, Any]]) -> int:
+    def update(self, samples: ByName | Iterable[tuple[SampleKey, Any]]) -> int:
         """Stage many samples in few writes and return how many were new or changed.
 
         Layout and byte order are converted where nothing is lost. Everything is checked before it is staged, batch by
         batch; if one sample is refused, its batch is not staged. Raises as `add` does, `InvalidInput` for what is
         neither a mapping nor pairs.
         """
+        payload, check_name = self._payloads(), self._check_name
+        return self._put_all((encode_key(check_name(key)), payload(value)) for key, value in pairs_of(samples))
+
+    def _payloads(self) -> Callable[[object], Payload]:
+        """Return a function that checks data, converts them, and makes them what is stored."""
         from hangar_core.storage.validation import fit
 
-        schema = self._schema
-        return self._put_all(
-            (encode_key(self._check_name(key)), fit(schema, value)) for key, value in pairs_of(samples)
-        )
+        schema, alike = self._schema, self._alike
+        return lambda value: alike(value) or payload_of(fit(schema, value))
 
-    def _put_all(self, samples: Iterable[tuple[bytes, Sample]]) -> int:
+    @property
+    def _alike(self) -> Callable[[object], Payload | None]:
+        """A function that makes the payload of an array just as the schema says, and None of all else."""
+        return _alike(self._schema)
+
+    def _put_all(self, samples: Iterable[tuple[bytes, Payload]]) -> int:
         changed = 0
         for batch in in_batches(samples):
             with self._session.staging.lock:
-                digests = self._session.store.put_many(sample for _, sample in batch)
-                keyed = {key: digest for (key, _), digest in zip(batch, digests, strict=True)}
-                changed += self.stage(keyed.items())
+                payloads = [payload for _, payload in batch]
+                digests = self._session.store.put_many(payloads, apart=self.is_apart)
+                changed += self.stage(zip((key for key, _ in batch), digests, strict=True))
         return changed
 
     def stage(self, changes: Iterable[tuple[bytes, Digest]]) -> int:
         """Stage samples whose data are stored already, as (encoded key, digest); return how many differ from before."""
-        keys = self._keys
-        different = [(key, digest) for key, digest in changes if keys.get(key) != digest]
+        wanted = dict(changes)
+        before = self._keys.get_many(wanted)
+        different = [change for change in wanted.items() if before.get(change[0]) != change[1]]
         if different:
             self._stage(different)
         return len(different)
@@ -184,6 +252,15 @@ class SampleMappingWriter(SampleMapping):
 
     def _whole(self, name: SampleKey) -> Any:
         return self[name]
+
+
+@lru_cache(maxsize=128)
+def _alike(schema: Schema) -> Callable[[object], Payload | None]:
+    if schema.kind != "array" or schema.variable:
+        return lambda _: None
+    from hangar_core.hashing.arrays import payloads_of
+
+    return payloads_of(schema.dtype, schema.shape)
 
 
 def pairs_of(samples: Any) -> Iterator[tuple[Any, Any]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
-from hangar_core.arraysets.mapping import MISSING, pairs_of
+from hangar_core.arraysets.mapping import MISSING, ByName, pairs_of
 from hangar_core.arraysets.session import CommittedKeys, KeyView, ReadSession, WriteSession
-from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound
+from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound, NotPicklable
 from hangar_core.model import Digest, Root, SampleKey
 from hangar_core.names import check_metadata_key
 from hangar_core.records.keys import decode_key, encode_key
@@ -95,10 +96,10 @@ class MetadataReader:
         return None
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("metadata handles cannot be pickled; open the repository in the other process")
+        raise NotPicklable(what="Metadata")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} pieces)"
+        return card("Metadata", {"Writeable": self.iswriteable, "Number of Keys": len(self)})
 
 
 class MetadataWriter(MetadataReader):
@@ -128,7 +129,7 @@ class MetadataWriter(MetadataReader):
             self._session.staging.stage_metadata(encode_key(checked), value)
         return checked
 
-    def update(self, pieces: Mapping[SampleKey, str] | Iterable[tuple[SampleKey, str]]) -> None:
+    def update(self, pieces: ByName | Iterable[tuple[SampleKey, str]]) -> None:
         """Stage many pieces of text, from a mapping or pairs. All are checked before one is staged; raises as `add`."""
         checked = [(check_metadata_key(key), _checked(value)) for key, value in pairs_of(pieces)]
         for key, value in checked:

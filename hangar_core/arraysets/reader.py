@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.mapping import MISSING, SampleMapping, shown
 from hangar_core.arraysets.session import KeyView, ReadSession
-from hangar_core.errors import CorruptRecord, SampleNotFound
-from hangar_core.model import SampleKey, Schema
+from hangar_core.backends.options import recorded
+from hangar_core.errors import CorruptRecord, NotPicklable, SampleNotFound, UnsupportedFormat
+from hangar_core.hashing import digests
+from hangar_core.hashing.schemas import schema_digest
+from hangar_core.model import CommitId, SampleKey, Schema
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 DEFAULT_BACKEND: Final = "20"
 BACKEND_OPTION: Final = "backend"
@@ -130,8 +135,8 @@ class ArraysetDataReader(SampleMapping):
 
     @property
     def backend_opts(self) -> dict[str, Any]:
-        """Options of that backend."""
-        return {}
+        """Options of that backend, as they were given or by default. Raises `CorruptRecord`."""
+        return recorded(self.options)[1]
 
     @property
     def iswriteable(self) -> bool:
@@ -140,21 +145,65 @@ class ArraysetDataReader(SampleMapping):
 
     # --- samples ----------------------------------------------------------------------------------------------------
 
-    def get(self, name: SampleKey, default: Any = MISSING) -> Any:
+    def get(self, name: SampleKey, default: Any = MISSING, *, copy: bool = True, window: Any = None) -> Any:
         """Return the sample: a fresh array, text or bytes; if there is none, `default`.
 
-        Raises `SampleNotFound` (a `KeyError`) when no default is given, `DataMissing` (a `FileNotFoundError`) when only
-        a remote has its data, `CorruptDataError` when they are damaged.
+        With `copy=False` an array is read-only, and where the backend allows it a view on the mapped file: as fast as
+        memory, and verified all the same. `window`, a slice or a tuple of slices, gives a fresh array of that part; a
+        sample is verified whole the first time, and from then on only the part is read. Raises `SampleNotFound` (a
+        `KeyError`) when no default is given, `DataMissing` (a `FileNotFoundError`) when only a remote has its data,
+        `CorruptDataError` when they are damaged, `InvalidInput` for a window that the sample does not have.
         """
         try:
-            return self[name]
+            if copy and window is None:
+                return self[name]
+            from hangar_core.arraysets.parts import read_part
+
+            return read_part(self, name, window, copy=copy)
         except SampleNotFound:
             if default is MISSING:
                 raise
             return default
 
+    def read_into(self, names: Iterable[SampleKey], out: NDArray[Any]) -> NDArray[Any]:
+        """Fill `out`, of shape (number of names, *shape) and this dtype, with the samples of these names; return it.
+
+        The samples are copied once, from where they lie to where they are wanted. Raises `SampleNotFound` before
+        anything is read, `InvalidInput` if `out` does not fit or samples vary in shape, and as `get` does.
+        """
+        from hangar_core.arraysets.parts import read_into
+
+        return read_into(self, list(names), out)
+
+    def get_batch(
+        self, names: SampleKey | Iterable[SampleKey], *, n_cpus: int | None = None, start_method: str = "spawn"
+    ) -> Any:
+        """Return the samples of these names as a list in their order; for one name, that sample alone.
+
+        With `n_cpus` > 1 as many processes, started by `start_method`, read them side by side: worth it where decoding
+        a sample costs more than sending it. A writer reads what it has staged itself. Raises `SampleNotFound` before
+        anything is read, `InvalidInput`, `WorkersFailed`, and as `get` does.
+        """
+        from hangar_core.arraysets.batches import read_batch
+
+        return read_batch(self, names, n_cpus, start_method)
+
     def _not_found(self, name: object) -> SampleNotFound:
         return SampleNotFound(key=shown(name), arrayset=self._name)
+
+    # --- in other processes -----------------------------------------------------------------------------------------
+
+    def place(self) -> tuple[str, CommitId, str]:
+        """Return where another process finds this arrayset. Raises `NotPicklable` for what is staged."""
+        commit = self._session.commit
+        if commit is None:
+            raise NotPicklable(what=f"The writer of arrayset `{self._name}`")
+        return str(self._session.context.directory), commit, self._name
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        from hangar_core.arraysets.reopening import reopen_arrayset
+
+        return reopen_arrayset, self.place()
 
     # --- with -------------------------------------------------------------------------------------------------------
 
@@ -168,6 +217,24 @@ class ArraysetDataReader(SampleMapping):
 
     def __repr__(self) -> str:
         schema = self._schema
-        what = f"{'nested ' if schema.nested else ''}{'variable ' if schema.shape and schema.variable else ''}"
-        size = f" {schema.shape}" if schema.kind == "array" else ""
-        return f"{type(self).__name__}({self._name!r}: {len(self)} samples, {what}{schema.dtype}{size})"
+        facts = {
+            "Arrayset Name": self._name,
+            "Schema Hash": digests.text(schema_digest(schema))[: digests.SHORT_SIZE],
+            "Variable Shape": schema.variable,
+            "(max) Shape": schema.shape,
+            "Datatype": self._datatype(),
+            "Named Samples": schema.named,
+            **({"Subsamples": True} if schema.nested else {}),
+            "Access Mode": "a" if self.iswriteable else "r",
+            "Number of Samples": len(self),
+            "Partial Remote Data Refs": self.contains_remote_references,
+        }
+        return card(type(self).__name__, facts)
+
+    def _datatype(self) -> str:
+        """Return the everyday name of the dtype, or the recorded one where its package is not installed."""
+        try:
+            dtype = self.dtype
+        except UnsupportedFormat:
+            return self._schema.dtype
+        return dtype.__name__ if isinstance(dtype, type) else str(dtype)

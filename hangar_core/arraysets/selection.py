@@ -10,6 +10,7 @@ import warnings
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import getitem
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hangar_core.errors import InvalidInput
@@ -58,23 +59,30 @@ def _arraysets(chosen: object, names: Sequence[str]) -> tuple[tuple[str, ...], b
     raise InvalidInput(f"`{chosen!r}` names no arraysets: give a name, a list of names, `...` or `:`.")
 
 
-def select(arraysets: _Lookup, index: object) -> Any:
-    """Answer `co[index]`. Raises `ArraysetNotFound`, `SampleNotFound`, `InvalidInput`."""
-    return answer(arraysets, index, lambda aset, key: aset[key])
+def answer(arraysets: _Lookup, index: object, read: Callable[[ArraysetDataReader, SampleKey], Any] = getitem) -> Any:
+    """Answer `co[index]`, with `read` to get each sample. To be called by what the user calls: warnings point there.
 
-
-def answer(arraysets: _Lookup, index: object, read: Callable[[ArraysetDataReader, SampleKey], Any]) -> Any:
-    """Answer an index, with `read` to get each sample."""
+    Raises `ArraysetNotFound`, `SampleNotFound`, `InvalidInput`.
+    """
     wanted = parse(index, arraysets.keys())
     handles = [arraysets[name] for name in wanted.arraysets]
     if wanted.samples is None:
         return handles[0] if wanted.one_arrayset else _tuple_type(wanted.arraysets)(*handles)
     if wanted.one_arrayset:
-        found: list[Any] = [read(handles[0], key) for key in wanted.samples]
+        found = _read_all(handles[0], wanted.samples, read)
     else:
         kind = _tuple_type(wanted.arraysets)
-        found = [kind(*(read(handle, key) for handle in handles)) for key in wanted.samples]
+        columns = [_read_all(handle, wanted.samples, read) for handle in handles]
+        found = [kind(*row) for row in zip(*columns, strict=True)]
     return found[0] if wanted.one_sample else found
+
+
+def _read_all(
+    aset: ArraysetDataReader, keys: Sequence[SampleKey], read: Callable[[ArraysetDataReader, SampleKey], Any]
+) -> list[Any]:
+    if read is getitem and len(keys) > 1 and not aset.contains_subsamples:
+        return aset.read_many(keys)
+    return [read(aset, key) for key in keys]
 
 
 def assign(arraysets: Any, index: object, value: Any) -> None:

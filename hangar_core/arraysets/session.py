@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from hangar_core.arraysets.closing import Handles
-from hangar_core.history import nested, tree
+from hangar_core.history import nested, refs, tree
+from hangar_core.history.lookups import lookup_many
 from hangar_core.history.objects import Objects
-from hangar_core.history.staging import StagingArea
-from hangar_core.model import Digest
+from hangar_core.model import CommitId, Digest
+from hangar_core.storage.context import RepoContext
 from hangar_core.storage.datastore import DataReader
+
+if TYPE_CHECKING:
+    from hangar_core.history.staging import StagingArea
 
 
 class KeyView(Protocol):
@@ -20,6 +24,9 @@ class KeyView(Protocol):
     def count(self) -> int: ...
 
     def get(self, key: bytes) -> Digest | None: ...
+
+    def get_many(self, keys: Collection[bytes]) -> dict[bytes, Digest]:
+        """Return key -> digest of those keys that there are."""
 
     def items(self) -> Iterator[tuple[bytes, Digest]]: ...
 
@@ -44,6 +51,10 @@ class CommittedKeys:
 
     def get(self, key: bytes) -> Digest | None:
         return tree.lookup(self._objects, self._root, key)
+
+    def get_many(self, keys: Collection[bytes]) -> dict[bytes, Digest]:
+        with self._objects.snapshot():
+            return lookup_many(self._objects, self._root, keys)
 
     def items(self) -> Iterator[tuple[bytes, Digest]]:
         return tree.items(self._objects, self._root)
@@ -76,25 +87,46 @@ class KeysOfSample:
     def get(self, key: bytes) -> Digest | None:
         return self._keys.get(self._prefix + key)
 
+    def get_many(self, keys: Collection[bytes]) -> dict[bytes, Digest]:
+        size = len(self._prefix)
+        found = self._keys.get_many([self._prefix + key for key in keys])
+        return {key[size:]: digest for key, digest in found.items()}
+
     def items(self) -> Iterator[tuple[bytes, Digest]]:
         size = len(self._prefix)
         return ((key[size:], digest) for key, digest in self._keys.under(self._prefix))
 
 
 class ReadSession:
-    """Of a reader: records, data, and the handles to be closed with it."""
+    """Of a reader: records, data, and the handles to be closed with it. A writer's has no `commit`."""
 
-    def __init__(self, objects: Objects, data: DataReader) -> None:
+    def __init__(self, context: RepoContext, objects: Objects, data: DataReader, commit: CommitId | None) -> None:
+        self.context = context
         self.objects = objects
         self.data = data
+        self.commit = commit
         self.handles = Handles()
+
+    @classmethod
+    def of_commit(cls, context: RepoContext, commit: CommitId) -> ReadSession:
+        """Return what a reader of a commit needs; its `data` are to be closed by whoever asked."""
+        return ReadSession(context, Objects(context.tables), context.open_data(), commit)
+
+    @property
+    def all_local(self) -> bool:
+        """Whether the data of every commit are on this machine, so that nobody needs to look for missing ones.
+
+        Asked anew each time: another process may fetch commits without their data, and a writer may merge them.
+        """
+        with self.context.tables.read() as reader:
+            return not refs.is_partial(reader)
 
 
 class WriteSession(ReadSession):
     """Of a writer: also the staging area, and which arraysets are inside a `with` block."""
 
-    def __init__(self, staging: StagingArea) -> None:
-        super().__init__(staging.objects, staging.data)
+    def __init__(self, context: RepoContext, staging: StagingArea) -> None:
+        super().__init__(context, staging.objects, staging.data, None)
         self.store = staging.data
         self.staging = staging
         self._entered: dict[str, int] = {}

@@ -5,15 +5,17 @@ A sample without subsamples does not exist: it comes with its first one and goes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
-from hangar_core.arraysets.mapping import SampleMapping, SampleMappingWriter, pairs_of, shown
+from hangar_core.arraysets.mapping import ByName, SampleMapping, SampleMappingWriter, pairs_of, shown
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import KeysOfSample, KeyView, NestedKeyView, WriteSession
 from hangar_core.arraysets.writer import ArraysetDataWriter
+from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import InvalidData, InvalidInput, InvalidName, SampleNotFound
 from hangar_core.model import Digest, NestedKey, SampleKey, Schema
 from hangar_core.names import check_sample_key
@@ -21,7 +23,7 @@ from hangar_core.records.keys import decode_key, decode_prefix, encode_key, pref
 from hangar_core.storage.datastore import in_batches
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.samples import Payload, Sample
 
 
 class NestedArraysetReader(ArraysetDataReader):
@@ -55,8 +57,9 @@ class NestedArraysetReader(ArraysetDataReader):
 
     def keys(self, local: bool = False) -> Iterator[SampleKey]:
         """Yield the names, with `local` only of samples all of whose data are on this machine."""
+        look = local and not self._session.all_local
         for prefix in self._nested.prefixes():
-            if not local or self._is_all_local(prefix):
+            if not look or self._is_all_local(prefix):
                 yield decode_prefix(prefix)
 
     def items(self, local: bool = False) -> Iterator[tuple[SampleKey, SubsampleReader]]:
@@ -66,6 +69,8 @@ class NestedArraysetReader(ArraysetDataReader):
     @property
     def remote_reference_keys(self) -> list[SampleKey]:
         """Names of the samples of which some data are not on this machine."""
+        if self._session.all_local:
+            return []
         return [decode_prefix(prefix) for prefix in self._nested.prefixes() if not self._is_all_local(prefix)]
 
     def _is_all_local(self, prefix: bytes) -> bool:
@@ -137,8 +142,15 @@ class SubsampleReader(SampleMapping):
     ) -> None:
         return None
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        from hangar_core.arraysets.reopening import reopen_sample
+
+        return reopen_sample, (*self._aset.place(), self._sample)
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._aset.name!r}, {self._sample!r}: {len(self)} subsamples)"
+        facts = {"Arrayset Name": self._aset.name, "Sample": shown(self._sample)}
+        facts |= {"Access Mode": "a" if self.iswriteable else "r", "Number of Subsamples": str(len(self))}
+        return card(type(self).__name__, facts)
 
 
 class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
@@ -164,7 +176,7 @@ class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
             raise InvalidData("A sample has at least one subsample.")
         return found
 
-    def add(self, data: Mapping[SampleKey, Any], name: SampleKey | None = None) -> SampleKey:
+    def add(self, data: ByName, name: SampleKey | None = None) -> SampleKey:
         """Stage subsamples of one sample, all or none, and return the sample's name; an arrayset without names makes
         one up.
 
@@ -176,25 +188,23 @@ class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
         rows: list[tuple[bytes, Digest]] = []
         with self._session.staging.lock:
             for batch in in_batches(subsamples.items()):
-                digests = self._session.store.put_many(sample for _, sample in batch)
+                digests = self._session.store.put_many((sample for _, sample in batch), apart=self.is_apart)
                 rows += ((prefix + encode_key(one), digest) for (one, _), digest in zip(batch, digests, strict=True))
             self.stage(rows)
         return key
 
-    def update(self, samples: Mapping[SampleKey, Any] | Iterable[tuple[SampleKey, Any]]) -> int:
+    def update(self, samples: ByName | Iterable[tuple[SampleKey, Any]]) -> int:
         """Stage subsamples of many samples, ``{sample: {name: data}}``, and return how many were new or changed.
 
         Other subsamples of these samples stay. Checked, converted and staged batch by batch as in flat arraysets.
         """
-        from hangar_core.storage.validation import fit
+        payload = self._payloads()
 
-        schema = self._schema
-
-        def rows() -> Iterator[tuple[bytes, Sample]]:
+        def rows() -> Iterator[tuple[bytes, Payload]]:
             for sample, subsamples in pairs_of(samples):
                 prefix = prefix_of(self._check_name(sample))
                 for key, value in pairs_of(subsamples):
-                    yield prefix + encode_key(check_sample_key(key)), fit(schema, value)
+                    yield prefix + encode_key(check_sample_key(key)), payload(value)
 
         return self._put_all(rows())
 
@@ -218,6 +228,10 @@ class SubsampleWriter(SampleMappingWriter, SubsampleReader):
     def _stage(self, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
         prefix = self._prefix
         self._session.staging.stage_samples(self._aset.name, [(prefix + key, digest) for key, digest in changes])
+
+    @property
+    def is_apart(self) -> bool:
+        return self._aset.backend != DEFAULT
 
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         return check_sample_key(name)

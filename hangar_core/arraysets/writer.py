@@ -6,24 +6,20 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import SampleMappingWriter
-from hangar_core.arraysets.reader import (
-    BACKEND_OPTION,
-    DEFAULT_BACKEND,
-    DESCRIPTION_OPTION,
-    TAGS_OPTION,
-    ArraysetDataReader,
-)
+from hangar_core.arraysets.reader import DESCRIPTION_OPTION, TAGS_OPTION, ArraysetDataReader
 from hangar_core.arraysets.session import KeyView, WriteSession
-from hangar_core.errors import ArraysetNotFound, InvalidInput, InvalidName, NotAllowed, UnknownBackend
-from hangar_core.history.overlay import StagedArrayset
+from hangar_core.backends.options import choose, replaced
+from hangar_core.backends.registry import DEFAULT
+from hangar_core.errors import ArraysetNotFound, InvalidInput, InvalidName, NotAllowed
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key
 
-_BACKENDS = (DEFAULT_BACKEND,)
+if TYPE_CHECKING:
+    from hangar_core.history.overlay import StagedArrayset
 
 
 class _Renames(Protocol):
@@ -70,6 +66,10 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
 
     def _stage(self, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
         self._session.staging.stage_samples(self._name, changes)
+
+    @property
+    def is_apart(self) -> bool:
+        return self.backend != DEFAULT
 
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         if name is None:
@@ -119,14 +119,15 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
         self.set_options(options)
 
     def change_backend(self, backend_opts: str | Mapping[str, Any]) -> None:
-        """Choose where later data go; earlier samples stay readable.
+        """Choose where later data go, with a code or as a mapping with options; earlier samples stay readable.
 
-        Raises `UnknownBackend`, and `RuntimeError` inside the arrayset's `with` block.
+        Raises `UnknownBackend`, `InvalidInput` for options that the backend does not have, and `RuntimeError` inside
+        the arrayset's `with` block.
         """
         if self._session.is_entered(self._name):
             raise InsideWithBlock(f"The backend of `{self._name}` cannot change inside its `with` block.")
-        code = backend_code(backend_opts)
-        self._session.staging.stage_arrayset(self._name, self._schema, {**self.options, BACKEND_OPTION: code})
+        options = replaced(self.options, choose(backend_opts, self._schema))
+        self._session.staging.stage_arrayset(self._name, self._schema, options)
 
     def set_options(self, options: Mapping[str, str]) -> None:
         """Record facts about the arrayset besides its schema, in place of those recorded before."""
@@ -148,18 +149,6 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
 
 class InsideWithBlock(NotAllowed, RuntimeError):
     """A use that has to wait until the `with` block of the arrayset is left."""
-
-
-def backend_code(backend_opts: str | Mapping[str, Any] | None) -> str:
-    """Return the code that a `backend_opts` argument asks for. Raises `UnknownBackend`."""
-    if backend_opts is None:
-        return DEFAULT_BACKEND
-    code = backend_opts if isinstance(backend_opts, str) else backend_opts.get("backend", DEFAULT_BACKEND)
-    if code not in _BACKENDS:
-        raise UnknownBackend(code=code, known=", ".join(_BACKENDS))
-    if not isinstance(backend_opts, str) and (unknown := sorted(backend_opts.keys() - {"backend"})):
-        raise InvalidInput(f"Backend `{code}` has no options; unknown: {', '.join(map(str, unknown))}.")
-    return str(code)
 
 
 def _text(what: str, value: object) -> str:

@@ -30,6 +30,11 @@ class Payload(NamedTuple):
     shape: tuple[int, ...]
     data: bytes | memoryview
 
+    @property
+    def nbytes(self) -> int:
+        """Length of the data in bytes."""
+        return len(self.data)
+
 
 def payload_of(sample: Sample) -> Payload:
     """Return what is to be stored for a sample. Raises `UnsupportedDtype` for arrays that have no canonical form.
@@ -48,7 +53,7 @@ def payload_of(sample: Sample) -> Payload:
     return Payload(payload_digest(digest_prefix(dtype, shape), data), dtype, shape, data)
 
 
-def size_of(sample: Sample) -> int:
+def size_of(sample: Sample | Payload) -> int:
     """Return about how many bytes a sample takes; for text the number of characters."""
     return len(sample) if isinstance(sample, str | bytes) else sample.nbytes
 

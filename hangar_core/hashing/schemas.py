@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hangar_core.errors import UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.hashing.dtypes import is_canonical
@@ -28,12 +29,17 @@ def encode_schema(schema: Schema) -> bytes:
 
 
 def decode_schema(data: bytes) -> Schema:
-    """Return the schema that `encode_schema` wrote. Raises `CorruptRecord`."""
+    """Return the schema that `encode_schema` wrote.
+
+    Raises `UnsupportedFormat` for what a newer hangar wrote, `CorruptRecord`.
+    """
     fields = FieldReader(data, "schema")
-    form, number = fields.u8(), fields.u8()
-    kind = _KIND_OF.get(number)
-    if form != _FORMAT or kind is None:
-        raise fields.corrupt(f"format {form}, kind of sample {number} are unknown to this version")
+    # Damage is found by the digest over these bytes: what is unknown here was written on purpose.
+    if (form := fields.u8()) != _FORMAT:
+        raise UnsupportedFormat(what="An arrayset of this repository", needs=f"schema format {form}")
+    kind = _KIND_OF.get(number := fields.u8())
+    if kind is None:
+        raise UnsupportedFormat(what="An arrayset of this repository", needs=f"samples of kind {number}")
     flags = fields.u8()
     if flags & ~(_VARIABLE | _NAMED | _NESTED):
         raise fields.corrupt(f"unknown flags {flags:02x}")

@@ -110,7 +110,7 @@ def sample_events(
         if aset.schema.nested and not isinstance(sample, tuple):
             raise InvalidInput(
                 f"The samples of `{arrayset}` are nested: each subsample has a history of its own.",
-                hint="ask for (sample, subsample)",
+                hint="ask for (sample, subsample); on the command line with --subsample NAME",
             )
         if (aset.tree, key) not in known:
             known[aset.tree, key] = tree.lookup(objects, aset.tree, key)

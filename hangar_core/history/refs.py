@@ -8,6 +8,7 @@
     remotes/R/NAME    commit: where a branch of a remote was last seen
     tags/NAME         commit, and who tagged it when and why
     stash/NUMBER      commit that holds changes put aside, and the branch they were on
+    partial           nothing; there once history has come without all of its data
 
 Every move of a branch is noted in the table `reflog`, so that nothing a user had becomes unreachable by accident.
 """
@@ -38,6 +39,7 @@ _BRANCHES = b"heads/"
 _REMOTES = b"remotes/"
 _TAGS = b"tags/"
 _STASHES = b"stash/"
+_PARTIAL = b"partial"
 _SHORTEST = 4
 _LISTED = 5
 
@@ -211,6 +213,19 @@ def put_stash(reader: Reader, batch: Batch, commit: CommitId, branch: str) -> No
 def drop_stash(batch: Batch, key: bytes) -> None:
     """Remove a stash by the key that `stashes` gave."""
     batch.delete("refs", key)
+
+
+# --- partial history ------------------------------------------------------------------------------------------------
+
+
+def mark_partial(batch: Batch) -> None:
+    """Note that commits may name data that are not here. Belongs into the transaction that brings such commits."""
+    batch.put("refs", _PARTIAL, b"")
+
+
+def is_partial(reader: Reader) -> bool:
+    """Whether data that commits name may be missing here. Without the mark nobody needs to look for them."""
+    return reader.get("refs", _PARTIAL) is not None
 
 
 # --- reflog ---------------------------------------------------------------------------------------------------------

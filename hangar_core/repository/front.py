@@ -1,4 +1,8 @@
-"""`Repository`: the front door."""
+"""`Repository`: the front door.
+
+What only writers and comparisons need is imported where it is used, so that who opens a commit to read a sample waits
+for little more than numpy.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,7 @@ from hangar_core.errors import BranchNotFound, InvalidInput, NoCommits, Reposito
 from hangar_core.hashing import digests
 from hangar_core.history import log, refs, resolving
 from hangar_core.history.commits import read_commit, root_of
-from hangar_core.history.content_diff import ContentDiff, sample_events
-from hangar_core.history.integrating import Author, merge, reset_to
 from hangar_core.history.objects import Objects
-from hangar_core.history.staging import StagingArea, read_overlay, read_status
 from hangar_core.model import (
     ArraysetSummary,
     BranchHead,
@@ -32,17 +33,20 @@ from hangar_core.model import (
     Summary,
     User,
 )
-from hangar_core.repository.stashes import Stashes
-from hangar_core.repository.tags import Tags
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.layout import DIRECTORY, Layout
 
 if TYPE_CHECKING:
     from hangar_core.checkout import ReaderCheckout, WriterCheckout
     from hangar_core.export import ExportReceipt, View
+    from hangar_core.history.content_diff import ContentDiff
+    from hangar_core.history.integrating import Author
+    from hangar_core.history.staging import StagingArea
     from hangar_core.ingest import Receipt
     from hangar_core.model import ProgressReporter
     from hangar_core.repository.merging import Merging
+    from hangar_core.repository.stashes import Stashes
+    from hangar_core.repository.tags import Tags
 
 
 class Repository:
@@ -75,6 +79,11 @@ class Repository:
     def _context(self) -> RepoContext:
         return RepoContext(self._directory)
 
+    def __repr__(self) -> str:
+        from hangar_core.arraysets.cards import card
+
+        return card("Repository", {"Repository Path": self._directory, "Initialized": self.initialized})
+
     def __enter__(self) -> Self:
         return self
 
@@ -86,6 +95,7 @@ class Repository:
 
     def _author(self) -> Author:
         from hangar_core.checkout import microseconds_now
+        from hangar_core.history.integrating import Author
 
         return Author(self.user, microseconds_now())
 
@@ -112,13 +122,16 @@ class Repository:
         """Open a commit for reading, or the staging area of a branch for writing.
 
         A reader opens `commit` (any text `resolve` understands), else the head of `branch`, else that of the staging
-        branch. A writer waits up to `wait` seconds for the lock. Raises `InvalidInput`, `NoCommits`, `CommitNotFound`,
+        branch; arraysets of which it lacks data are worth a UserWarning each. A writer waits up to `wait` seconds for
+        the lock. Raises `InvalidInput`, `NoCommits`, `CommitNotFound`,
         `BranchNotFound` (all `ValueError`), `PendingChanges`, `Locked` (a `PermissionError`).
         """
         if not isinstance(write, bool) or not isinstance(branch, str):
             raise InvalidInput("`write` is True or False, and `branch` a name.")
         if not write:
-            return self._open_reader(branch, commit)
+            opened = self._open_reader(branch, commit)
+            opened.warn_of_missing_data()
+            return opened
         if commit:
             raise InvalidInput("A writer works on a branch: `commit` is for readers.")
         return self._open_writer(branch or None, wait)
@@ -138,7 +151,12 @@ class Repository:
     def _open_writer(self, branch: str | None, wait: float) -> WriterCheckout:
         from hangar_core.checkout import WriterCheckout, microseconds_now
 
-        return WriterCheckout(self._context, StagingArea(self._context, branch, wait), self.user, microseconds_now)
+        return WriterCheckout(self._context, self._stage(branch, wait), self.user, microseconds_now)
+
+    def _stage(self, branch: str | None, wait: float = 0.0) -> StagingArea:
+        from hangar_core.history.staging import StagingArea
+
+        return StagingArea(self._context, branch, wait)
 
     def force_release_writer_lock(self) -> bool:
         """Release the writer lock if a forgotten writer of this process holds it; warns with a ResourceWarning.
@@ -156,7 +174,7 @@ class Repository:
 
     def switch(self, branch: str, *, wait: float = 0.0) -> None:
         """Make `branch` the one that writers use next. Raises `BranchNotFound`, `PendingChanges`, `Locked`."""
-        StagingArea(self._context, branch, wait).close()
+        self._stage(branch, wait).close()
 
     def commit(self, message: str, *, wait: float = 0.0) -> str:
         """Record what earlier writers staged as a commit and return its digest; touches no data.
@@ -164,7 +182,7 @@ class Repository:
         Raises `NothingToCommit`, `EmptyMessage`, `Locked`, `StorageFailed`.
         """
         author = self._author()
-        with StagingArea(self._context, None, wait) as staging:
+        with self._stage(None, wait) as staging:
             return digests.text(staging.commit(message, author.user, author.time))
 
     # --- what is here -----------------------------------------------------------------------------------------------
@@ -177,6 +195,8 @@ class Repository:
 
     def status(self) -> Status:
         """Return what is staged. Takes no lock and reads no data."""
+        from hangar_core.history.staging import read_status
+
         return read_status(self._context)
 
     def resolve(self, text: str | None = None) -> CommitId:
@@ -212,7 +232,7 @@ class Repository:
 
     def rename_branch(self, old: str, new: str, *, wait: float = 0.0) -> BranchHead:
         """Give a local branch another name. Raises `BranchNotFound`, `InvalidName`, `AlreadyExists`, `Locked`."""
-        with StagingArea(self._context, None, wait) as staging:
+        with self._stage(None, wait) as staging:
             return staging.rename_branch(old, new, self._author().note(f"branch: renamed from {old} to {new}"))
 
     def remove_branch(self, name: str, *, force_delete: bool = False, wait: float = 0.0) -> BranchHead:
@@ -221,7 +241,7 @@ class Repository:
         Raises `BranchNotFound`, `NotAllowed` (a `PermissionError`: the only branch, the staging branch), `Locked`, and
         `NotMerged` (a `RuntimeError`) for commits that no other branch has, unless `force_delete`.
         """
-        with StagingArea(self._context, None, wait) as staging:
+        with self._stage(None, wait) as staging:
             return staging.remove_branch(name, self._author().note("branch: removed"), force=force_delete)
 
     def reset(self, commit: str | None = None, *, hard: bool = False, wait: float = 0.0) -> str:
@@ -229,8 +249,10 @@ class Repository:
 
         `hard` drops all changes; otherwise the content stays as it is, as staged changes. Raises `CommitNotFound`.
         """
+        from hangar_core.history.integrating import reset_to
+
         target = self.resolve(commit)
-        with StagingArea(self._context, None, wait) as staging:
+        with self._stage(None, wait) as staging:
             reset_to(staging, target, self._author(), hard=hard)
         return digests.text(target)
 
@@ -245,12 +267,14 @@ class Repository:
         Raises `BranchNotFound`, `PendingChanges` (a `RuntimeError`), `Locked`, and `MergeConflict` (a `ValueError`)
         with nothing changed; `merging.merge` keeps conflicts to be resolved instead.
         """
+        from hangar_core.history.integrating import merge
+
         with self._context.tables.read() as reader:
             known = refs.branches(reader)
         theirs = known.get(dev_branch)
         if theirs is None:
             raise BranchNotFound(name=dev_branch)
-        with StagingArea(self._context, master_branch) as staging:
+        with self._stage(master_branch) as staging:
             made = merge(staging, theirs, dev_branch, message, self._author())
         assert made is not None
         return digests.text(made)
@@ -265,20 +289,29 @@ class Repository:
     @property
     def tags(self) -> Tags:
         """Names that stay where they are."""
+        from hangar_core.repository.tags import Tags
+
         return Tags(self._context, self.resolve, self._author)
 
     @property
     def stashes(self) -> Stashes:
         """Staged changes put aside."""
+        from hangar_core.repository.stashes import Stashes
+
         return Stashes(self._context, self._author)
 
     def diff(self, old: str, new: str | None = None) -> ContentDiff:
         """Compare the contents of two commits (any text `resolve` understands) without a checkout."""
+        from hangar_core.history.content_diff import ContentDiff
+
         objects = Objects(self._context.tables)
         return ContentDiff(objects, root_of(objects, self.resolve(old)), root_of(objects, self.resolve(new)))
 
     def diff_staged(self) -> ContentDiff:
         """Compare the staging area with the commit it is based on. Takes no lock and reads no data."""
+        from hangar_core.history.content_diff import ContentDiff
+        from hangar_core.history.staging import read_overlay
+
         _, _, overlay, objects = read_overlay(self._context)
         # The trees of what is staged are held by these `objects`, which only the answer has: nobody will commit them.
         return ContentDiff(objects, overlay.root, overlay.content())
@@ -288,6 +321,8 @@ class Repository:
 
         Of a nested arrayset it is the history of one subsample: (sample, subsample).
         """
+        from hangar_core.history.content_diff import sample_events
+
         objects = Objects(self._context.tables)
         return sample_events(objects, self.log_entries(start), arrayset, sample)
 
@@ -370,7 +405,7 @@ class Repository:
         from hangar_core.ingest import ingest
 
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        with StagingArea(self._context, branch or None, wait) as staging:
+        with self._stage(branch or None, wait) as staging:
             return ingest(
                 staging,
                 arrayset,

@@ -426,6 +426,57 @@ def test_descriptions_merge_like_any_change_of_schema(based):
     reader.close()
 
 
+def test_options_unite_one_by_one_whoever_set_changed_or_removed_them(based):
+    writer = based.checkout(write=True)
+    writer["x"].set_options({"backend": "20", "kept": "k", "ours-go": "1", "theirs-go": "1", "equal": "1"})
+    writer["x"].describe("before", ["before"])
+    writer.commit("options")
+    writer.close()
+    based.create_branch("dev")
+    for branch, description, tags, gone, own in (
+        ("dev", "theirs", None, "theirs-go", "added-there"),
+        ("master", None, ["ours"], "ours-go", "added-here"),
+    ):
+        side = based.checkout(write=True, branch=branch)
+        side["x"].describe(description, tags)
+        options = {**side["x"].options, own: branch, "equal": "2"}
+        del options[gone]
+        side["x"].set_options(options)
+        side.commit(branch)
+        side.close()
+    based.merge("m", "master", "dev")
+    with based.checkout(branch="master") as reader:
+        assert reader["x"].options == {
+            "backend": "20",
+            "kept": "k",
+            "equal": "2",
+            "description": "theirs",
+            "tags": '["ours"]',
+            "added-here": "master",
+            "added-there": "dev",
+        }
+    reader.close()
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(["a"], ["b"]), (["a"], []), ([], ["b"])])
+def test_one_option_that_both_sides_changed_conflicts_although_others_would_unite(based, ours, theirs):
+    writer = based.checkout(write=True)
+    writer["x"].describe(tags=["before"])
+    writer.commit("tagged")
+    writer.close()
+    based.create_branch("dev")
+    for branch, tags, description in (("dev", theirs, "d"), ("master", ours, None)):
+        side = based.checkout(write=True, branch=branch)
+        side["x"].describe(description, tags)
+        side.commit(branch)
+        side.close()
+    with pytest.raises(MergeConflict):
+        based.merge("m", "master", "dev")
+    with based.checkout(branch="master") as reader:
+        assert list(reader.diff.branch("dev").conflict.t3.schema) == ["x"]
+    reader.close()
+
+
 def test_different_descriptions_conflict(based):
     based.create_branch("dev")
     for branch in ("dev", "master"):

@@ -107,7 +107,7 @@ from hangar_core import Repository
 from hangar_core.errors import UnsupportedFormat
 repo = Repository({str(repo.path)!r})
 reader = repo.checkout()
-print(reader["numbers", "a"], reader["small"], list(reader["small"]), len(reader["small"]))
+print(reader["numbers", "a"], "bfloat16" in repr(reader["small"]), list(reader["small"]), len(reader["small"]))
 for use in (lambda: reader["small", "a"], lambda: reader["small"].dtype):
     try:
         use()
@@ -124,7 +124,7 @@ writer.close()
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, capture_output=True, text=True)
     lines = done.stdout.splitlines()
-    assert lines[0] == "[1. 1.] ArraysetDataReader('small': 1 samples, bfloat16 (2,)) ['a'] 1"
+    assert lines[0] == "[1. 1.] True ['a'] 1"
     small = "The dtype `bfloat16` needs the package ml_dtypes, which is not installed."
     assert lines[1] == lines[2] == f"{small} pip install --upgrade 'hangar-core[dtypes]'"
     assert lines[3].startswith("The dtype `float8_e4m3fn` needs")

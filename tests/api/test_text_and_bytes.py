@@ -16,6 +16,7 @@ from hangar_core.backends.pack_20 import PackReader, PackWriter
 from hangar_core.errors import CorruptDataError, InvalidData, SampleNotFound
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
+from hangar_core.storage.tables import forget_tables
 
 TEXTS = {
     "empty": "",
@@ -202,11 +203,11 @@ def test_damaged_text_is_an_error_and_never_other_text(tmp_path: Path):
     writer.add_str_arrayset("x")["a"] = "the quick brown fox"
     writer.commit("c")
     writer.close()
-    (pack,) = (tmp_path / ".hangar/data/20").iterdir()
-    data = bytearray(pack.read_bytes())
+    forget_tables(tmp_path / ".hangar/data/30")
+    values = tmp_path / ".hangar/data/30/data.mdb"
+    data = bytearray(values.read_bytes())
     data[data.index(b"quick")] ^= 1
-    pack.chmod(0o644)
-    pack.write_bytes(data)
+    values.write_bytes(data)
     reader = repo.checkout()
     with pytest.raises(CorruptDataError):
         reader["x", "a"]

@@ -24,7 +24,14 @@ def test_options_may_stand_before_or_behind_the_shape(hangar: Terminal, words: l
     done = hangar("arrayset", "create", *words)
     assert done.stdout == "Initialized Arrayset: train_images\n"
     schema = hangar.json("status")["arraysets"][0]["schema"]
-    assert schema == {"dtype": "uint8", "shape": [256, 256, 3], "variable_shape": True, "named": True}
+    assert schema == {
+        "kind": "array",
+        "dtype": "uint8",
+        "shape": [256, 256, 3],
+        "variable_shape": True,
+        "named": True,
+        "nested": False,
+    }
 
 
 def test_every_listed_dtype_can_be_created(hangar: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +40,7 @@ def test_every_listed_dtype_can_be_created(hangar: Terminal, monkeypatch: pytest
         made = CliRunner().invoke(main, ["arrayset", "create", f"a.{dtype}", dtype, "4", "--not-named"])
         assert made.exit_code == 0, made.output
     schemas = {change["name"]: change["schema"] for change in hangar.json("status")["arraysets"]}
-    rest = {"shape": [4], "variable_shape": False, "named": False}
+    rest = {"kind": "array", "shape": [4], "variable_shape": False, "named": False, "nested": False}
     assert schemas == {f"a.{dtype}": {"dtype": dtype.lower(), **rest} for dtype in DTYPES}
 
 

@@ -208,6 +208,35 @@ def test_history_names_the_commits_that_changed_a_sample(two: Terminal) -> None:
         assert two("history", *words, code=4).stderr.startswith("Error: No commit of this history has a sample")
 
 
+def test_a_subsample_has_a_history_of_its_own(committed: Terminal) -> None:
+    nest = """
+from hangar_core import Repository
+writer = Repository(".").checkout(write=True)
+notes = writer.add_str_arrayset("notes", contains_subsamples=True)
+notes["a/b"] = {"left": "one", 7: "two"}
+writer.commit("nested")
+notes["a/b"] = {7: "three"}
+writer.commit("seven")
+writer.close()
+"""
+    with committed.python(nest) as process:
+        assert process.wait(timeout=60) == 0
+    rows = [line.split() for line in committed("history", "notes", "a/b", "--subsample", "int:7").stdout.splitlines()]
+    assert [(row[2], row[-1]) for row in rows[1:]] == [("mutated", "seven"), ("added", "nested")]
+    document = committed.json("history", "notes", "a/b", "HEAD~1", "--subsample", "left")
+    assert (document["sample"], document["subsample"]) == ("a/b", "left")
+    assert [change["commit"]["message"] for change in document["changes"]] == ["nested"]
+    assert committed.json("history", "pictures", "cat/001")["subsample"] is None
+    for words in (["notes", "a/b", "--subsample", "7"], ["pictures", "cat/001", "--subsample", "x"]):
+        assert committed("history", *words, code=4).stderr.startswith("Error: No commit of this history has a sample")
+    assert "--subsample" in committed("history", "notes", "a/b", code=1).stderr
+    schemas = {one["name"]: one["schema"] for one in committed.json("summary")["arraysets"]}
+    assert {name: (one["kind"], one["nested"]) for name, one in schemas.items()} == {
+        "notes": ("text", True),
+        "pictures": ("array", False),
+    }
+
+
 # --- names of commits -------------------------------------------------------------------------------------------------
 
 

@@ -84,18 +84,21 @@ def _block(staged: Status, state: str) -> Iterator[str]:
 
 
 def _schema_facts(change: ArraysetChange) -> Iterator[str]:
+    from hangar_core.backends.options import recorded
+
     schema = change.schema
     yield f"named: {schema.named}"
     yield f"dtype: {dtype_name(schema.dtype)}"
     yield f"(max) shape: {schema.shape}"
     yield f"variable shape: {schema.variable}"
-    options = {name: value for name, value in change.options.items() if not name.startswith("source.")}
-    if "backend" in options:
-        yield f"backend: {printable(options.pop('backend'))}"
+    code, backend_opts = recorded(change.options)
+    yield f"backend: {printable(code)}"
+    yield f"backend opts: {printable(backend_opts)}"
     if "source.plugin" in change.options:
         yield f"source: plugin {printable(change.options['source.plugin'])}"
-    if options:
-        yield f"backend opts: {printable(options)}"
+    others = {name: text for name, text in change.options.items() if not name.startswith(("source.", "backend"))}
+    if others:
+        yield f"options: {printable(others)}"
 
 
 def _status_json(staged: Status, conflicts: Sequence[ConflictRow]) -> dict[str, Any]:

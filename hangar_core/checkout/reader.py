@@ -1,0 +1,81 @@
+"""A commit, opened for reading."""
+
+from __future__ import annotations
+
+import atexit
+import warnings
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from hangar_core.arraysets.cards import card
+from hangar_core.arraysets.collection import ArraysetsReader
+from hangar_core.arraysets.metadata import MetadataReader
+from hangar_core.arraysets.session import ReadSession
+from hangar_core.checkout.base import Checkout
+from hangar_core.hashing import digests
+from hangar_core.history.commits import root_of
+from hangar_core.model import CommitId
+
+if TYPE_CHECKING:
+    from hangar_core.checkout.comparing import ReaderUserDiff
+    from hangar_core.storage.context import RepoContext
+
+
+class ReaderCheckout(Checkout):
+    """The repository as it was at one commit. Any number of these exist beside a writer and never change."""
+
+    def __init__(self, context: RepoContext, commit: CommitId, branch: str) -> None:
+        self._commit = commit
+        self._branch = branch
+        self._session = ReadSession.of_commit(context, commit)
+        root = root_of(self._session.objects, commit)
+        self.arraysets = ArraysetsReader(self._session, root)
+        self.metadata = MetadataReader.committed(self._session, root)
+        atexit.register(self.close)
+
+    @property
+    def commit_hash(self) -> str:
+        """Digest of the commit."""
+        return digests.text(self._commit)
+
+    @property
+    def branch_name(self) -> str:
+        """Name of the branch that was checked out, empty when a commit was."""
+        return self._branch
+
+    @cached_property
+    def diff(self) -> ReaderUserDiff:
+        """Compares with branches and commits."""
+        from hangar_core.checkout.comparing import ReaderUserDiff
+
+        return ReaderUserDiff(self._session, lambda: self._commit)
+
+    def warn_of_missing_data(self) -> None:
+        """Warn of every arrayset of which only a remote has some data; costs nothing where all history is complete."""
+        if self._session.all_local:
+            return
+        for name, missing in self.arraysets.contains_remote_references.items():
+            if missing:
+                warnings.warn(
+                    f"Arrayset: {name} contains `reference-only` samples, with actual data residing on a remote "
+                    "server. A `fetch-data` operation is required to access these samples.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+
+    def _close(self) -> None:
+        self._session.data.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return card(
+            "ReaderCheckout",
+            {
+                "Writer": False,
+                "Commit Hash": self.commit_hash,
+                "Num Arraysets": len(self.arraysets),
+                "Num Metadata": len(self.metadata),
+            },
+        )
