@@ -73,7 +73,7 @@ def _reading(folder: Path, digits: Array) -> None:
 
     def batches() -> None:
         for start in range(0, _READS, _BATCH):
-            [aset[k] for k in picks[start : start + _BATCH]]
+            aset.get_batch(picks[start : start + _BATCH])
 
     def everything() -> None:
         for _ in aset.values():

@@ -1,6 +1,7 @@
-"""W4, long history: many tiny samples, then commits of ten scattered changes each.
+"""W4, long history: many tiny samples, commits of ten scattered changes each, a merge, and a long chain of commits.
 
-Floors: an LMDB transaction of ten puts with sync, for commits; a Python process that imports numpy, for opening.
+Floors: for commits, an LMDB transaction that replaces ten of as many entries with sync; for opening, a Python process
+that imports numpy.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import random
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import lmdb
@@ -17,50 +20,105 @@ import numpy as np
 
 from benchmarks.harness import emit, seconds
 from hangar_core import Repository
+from hangar_core.checkout import WriterCheckout
 
 DEFAULT_N = 20_000
 _COMMITS = 20
 _CHANGES = 10
+_DEPTH = 400
+_MERGED = 1000
 
 
 def run(folder: Path, n: int) -> None:
     repo = Repository(folder, exists=False)
     repo.init("Bench", "bench@example.org")
     rng = np.random.default_rng(1)
+    _ingest(repo, rng, n)
+    _commits(folder, repo, rng, n)
+    _reading(folder, repo, n)
+    _merge(repo, rng, n)
+    _depth(folder, repo, rng, n)
+
+
+def _ingest(repo: Repository, rng: np.random.Generator, n: int) -> None:
     rows = rng.integers(0, 256, (n, 16), dtype=np.uint8)
     writer = repo.checkout(write=True)
     aset = writer.arraysets.init_arrayset("x", shape=(16,), dtype=np.uint8)
 
     def ingest() -> None:
-        aset.update((key, rows[key]) for key in range(n))
+        aset.update(enumerate(rows))
         writer.commit("first")
 
     emit("W4", "first ingest", n / seconds(ingest), "samples/s", n=n)
-    floor_env = lmdb.open(str(folder / "floor"), map_size=1 << 30)
-    commits, floors, sizes = [], [], []
-    picks = random.Random(2)
-    for number in range(_COMMITS):
-        changes = {picks.randrange(n): rng.integers(0, 256, 16, dtype=np.uint8) for _ in range(_CHANGES)}
-        before = _written(folder)
+    writer.close()
 
-        def change(changes: dict[int, np.ndarray] = changes, number: int = number) -> None:
-            for key, value in changes.items():
-                aset[key] = value
-            writer.commit(f"commit {number}")
+
+def _commits(folder: Path, repo: Repository, rng: np.random.Generator, n: int) -> None:
+    floor_env, floor_keys = _floor(folder / "floor", n)
+    commits, floors, sizes, written = [], [], [], []
+    picks = random.Random(2)
+    writer = repo.checkout(write=True)
+    for number in range(_COMMITS):
+        keys = {picks.randrange(n) for _ in range(_CHANGES)}
+        before, before_written = _size(folder), _bytes_written()
+        commits.append(seconds(partial(_change, writer, rng, keys, f"commit {number}")))
+        sizes.append(_size(folder) - before)
+        written.append(_bytes_written() - before_written)
 
         def floor() -> None:
             with floor_env.begin(write=True) as txn:
-                for key in range(_CHANGES):
-                    txn.put(os.urandom(33), bytes(40) + bytes([key]))
+                for key in picks.sample(floor_keys, _CHANGES):
+                    txn.put(key, os.urandom(40))
 
-        commits.append(seconds(change))
-        sizes.append(_written(folder) - before)
         floors.append(seconds(floor))
     floor_env.close()
-    emit("W4", "commit of 10 changes", 1e3 * statistics.median(commits), "ms", 1e3 * statistics.median(floors), n)
-    emit("W4", "bytes added by it", statistics.median(sizes) / 1e3, "kB", n=n)
     writer.close()
-    _reading(folder, repo, n)
+    emit("W4", "commit of 10 changes", 1e3 * statistics.median(commits), "ms", 1e3 * statistics.median(floors), n)
+    emit("W4", "bytes added by it", statistics.mean(sizes) / 1e3, "kB", n=n)
+    emit("W4", "bytes written for it", statistics.median(written) / 1e3, "kB", n=n)
+
+
+def _floor(place: Path, n: int) -> tuple[lmdb.Environment, list[bytes]]:
+    """Return a database of as many entries as there are samples, found by digest, and some of its keys."""
+    env = lmdb.open(str(place), map_size=max(1 << 28, 512 * n))
+    keys = sorted(os.urandom(33) for _ in range(n))
+    with env.begin(write=True) as txn, txn.cursor() as cursor:
+        cursor.putmulti([(key, key + bytes(7)) for key in keys])
+    return env, random.Random(4).sample(keys, min(n, 10_000))
+
+
+def _change(writer: WriterCheckout, rng: np.random.Generator, keys: Iterable[int], message: str) -> None:
+    aset = writer.arraysets["x"]
+    for key in keys:
+        aset[key] = rng.integers(0, 256, 16, dtype=np.uint8)
+    writer.commit(message)
+
+
+def _merge(repo: Repository, rng: np.random.Generator, n: int) -> None:
+    repo.create_branch("side")
+    half = n // 2
+    count = min(_MERGED, half // 2)
+    for branch, keys in ("side", range(0, half, half // count)), ("master", range(half, n, half // count)):
+        writer = repo.checkout(write=True, branch=branch)
+        writer.arraysets["x"].update((key, rng.integers(0, 256, 16, dtype=np.uint8)) for key in keys)
+        writer.commit(f"many on {branch}")
+        writer.close()
+    taken = seconds(lambda: repo.merge("both", "master", "side"))
+    emit("W4", f"merge of two branches with {count} changes each", 1e3 * taken, "ms", n=n)
+
+
+def _depth(folder: Path, repo: Repository, rng: np.random.Generator, n: int) -> None:
+    picks = random.Random(5)
+    commits, opens = [], []
+    for number in range(_DEPTH):
+        writer = repo.checkout(write=True)
+        change = partial(_change, writer, rng, [picks.randrange(n)], f"deep {number}")
+        commits.append(seconds(change))
+        writer.close()
+        opens.append(seconds(lambda: Repository(folder).checkout().close()))
+    for what, times in ("commit", commits), ("open", opens):
+        first, last = statistics.median(times[:20]), statistics.median(times[-20:])
+        emit("W4", f"{what} at depth: the last 20 of {_DEPTH} against the first 20", 1e3 * last, "ms", 1e3 * first, n)
 
 
 def _reading(folder: Path, repo: Repository, n: int) -> None:
@@ -78,21 +136,30 @@ def _reading(folder: Path, repo: Repository, n: int) -> None:
         times = [seconds(lambda: repo.diff(old, "master").statistics()) for _ in range(7)]
         emit("W4", "diff over 10 commits", 1e3 * statistics.median(times), "ms", n=n)
     iterate = (
-        "import resource\nfrom hangar_core import Repository\nimport numpy\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "from hangar_core import Repository\nimport numpy\n"
+        "def peak():\n"
+        "    return int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])\n"
+        "before = peak()\n"
         f"co = Repository({str(folder)!r}).checkout()\n"
         "count = sum(1 for _ in co.arraysets['x'].items())\n"
         f"assert count == {n}\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+        "print(peak() - before)\n"
     )
     emit("W4", "memory to open and iterate", int(_python(iterate)) / 1e3, "MB", n=n)
 
 
 def _python(script: str) -> str:
-    return subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    # With the compiled modules that every installation has.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=env).stdout
 
 
-def _written(folder: Path) -> int:
-    """Bytes on disk; LMDB reuses pages, so its used pages count, not the file."""
+def _size(folder: Path) -> int:
+    """Bytes on disk: packs and the database, which reuses pages of its own."""
     packs = sum(path.stat().st_size for path in (folder / ".hangar" / "data" / "20").iterdir())
     return packs + (folder / ".hangar" / "records" / "data.mdb").stat().st_size
+
+
+def _bytes_written() -> int:
+    """Bytes that this process has handed to the system."""
+    return int(next(line for line in Path("/proc/self/io").read_text().splitlines() if "wchar" in line).split()[1])
