@@ -15,9 +15,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from hangar_core.errors import StorageFailed
 
@@ -71,8 +70,7 @@ def failpoint(name: str) -> None:
 # --- recorder -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One step that reached the operating system: `kind` is create, create-directory, write, sync, sync-directory,
     replace, remove, truncate, tables or acknowledged."""
 
@@ -83,11 +81,11 @@ class Operation:
     target: str = ""
 
 
-@dataclass(slots=True)
 class Recorder:
     """The operations of a process in order; see `recording`."""
 
-    operations: list[Operation] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
 
     def acknowledge(self, what: str) -> None:
         """Note that a call which promises durability has returned to its caller."""

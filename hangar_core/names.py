@@ -81,3 +81,10 @@ def _check_int(key: int, kind: str) -> int:
 
 def _bad_sample(name: str, rule: str) -> InvalidName:
     return InvalidName(kind="Sample", name=ascii(name)[1:-1], rule=rule)
+
+
+def made_up_name() -> str:
+    """Return a sample name that nobody else will ever make up."""
+    import uuid  # readers have no use for it
+
+    return uuid.uuid4().hex

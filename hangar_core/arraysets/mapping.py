@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -12,7 +11,7 @@ from hangar_core.arraysets.session import KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidInput, InvalidName, SampleNotFound
 from hangar_core.hashing.samples import payload_of, size_of
 from hangar_core.model import Digest, SampleKey, Schema
-from hangar_core.names import check_sample_key
+from hangar_core.names import check_sample_key, made_up_name
 from hangar_core.records.keys import decode_key, encode_key
 from hangar_core.storage.datastore import in_batches
 
@@ -186,7 +185,7 @@ class SampleMappingWriter(SampleMapping):
 
     def append(self, data: Any) -> SampleKey:
         """Stage one sample under a made-up name and return that. Raises as `add` does."""
-        return self.add(data, uuid.uuid4().hex)
+        return self.add(data, made_up_name())
 
     def update(self, samples: ByName | Iterable[tuple[SampleKey, Any]]) -> int:
         """Stage many samples in few writes and return how many were new or changed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -13,7 +12,7 @@ from hangar_core.arraysets.mapping import MISSING, ByName, pairs_of
 from hangar_core.arraysets.session import CommittedKeys, KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound, NotPicklable
 from hangar_core.model import Digest, Root, SampleKey
-from hangar_core.names import check_metadata_key
+from hangar_core.names import check_metadata_key, made_up_name
 from hangar_core.records.keys import decode_key, encode_key
 
 # The metadata count as entered under a name that no arrayset can have.
@@ -137,7 +136,7 @@ class MetadataWriter(MetadataReader):
 
     def append(self, value: str) -> SampleKey:
         """Stage a piece of text under a made-up key and return that."""
-        return self.add(uuid.uuid4().hex, value)
+        return self.add(made_up_name(), value)
 
     def pop(self, key: SampleKey, default: Any = MISSING) -> Any:
         """Remove a piece of text and return it, or `default` if there is none. Raises `MetadataNotFound` without."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import warnings
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import getitem
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from hangar_core.errors import InvalidInput
 from hangar_core.model import SampleKey
@@ -27,8 +26,7 @@ class _Lookup(Protocol):
     def __getitem__(self, name: str) -> ArraysetDataReader: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """A parsed index. `samples` is None when whole arraysets were asked for."""
 
     arraysets: tuple[str, ...]

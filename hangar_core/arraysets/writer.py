@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -16,7 +15,7 @@ from hangar_core.backends.options import choose, replaced
 from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import ArraysetNotFound, InvalidInput, InvalidName, NotAllowed
 from hangar_core.model import Digest, SampleKey, Schema
-from hangar_core.names import check_sample_key
+from hangar_core.names import check_sample_key, made_up_name
 
 if TYPE_CHECKING:
     from hangar_core.history.overlay import StagedArrayset
@@ -75,7 +74,7 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
         if name is None:
             if self._schema.named:
                 raise InvalidName(kind="Sample", name=name, rule=f"Samples of `{self._name}` need a name.")
-            return uuid.uuid4().hex
+            return made_up_name()
         return check_sample_key(name)
 
     # --- the arrayset itself ----------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ changes again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
 from hangar_core.model import Digest
@@ -62,12 +61,12 @@ class BackendReader(Protocol):
         """Let all files go; what was read stays valid. It may be used again afterwards."""
 
 
-@dataclass(slots=True)
 class Sealed:
     """What a sealing backend has written: where each sample lies, and the length of each file by its id."""
 
-    locations: dict[Digest, Location] = field(default_factory=dict)
-    files: dict[bytes, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.locations: dict[Digest, Location] = {}
+        self.files: dict[bytes, int] = {}
 
 
 class SealingBackend(BackendReader, Protocol):

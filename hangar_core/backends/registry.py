@@ -6,11 +6,10 @@ belong to outsiders: they are entry points of the group `hangar.backends`, looke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hangar_core.errors import UnsupportedFormat
 
@@ -22,8 +21,7 @@ KINDS: Final = frozenset({"array", "text", "bytes"})
 _ARRAYS: Final = frozenset({"array"})
 
 
-@dataclass(frozen=True, slots=True)
-class BackendFacts:
+class BackendFacts(NamedTuple):
     """What there is to know about a backend before it is imported.
 
     `feature` is what a repository that holds its data requires of whoever opens it; `kinds` are the kinds of sample it

@@ -12,9 +12,10 @@ from hangar_core.arraysets.selection import answer
 from hangar_core.errors import NotPicklable, SampleNotFound
 
 if TYPE_CHECKING:
-    from hangar_core.arraysets.collection import Arraysets, ArraysetsReader
+    from hangar_core.arraysets.collection import ArraysetsReader
     from hangar_core.arraysets.metadata import MetadataReader
     from hangar_core.arraysets.session import ReadSession
+    from hangar_core.arraysets.staged_collection import Arraysets
 
 
 class Checkout:

@@ -10,10 +10,10 @@ from typing import Any, Self
 
 from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
-from hangar_core.arraysets.collection import Arraysets
 from hangar_core.arraysets.metadata import MetadataWriter
 from hangar_core.arraysets.selection import assign
 from hangar_core.arraysets.session import WriteSession
+from hangar_core.arraysets.staged_collection import Arraysets
 from hangar_core.arraysets.writer import ArraysetDataWriter
 from hangar_core.checkout.base import Checkout
 from hangar_core.checkout.comparing import WriterUserDiff

@@ -12,7 +12,7 @@ t3   mutated on both sides to different values
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from hangar_core.history import tree
@@ -147,11 +147,11 @@ def _merge_schema(base: Schema | None, ours: Schema, theirs: Schema) -> Schema |
         return ours
     if ours == base:
         return theirs
-    only_sizes = ours.variable and replace(ours, shape=theirs.shape) == theirs and len(ours.shape) == len(theirs.shape)
+    only_sizes = ours.variable and ours._replace(shape=theirs.shape) == theirs and len(ours.shape) == len(theirs.shape)
     if not only_sizes:
         return None
     # Both only allowed other sizes: what allows both is no conflict.
-    return replace(ours, shape=tuple(max(sizes) for sizes in zip(ours.shape, theirs.shape, strict=True)))
+    return ours._replace(shape=tuple(max(sizes) for sizes in zip(ours.shape, theirs.shape, strict=True)))
 
 
 def _merge_options(
@@ -174,7 +174,7 @@ def _merge_options(
 def _fits(side: Arrayset, schema: Schema) -> bool:
     """Whether all samples of a side are allowed by the merged schema, which may have come from the other side."""
     own = side.schema
-    if replace(own, shape=schema.shape, variable=schema.variable) != schema or len(own.shape) != len(schema.shape):
+    if own._replace(shape=schema.shape, variable=schema.variable) != schema or len(own.shape) != len(schema.shape):
         return False
     if own.shape == schema.shape:
         return schema.variable or not own.variable

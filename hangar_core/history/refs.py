@@ -16,7 +16,7 @@ Every move of a branch is noted in the table `reflog`, so that nothing a user ha
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hangar_core.errors import (
     AlreadyExists,
@@ -44,8 +44,7 @@ _SHORTEST = 4
 _LISTED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """What the reflog says about a move: who, when (microseconds), and why."""
 
     user: str

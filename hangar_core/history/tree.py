@@ -47,7 +47,7 @@ def lookup(objects: Objects, root: Digest, key: bytes) -> Digest | None:
             return None
         node = _child(objects, node, at)
     at = node.find(key)
-    return node.digests[at] if at < node.size and node.key_at(at) == key else None
+    return node.digest_at(at) if at < node.size and node.key_at(at) == key else None
 
 
 def rank(objects: Objects, root: Digest, key: bytes) -> int:
@@ -164,7 +164,7 @@ def _items(objects: Objects, node: Node, start: bytes) -> Iterator[tuple[bytes, 
 
 
 def _child(objects: Objects, node: Node, at: int) -> Node:
-    child = objects.get_node(node.digests[at])
+    child = objects.get_node(node.digest_at(at))
     if child.level != node.level - 1:  # so that the depth is bounded, whoever made the nodes
         raise _wrong_level()
     return child

@@ -35,6 +35,9 @@ _NODE_CODE = bytes([NODE])
 # So many digests are compared at once before one by one.
 _STRETCH = 8 * DIGEST_SIZE
 
+# So many times a node is searched before it is worth parsing whole.
+_OFTEN = 6
+
 
 class Node:
     """A node: level, keys, digests and, unless it is a leaf, how many samples are below each child.
@@ -61,7 +64,7 @@ class Node:
         self.keys = keys
         self.digests = digests
         self.counts = counts
-        self._looked = True
+        self._looked = _OFTEN
 
     def __getattr__(self, name: str) -> Any:
         """Parse what was not asked for before: Python comes here only while the attribute is not set."""
@@ -82,11 +85,11 @@ class Node:
     def find(self, key: bytes) -> int:
         """Return the index of the first key that is not before `key`; `size` if there is none.
 
-        The first time a few keys are looked at in the bytes; parsing all pays for nodes that are visited again.
+        The first times a few keys are looked at in the bytes; parsing all pays for nodes that are visited often.
         """
-        if self._looked:
+        if self._looked == _OFTEN:
             return bisect_left(self.keys, key)
-        self._looked = True
+        self._looked += 1
         data, ends = self._data, self._ends
         first = _HEADER.size + 4 * self.size
         low, high = 0, self.size
@@ -193,7 +196,7 @@ def view_node(data: bytes) -> Node:
     if counts is not None and 0 in counts:
         raise _corrupt("a node below it is empty")
     node.total = count if counts is None else sum(counts)
-    node.counts, node._ends, node._data, node._looked = counts, ends, data, False
+    node.counts, node._ends, node._data, node._looked = counts, ends, data, 0
     return node
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hangar_core.errors import BranchNotFound, InvalidInput, NoCommits, RepositoryNotFound
 from hangar_core.hashing import digests
-from hangar_core.history import log, refs, resolving
+from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of
 from hangar_core.history.objects import Objects
 from hangar_core.model import (
@@ -204,6 +203,10 @@ class Repository:
 
         Raises `CommitNotFound`, `AmbiguousDigest`, `NoCommits`.
         """
+        from datetime import datetime
+
+        from hangar_core.history import resolving
+
         objects = Objects(self._context.tables)
         with self._context.tables.read() as reader:
             return resolving.resolve(reader, lambda one: read_commit(objects, one), text, datetime.now().astimezone())
@@ -328,6 +331,8 @@ class Repository:
 
     def log_entries(self, start: str | None = None) -> list[LogEntry]:
         """Return the history behind `start` (see `resolve`), newest first."""
+        from hangar_core.history import log
+
         objects = Objects(self._context.tables)
         commit = self.resolve(start)
         with self._context.tables.read() as reader:
@@ -336,6 +341,8 @@ class Repository:
 
     def log_graph(self, start: str | None = None, *, show_time: bool = False, show_user: bool = False) -> str:
         """Return the history behind `start` as the documented graph."""
+        from hangar_core.history import log
+
         return log.draw(
             self.log_entries(start), lambda entry: log.line(entry, show_time=show_time, show_user=show_user)
         )
@@ -354,6 +361,8 @@ class Repository:
         The dict has `head`, `ancestors` (digest -> parents), `specs` (digest -> time, message, user, e-mail), `order`
         (newest first) and `branch_heads` (digest -> names).
         """
+        from hangar_core.history import log
+
         start = commit or branch
         if start is None and self.status().base is None:
             return None  # documented: a history that has not begun is no error

@@ -17,9 +17,8 @@ Format: docs/formats/repository.md.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hangar_core import files
 from hangar_core.backends import registry
@@ -32,8 +31,7 @@ DIRECTORY: Final = ".hangar"
 _USER_LIMIT = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The paths below one `.hangar` directory."""
 
     root: Path

@@ -7,7 +7,6 @@ them; what is staged is still in its pack.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,7 +22,6 @@ from hangar_core.model import Digest
 if TYPE_CHECKING:
     from hangar_core.hashing.samples import Sample
 
-_log = logging.getLogger(__name__)
 
 # (code, options of the backend, digests): where an arrayset wants its new samples to be
 Claim: TypeAlias = tuple[str, Mapping[str, Any], Iterable[Digest]]
@@ -55,18 +53,18 @@ class Sealing:
             facts = registry.find(code)
             backend = None if facts is None or not facts.seals else self._opened(code)
             if facts is None or backend is None:
-                _log.warning("backend %s is not installed here: %d samples stay in packs", code, len(wanted))
+                _warn("backend %s is not installed here: %d samples stay in packs", code, len(wanted))
                 continue
             try:
                 options = backend_options.checked(code, given)
             except InvalidInput as why:  # recorded by another version, or by hand
-                _log.warning("%s %d samples stay in packs", why, len(wanted))
+                _warn("%s %d samples stay in packs", why, len(wanted))
                 continue
             self._require(facts.feature)
             try:
                 sealed = backend.seal(self._fitting(backend, wanted), options)
             except CorruptRecord as why:  # damage keeps a database from being written to
-                _log.warning("%s %d samples stay in packs", why, len(wanted))
+                _warn("%s %d samples stay in packs", why, len(wanted))
                 continue
             self._made.append((backend, sealed))
             self.moved.update(sealed.locations)
@@ -77,7 +75,7 @@ class Sealing:
             try:
                 payload = self._payload(digest)
             except (CorruptDataError, DataMissing) as why:  # whoever reads it will hear of it, and can add it again
-                _log.warning("%s It stays where it is.", why)
+                _warn("%s It stays where it is.", why)
                 continue
             if backend.fits(payload):
                 yield payload
@@ -135,3 +133,9 @@ def stored_form(digest: Digest, sample: Sample) -> Payload:
     from hangar_core.hashing.arrays import dtype_text, payload_bytes
 
     return Payload(digest, dtype_text(sample.dtype), sample.shape, payload_bytes(sample))
+
+
+def _warn(text: str, *words: object) -> None:
+    import logging  # readers have no use for it
+
+    logging.getLogger(__name__).warning(text, *words)

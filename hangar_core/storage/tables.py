@@ -7,7 +7,7 @@ compare-and-set. Every value carries a checksum over its key and its bytes, whic
 
 Tables: `nodes` (digest -> tree node, commit, root, schema, text), `refs` (branch heads and the state of staging),
 `reflog` (every move of a branch), `locations` (data digest -> where its bytes lie here), `packs` (pack -> published
-length).
+length), `recent` (nodes and locations of the last small commits: see `bundles`).
 Format: docs/formats/repository.md.
 """
 
@@ -15,20 +15,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import lmdb
-import xxhash
 
 from hangar_core import files
 from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFailed
+from hangar_core.storage import bundles
 from hangar_core.storage.read_only import is_writable, refusal
+from hangar_core.storage.seals import open_seal, seal
 
-TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs")
+TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE)
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
 _HARDLY_ANY = 64 << 10
@@ -36,7 +39,6 @@ _HARDLY_ANY = 64 << 10
 _LOCK_SIZE = 64 * (_MAX_READERS + 2)
 # How many seconds a fork waits for other threads to end their transactions.
 _LONGEST_REST = 5.0
-_CHECK = 8
 # About what the database needs for an entry besides its key and value.
 _PER_ENTRY = 32
 # Values up to here are copied without a look at the size of the file.
@@ -45,17 +47,6 @@ _LARGE = 1 << 16
 
 def _data_file(path: Path) -> Path:
     return path / "data.mdb"
-
-
-def _seal(key: bytes, value: bytes) -> bytes:
-    return value + xxhash.xxh3_64_digest(key + value)
-
-
-def _open_seal(table: str, key: bytes, sealed: bytes) -> bytes:
-    value = sealed[:-_CHECK]
-    if xxhash.xxh3_64_digest(key + value) != sealed[-_CHECK:]:
-        raise CorruptRecord(what=f"{table}/{key.hex()}", reason="its checksum does not match")
-    return value
 
 
 class Batch:
@@ -87,21 +78,30 @@ class Batch:
 class Reader:
     """One snapshot of all tables."""
 
-    def __init__(self, txn: Any, tables: dict[str, Any], path: Path) -> None:
+    def __init__(self, txn: Any, tables: dict[str, Any], path: Path, recent: bundles.Recent) -> None:
         self._txn = txn
         self._tables = tables
         self._path = path
+        self._recent = recent
+        self._bundled: bundles.Index | None = None
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value under `key`, or None. Raises `CorruptRecord`."""
+        place = self._index().get((table, key)) if table in bundles.BUNDLED else None
+        if place is not None:
+            return self._open_bundled(table, key, place)
         sealed = self._txn.get(key, db=self._tables[table])
         return None if sealed is None else self._open(table, key, sealed)
 
-    def get_many(self, table: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    def get_many(self, table: str, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return key -> value of those keys that are there. Raises `CorruptRecord`."""
+        index = self._index() if table in bundles.BUNDLED else {}
+        values = {key: self._open_bundled(table, key, place) for key in keys if (place := index.get((table, key)))}
         with self._txn.cursor(db=self._tables[table]) as cursor:
-            found = [(bytes(key), sealed) for key, sealed in cursor.getmulti(keys)]
-            return {key: self._open(table, key, sealed) for key, sealed in found}
+            elsewhere = [key for key in keys if key not in values] if values else keys
+            found = [(bytes(key), sealed) for key, sealed in cursor.getmulti(elsewhere)]
+            values.update((key, self._open(table, key, sealed)) for key, sealed in found)
+        return values
 
     def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) in order of keys, of those keys that begin with `prefix`.
@@ -109,6 +109,19 @@ class Reader:
         Of refs, and of a whole table, all are looked at and counted: one that cannot be found any more is damage, and
         must not look as if it had never been.
         """
+        if table not in bundles.BUNDLED:
+            yield from self._items(table, prefix)
+            return
+        index = self._index()
+        recent = sorted(key for name, key in index if name == table and key.startswith(prefix))
+        bundled = ((key, self._open_bundled(table, key, index[table, key])) for key in recent)
+        before = None
+        for key, value in merge(bundled, self._items(table, prefix), key=itemgetter(0)):
+            if key != before:  # what is in both is newer in the bundle, which comes first
+                yield key, value
+            before = key
+
+    def _items(self, table: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         whole = table == "refs" or not prefix
         found = 0
         with self._txn.cursor(db=self._tables[table]) as cursor:
@@ -124,11 +137,23 @@ class Reader:
         if whole and found != (entries := self._txn.stat(self._tables[table])["entries"]):
             raise CorruptRecord(what=f"table {table}", reason=f"{found} of its {entries} records can be found")
 
+    def _index(self) -> bundles.Index:
+        if self._bundled is None:
+            table = self._tables.get(bundles.TABLE)
+            self._bundled = self._recent.index(self._txn, table) if table is not None else {}
+        return self._bundled
+
+    def _open_bundled(self, table: str, key: bytes, place: bundles.Place) -> bytes:
+        bundle = self._txn.get(bundles.encode_number(place.number), db=self._tables[bundles.TABLE])
+        if bundle is None:
+            raise CorruptRecord(what=f"{bundles.TABLE}/{place.number}", reason="it is missing")
+        return open_seal(table, key, bytes(bundle[place.start : place.end]))
+
     def _open(self, table: str, key: bytes, sealed: memoryview) -> bytes:
         # Copying what a damaged length claims could reach behind the end of the file, which kills the process.
         if len(sealed) > _LARGE and len(sealed) > _data_file(self._path).stat().st_size:
             raise CorruptRecord(what=f"{table}/{key.hex()}", reason="it is longer than the database")
-        return _open_seal(table, key, bytes(sealed))
+        return open_seal(table, key, bytes(sealed))
 
 
 class Snapshot:
@@ -166,6 +191,7 @@ class Tables:
         self._env: Any = None
         self._writable = True
         self._tables: dict[str, Any] = {}
+        self._recent = bundles.Recent()
         self._opened()
 
     def read(self) -> Snapshot:
@@ -197,7 +223,7 @@ class Tables:
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
             snapshot._txn = txn = self._begin()
-            self._local.reader = reader = Reader(txn, self._tables, self.path)
+            self._local.reader = reader = Reader(txn, self._tables, self.path, self._recent)
         return reader
 
     def _leave(self, txn: Any) -> None:
@@ -255,13 +281,21 @@ class Tables:
                     lock=self._writable,
                 )
                 self._cover()
-                self._tables = {name: self._env.open_db(name.encode(), create=self._writable) for name in TABLES}
+                self._tables = dict(self._open_tables())
             except (lmdb.Error, CorruptRecord) as why:
                 self._close_environment()
                 if isinstance(why, CorruptRecord):
                     raise
                 raise _translated(self.path, why) from why
         return self._env
+
+    def _open_tables(self) -> Iterator[tuple[str, Any]]:
+        for name in TABLES:
+            try:
+                yield name, self._env.open_db(name.encode(), create=self._writable)
+            except lmdb.NotFoundError:
+                if name != bundles.TABLE:  # which has not always been there, and cannot be made on read-only media
+                    raise
 
     def _cover(self) -> None:
         """Make the file as long as its records say: what is mapped and not there kills the process that looks.
@@ -295,11 +329,14 @@ class Tables:
         try:
             for table, key, value, name in batch.expected:
                 sealed = txn.get(key, db=self._tables[table])
-                if (None if sealed is None else _open_seal(table, key, bytes(sealed))) != value:
+                if (None if sealed is None else open_seal(table, key, bytes(sealed))) != value:
                     raise RefChanged(name=name)
+            bundled = bundles.BUNDLED if self._bundle(txn, batch.changes) else ()
             for table, changes in batch.changes.items():
+                if table in bundled:
+                    continue
                 db = self._tables[table]
-                puts = [(key, _seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None]
+                puts = [(key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None]
                 with txn.cursor(db=db) as cursor:
                     cursor.putmulti(puts)
                 for key in (key for key, value in changes.items() if value is None):
@@ -317,6 +354,41 @@ class Tables:
         finally:
             self._end()
         return True
+
+    def _bundle(self, txn: Any, changes: dict[str, dict[bytes, bytes | None]]) -> bool:
+        """Write what is bundled as one more bundle, or return False when it is too much for that.
+
+        Earlier bundles move to their tables when there are many, and before the tables themselves are written to.
+        """
+        rows = [(table, key, value) for table in bundles.BUNDLED for key, value in changes.get(table, {}).items()]
+        if not rows:
+            return True
+        small = bundles.is_small(changes)
+        recent = self._tables[bundles.TABLE]
+        first, last = bundles.numbers(txn, recent) or (1, 0)
+        if last - first + 1 >= bundles.MOST or not small:
+            self._move_bundles(txn, first, last, keep_last=not small)
+        if small:
+            bundle = bundles.encode_bundle((table, key, seal(key, value or b"")) for table, key, value in rows)
+            number = bundles.encode_number(last + 1)
+            txn.put(number, seal(number, bundle), db=recent)
+        return small
+
+    def _move_bundles(self, txn: Any, first: int, last: int, *, keep_last: bool) -> None:
+        """Put the records of bundles into their tables. The last stays as an empty one, so that numbers go on."""
+        recent = self._tables[bundles.TABLE]
+        moved: dict[str, dict[bytes, bytes]] = {table: {} for table in bundles.BUNDLED}
+        for number in range(first, last + 1):
+            data = bundles.read_bundle(txn, recent, number)
+            for table, key, place in bundles.decode_bundle(number, data):
+                moved[table][key] = data[place.start : place.end]
+            txn.delete(bundles.encode_number(number), db=recent)
+        for table, rows in moved.items():
+            with txn.cursor(db=self._tables[table]) as cursor:
+                cursor.putmulti(sorted(rows.items()))
+        if keep_last and last >= first:
+            key = bundles.encode_number(last + 1)
+            txn.put(key, seal(key, bundles.encode_bundle(())), db=recent)
 
     def _begin(self, *, write: bool = False) -> Any:
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def widened(schema: Schema, shape: int | Sequence[int], *, variable: bool) -> Sc
         raise InvalidInput(
             f"All samples have the shape {schema.shape}.", hint="widen(shape, variable=True) allows others beside it"
         )
-    return replace(schema, shape=sizes, variable=schema.variable or variable)
+    return schema._replace(shape=sizes, variable=schema.variable or variable)
 
 
 def check_fits(schema: Schema, data: object) -> Sample:

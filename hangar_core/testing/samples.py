@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hangar_core.arraysets.collection import Arraysets
+from hangar_core.arraysets.staged_collection import Arraysets
 from hangar_core.checkout import WriterCheckout
 from hangar_core.hashing import digests
 from hangar_core.hashing.dtypes import ML_DTYPES

@@ -7,6 +7,7 @@ If this has to change, the pages have to change, and that means another format.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import struct
@@ -67,6 +68,26 @@ class Database:
                 table = environment.open_db(name.encode(), create=False)
                 with environment.begin(db=table) as txn:
                     self.tables[name] = {key: self.unsealed(key, value) for key, value in txn.cursor()}
+            with contextlib.suppress(lmdb.NotFoundError):
+                table = environment.open_db(b"recent", create=False)
+                with environment.begin(db=table) as txn:
+                    bundles = [self.unsealed(key, value) for key, value in txn.cursor()]
+                for bundle in bundles:
+                    self.unpack(bundle)
+
+    def unpack(self, bundle: bytes) -> None:
+        """repository.md: the table recent."""
+        (count,) = struct.unpack_from("<I", bundle)
+        rows = list(struct.iter_unpack("<BHI", bundle[4 : 4 + 7 * count]))
+        key_at = 4 + 7 * count
+        value_at = key_at + sum(size for _, size, _ in rows)
+        for table, key_size, value_size in rows:
+            key = bundle[key_at : key_at + key_size]
+            value = self.unsealed(key, bundle[value_at : value_at + value_size])
+            self.tables["locations" if table else "nodes"][key] = value
+            key_at += key_size
+            value_at += value_size
+        assert value_at == len(bundle)
 
     @staticmethod
     def unsealed(key: bytes, sealed: bytes) -> bytes:

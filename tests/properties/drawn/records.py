@@ -59,6 +59,7 @@ array_schemas = st.builds(
     st.lists(u64, max_size=31).map(tuple),
     variable=st.booleans(),
     named=st.booleans(),
+    kind=st.just("array"),
     nested=st.booleans(),
 )
 other_schemas = st.builds(
