@@ -13,6 +13,7 @@ that readers of the SWMR mode take. Formats: docs/formats/00.md, docs/formats/01
 
 from __future__ import annotations
 
+import io
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,6 @@ COLLECTION_COUNT: Final = 100
 DTYPE_ATTRIBUTE: Final = "dtype"
 _OPEN_FILES: Final = 32
 _PIECE: Final = 4 << 20
-_MEMORY_STEP: Final = 4 << 20
 # HDF5 has no dates, and numpy no name for the small floats: they are stored as integers of their size.
 _PLAIN: Final = {1: "|u1", 2: "<u2", 8: "<i8"}
 
@@ -111,23 +111,17 @@ class Hdf5Files(SealedFiles):
         """Return the bytes of an HDF5 file, and where in it each sample lies."""
         h5py = libraries()
         places: dict[Digest, Place] = {}
-        creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-        creation.set_userblock(USER_BLOCK)
-        access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-        access.set_fapl_core(_MEMORY_STEP, False)
-        access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-        # Nothing is written under this name: the file exists in memory only.
-        name = uid.hex().encode()
-        with h5py.File(h5py.h5f.create(name, h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access)) as file:
+        # The file exists in memory only. What `get_file_image` gives of a file that is still open, HDF5 1.14 cannot
+        # open again; what a closed one has left behind, every version can.
+        held = io.BytesIO()
+        with h5py.File(held, "w", userblock_size=USER_BLOCK, libver=("v110", "v110")) as file:
             for number, group in enumerate(groups):
                 dataset, stored_as = self._dataset(file, number, group, options)
                 for index, payload in enumerate(group):
                     places[payload.digest] = place_of(payload, uid, number, index)
                     if len(payload.data):
                         self._put(dataset, index, payload, _elements(payload, stored_as))
-            file.flush()
-            # The image does not hold the user block.
-            return bytes(file.id.get_file_image()), places
+        return held.getvalue()[USER_BLOCK:], places
 
     def _dataset(
         self, file: Any, number: int, group: Sequence[Payload], options: Mapping[str, Any]
