@@ -42,7 +42,11 @@ class KeyConflict:
 
 @dataclass(frozen=True, slots=True)
 class SchemaConflict:
-    """An arrayset whose existence, schema or options both sides changed differently; its samples go with it."""
+    """An arrayset whose existence, schema or options both sides changed differently.
+
+    Where samples of both sides can live together, only the options are in conflict, and samples are merged as ever;
+    otherwise the samples go with their side.
+    """
 
     arrayset: str
     base: Arrayset | None
@@ -85,6 +89,9 @@ class MergePlan:
             changes.append((conflict.key, conflict.theirs))
         elif conflict.theirs is None:
             self.remove.append(conflict.arrayset)
+        elif (schema := _common_schema(conflict.base, conflict.ours, conflict.theirs)) is not None:
+            assert conflict.ours is not None
+            self.define[conflict.arrayset] = schema, _merge_options(conflict.base, conflict.ours, conflict.theirs, side)
         else:
             self.adopt[conflict.arrayset] = conflict.theirs
 
@@ -120,14 +127,13 @@ def _plan_arrayset(
         else:
             plan.adopt[name] = theirs
         return
-    if ours is None or theirs is None:
+    schema = _common_schema(base, ours, theirs)
+    if ours is None or theirs is None or schema is None:
         plan.conflicts.append(SchemaConflict(name, base, ours, theirs))
         return
-    schema = _merge_schema(base.schema if base else None, ours.schema, theirs.schema)
-    options = _merge_options(base.options if base else {}, ours.options, theirs.options)
-    if schema is None or options is None or not _fits(ours, schema) or not _fits(theirs, schema):
+    options = _merge_options(base, ours, theirs, "ours")
+    if options != _merge_options(base, ours, theirs, "theirs"):
         plan.conflicts.append(SchemaConflict(name, base, ours, theirs))
-        return
     if (schema, options) != (ours.schema, ours.options):
         plan.define[name] = (schema, options)
     if base is None:
@@ -139,6 +145,14 @@ def _plan_arrayset(
     if taken:
         plan.samples[name] = taken
     plan.conflicts += conflicts
+
+
+def _common_schema(base: Arrayset | None, ours: Arrayset | None, theirs: Arrayset | None) -> Schema | None:
+    """Return the schema under which the samples of both sides can be, or None."""
+    if ours is None or theirs is None:
+        return None
+    schema = _merge_schema(base.schema if base else None, ours.schema, theirs.schema)
+    return schema if schema is not None and _fits(ours, schema) and _fits(theirs, schema) else None
 
 
 def _merge_schema(base: Schema | None, ours: Schema, theirs: Schema) -> Schema | None:
@@ -154,16 +168,14 @@ def _merge_schema(base: Schema | None, ours: Schema, theirs: Schema) -> Schema |
     return ours._replace(shape=tuple(max(sizes) for sizes in zip(ours.shape, theirs.shape, strict=True)))
 
 
-def _merge_options(
-    base: Mapping[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
-) -> Mapping[str, str] | None:
-    merged = dict(ours)
-    for name in base.keys() | theirs.keys():
-        before, mine, other = base.get(name), ours.get(name), theirs.get(name)
-        if other in (before, mine):
+def _merge_options(base: Arrayset | None, ours: Arrayset, theirs: Arrayset, side: Side) -> Mapping[str, str]:
+    """Return the options of both sides; where both changed one differently, those of `side`."""
+    known = base.options if base else {}
+    merged = dict(ours.options)
+    for name in sorted(known.keys() | theirs.options.keys()):
+        before, mine, other = known.get(name), ours.options.get(name), theirs.options.get(name)
+        if other in (before, mine) or (mine != before and side == "ours"):
             continue
-        if mine != before:
-            return None
         if other is None:
             merged.pop(name, None)
         else:

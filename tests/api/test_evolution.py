@@ -495,3 +495,25 @@ def test_tags_that_nobody_here_wrote_are_damage_and_no_crash(based, recorded):
     with pytest.raises(CorruptRecord):
         writer["x"].tags  # noqa: B018 - reading it raises
     writer.close()
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_a_conflict_over_an_option_takes_no_sample_away(based, side):
+    writer = based.checkout(write=True)
+    writer["x"].describe("from the base", tags=["a"])
+    writer.commit("described")
+    writer.close()
+    based.create_branch("dev")
+    for branch, key in ("master", "of master"), ("dev", "of dev"):
+        writer = based.checkout(write=True, branch=branch)
+        writer["x"].describe(f"described on {branch}")
+        writer["x"][key] = writer["x"].get(next(iter(writer["x"].keys()))) + 1
+        writer.commit(f"on {branch}")
+        writer.close()
+    based.switch("master")
+    merged = based.merging.merge("dev", strategy=side)
+    assert merged is not None
+    aset = based.checkout()["x"]
+    assert {"of master", "of dev"} <= set(aset.keys())
+    assert aset.description == f"described on {'master' if side == 'ours' else 'dev'}"
+    assert aset.tags == ("a",)
