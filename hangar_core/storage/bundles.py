@@ -31,7 +31,7 @@ BUNDLED: Final = ("nodes", "locations")
 MOST: Final = 64
 # What has more records, or more bytes, is no small commit.
 _MOST_RECORDS: Final = 1024
-_MOST_BYTES: Final = 1 << 19
+_MOST_BYTES: Final = 1 << 17
 _COUNT = struct.Struct("<I")
 _ROW = struct.Struct("<BHI")
 _NUMBER = struct.Struct(">Q")

@@ -35,6 +35,7 @@ TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE)
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
 _HARDLY_ANY = 64 << 10
+_ROOM_TO_MOVE = 64 << 20
 # What LMDB takes for so many; a file of another size would give it another number of readers.
 _LOCK_SIZE = 64 * (_MAX_READERS + 2)
 # How many seconds a fork waits for other threads to end their transactions.
@@ -290,6 +291,12 @@ class Tables:
         return self._env
 
     def _open_tables(self) -> Iterator[tuple[str, Any]]:
+        """Open all tables. In a database that has been used, one without refs has lost them: nothing is made anew."""
+        if self._env.info()["last_txnid"] > len(TABLES):
+            try:
+                self._env.open_db(b"refs", create=False)
+            except lmdb.NotFoundError as why:
+                raise CorruptRecord(what=str(self.path), reason="the table of refs cannot be found") from why
         for name in TABLES:
             try:
                 yield name, self._env.open_db(name.encode(), create=self._writable)
@@ -358,7 +365,7 @@ class Tables:
     def _bundle(self, txn: Any, changes: dict[str, dict[bytes, bytes | None]]) -> bool:
         """Write what is bundled as one more bundle, or return False when it is too much for that.
 
-        Earlier bundles move to their tables when there are many, and before the tables themselves are written to.
+        Earlier bundles move to their tables when there are many, and before a record of theirs is written there.
         """
         rows = [(table, key, value) for table in bundles.BUNDLED for key, value in changes.get(table, {}).items()]
         if not rows:
@@ -366,13 +373,19 @@ class Tables:
         small = bundles.is_small(changes)
         recent = self._tables[bundles.TABLE]
         first, last = bundles.numbers(txn, recent) or (1, 0)
-        if last - first + 1 >= bundles.MOST or not small:
+        if self._is_crowded(last - first + 1) or not (
+            small or self._recent.index(txn, recent).keys().isdisjoint((table, key) for table, key, _ in rows)
+        ):
             self._move_bundles(txn, first, last, keep_last=not small)
         if small:
             bundle = bundles.encode_bundle((table, key, seal(key, value or b"")) for table, key, value in rows)
             number = bundles.encode_number(last + 1)
             txn.put(number, seal(number, bundle), db=recent)
         return small
+
+    def _is_crowded(self, count: int) -> bool:
+        """Whether so many bundles are to move. That takes room, which must not be what a last commit lacks."""
+        return count >= bundles.MOST and (count >= 2 * bundles.MOST - 1 or _free(self.path) > _ROOM_TO_MOVE)
 
     def _move_bundles(self, txn: Any, first: int, last: int, *, keep_last: bool) -> None:
         """Put the records of bundles into their tables. The last stays as an empty one, so that numbers go on."""
@@ -535,9 +548,14 @@ def _translated(path: Path, why: lmdb.Error) -> CorruptRecord | StorageFailed:
 
 def _is_full(path: Path) -> bool:
     """Whether there is hardly any room: LMDB calls a write that was cut short for that an input/output error."""
+    return _free(path) < _HARDLY_ANY
+
+
+def _free(path: Path) -> int:
+    """Return how many bytes the disk has left, as far as one can know."""
     import shutil
 
     try:
-        return shutil.disk_usage(path).free < _HARDLY_ANY
+        return shutil.disk_usage(path).free
     except OSError:
-        return False
+        return _ROOM_TO_MOVE
