@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from operator import index
 
 from hangar_core.errors import InvalidName
 from hangar_core.model import SampleKey
@@ -44,6 +45,11 @@ def check_sample_key(key: object) -> SampleKey:
         return check_sample_name(key)
     if isinstance(key, int) and not isinstance(key, bool):
         return _check_int(key, "Sample")
+    if not isinstance(key, bool | float) and hasattr(key, "__index__"):
+        try:
+            return _check_int(index(key), "Sample")  # numpy's integers, which loops over ranges of numpy give
+        except TypeError:
+            pass
     raise InvalidName(kind="Sample", name=key, rule="A sample name is text or an int >= 0.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def make_schema(
 
 def _sizes(shape: int | Sequence[int]) -> tuple[int, ...]:
     try:
-        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(size) for size in shape)
+        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(index(size) for size in shape)
     except (TypeError, ValueError) as why:
         raise InvalidInput(f"`shape` must be whole numbers, not {shape!r}.") from why
     if any(size < 1 for size in sizes):

@@ -296,3 +296,25 @@ def test_a_refused_name_of_metadata_leaves_what_was_there(filled):
     assert dict(writer.metadata.items()) == {"note": "second"}
     assert writer.diff.status() == "CLEAN"
     writer.close()
+
+
+def test_an_integer_of_numpy_is_an_integer_name(filled):
+    writer = filled.checkout(write=True)
+    aset = writer.arraysets.init_arrayset("counted", shape=2, dtype=np.int64)
+    for key in np.arange(3):
+        aset[key] = np.array([key, key])
+    assert list(aset.keys()) == [0, 1, 2]
+    assert all(type(key) is int for key in aset)
+    assert aset[np.uint8(2)][0] == 2
+    for key in (np.int64(-1), np.float64(1), np.bool_(True), np.array([1])):
+        with pytest.raises(ValueError, match="is invalid"):
+            aset[key] = np.array([1, 2])
+    writer.close()
+
+
+def test_a_shape_of_parts_of_numbers_is_refused(filled):
+    writer = filled.checkout(write=True)
+    for shape in ((2.5,), (2, "3"), 2.0):
+        with pytest.raises(ValueError, match="shape"):
+            writer.arraysets.init_arrayset("parts", shape=shape, dtype=np.int64)
+    writer.close()
