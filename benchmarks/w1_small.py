@@ -2,7 +2,8 @@
 
 Floors: for writing, an LMDB transaction of the same bytes, and a plain Python loop that hashes, drops duplicates,
 appends to one file and syncs; for reading, a Python loop that finds (offset, checksum) in a dict, slices a mapping,
-verifies and copies. None of them keeps a history.
+verifies and copies. None of them keeps a history. With codec zstd, the floors are hangar without it in the same run,
+and for room one zstd stream of all rows.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import xxhash
+import zstandard
 from blake3 import blake3
 from numpy.typing import NDArray
 
@@ -38,6 +40,7 @@ def run(folder: Path, n: int) -> None:
     labels = rng.integers(0, 10, (n, 1), dtype=np.int64)
     _writing(folder, digits, labels)
     _reading(folder, digits)
+    _compressed(folder, digits, labels)
 
 
 def _writing(folder: Path, digits: Array, labels: Array) -> None:
@@ -91,25 +94,58 @@ def _reading(folder: Path, digits: Array) -> None:
     emit("W1", "iterate everything", n / whole, "samples/s", n / whole_floor, n)
 
 
+def _compressed(folder: Path, digits: Array, labels: Array) -> None:
+    n = len(digits)
+    packed, plain = alternate(
+        _ROUNDS,
+        fresh(folder / "zstd", lambda place: _ingest(place, digits, labels, codec="zstd")),
+        fresh(folder / "bulk", lambda place: _ingest(place, digits, labels)),
+    )
+    emit("W1", "zstd: ingest and commit in bulk", 2 * n / packed, "samples/s", 2 * n / plain, n)
+    stream = len(zstandard.ZstdCompressor(level=1).compress(digits.tobytes() + labels.tobytes())) / 1e6
+    emit("W1", "zstd: bytes on disk", size_on_disk(folder / "zstd" / ".hangar") / 1e6, "MB", stream, n)
+    emit("W1", "zstd: bytes of data", size_on_disk(folder / "zstd" / ".hangar" / "data") / 1e6, "MB", stream, n)
+
+    picks = random.Random(3).choices(range(n), k=_READS)
+
+    def reads(place: str) -> Callable[[], None]:
+        def singles() -> None:
+            # A checkout each time: nothing is expanded yet.
+            aset = Repository(folder / place).checkout().arraysets["digits"]
+            for key in picks:
+                aset[key]
+
+        return singles
+
+    def batches() -> None:
+        aset = Repository(folder / "zstd").checkout().arraysets["digits"]
+        for start in range(0, _READS, _BATCH):
+            aset.get_batch(picks[start : start + _BATCH])
+
+    one, one_plain, many = alternate(_ROUNDS, reads("zstd"), reads("bulk"), batches)
+    emit("W1", "zstd: random reads one by one", _READS / one, "samples/s", _READS / one_plain, n)
+    emit("W1", "zstd: random reads in batches", _READS / many, "samples/s", _READS / one_plain, n)
+
+
 @contextmanager
-def _writer(place: Path, digits: Array, labels: Array) -> Iterator[WriterCheckout]:
+def _writer(place: Path, digits: Array, labels: Array, codec: str) -> Iterator[WriterCheckout]:
     repo = Repository(place, exists=False)
     repo.init("Bench", "bench@example.org")
     with closing(repo.checkout(write=True)) as writer:
-        writer.arraysets.init_arrayset("digits", prototype=digits[0])
-        writer.arraysets.init_arrayset("labels", prototype=labels[0])
+        writer.arraysets.init_arrayset("digits", prototype=digits[0], backend_opts={"codec": codec})
+        writer.arraysets.init_arrayset("labels", prototype=labels[0], backend_opts={"codec": codec})
         yield writer
         writer.commit("all")
 
 
-def _ingest(place: Path, digits: Array, labels: Array) -> None:
-    with _writer(place, digits, labels) as writer:
+def _ingest(place: Path, digits: Array, labels: Array, codec: str = "none") -> None:
+    with _writer(place, digits, labels, codec) as writer:
         writer.arraysets["digits"].update(enumerate(digits))
         writer.arraysets["labels"].update(enumerate(labels))
 
 
 def _ingest_one_by_one(place: Path, digits: Array, labels: Array) -> None:
-    with _writer(place, digits, labels) as writer:
+    with _writer(place, digits, labels, "none") as writer:
         images, numbers = writer.arraysets["digits"], writer.arraysets["labels"]
         with images, numbers:
             for key, (digit, label) in enumerate(zip(digits, labels, strict=True)):

@@ -38,6 +38,7 @@ COMMANDS = {
     "stash": Entry(f"{_AT}.stash:stash", "Put staged changes aside, and take them back."),
     "tag": Entry(f"{_AT}.tag:tag", "Give commits names that stay."),
     "reflog": Entry(f"{_AT}.reflog:reflog", "List where BRANCH has pointed, newest first."),
+    "repair": Entry(f"{_AT}.repair:repair", "Find data again of which the database has lost the place."),
     "plugins": Entry(f"{_AT}.plugins:plugins", "Show the plugins that read, write and draw file formats."),
     "demo": Entry(f"{_AT}.demo:demo", "Run the main job on data that ship with hangar, and prove the result."),
 }

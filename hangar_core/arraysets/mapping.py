@@ -18,6 +18,7 @@ from hangar_core.storage.datastore import in_batches
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hangar_core.backends.codecs import Compression
     from hangar_core.hashing.samples import Payload
 
 # By name: a mapping does not care which of the two kinds of names its keys are, but the type of its keys does.
@@ -160,6 +161,11 @@ class SampleMappingWriter(SampleMapping):
         """Whether the commit is going to move the data to another backend than packs."""
         raise NotImplementedError
 
+    @property
+    def codec(self) -> Compression | None:
+        """How packs are to hold the data; None means as they are."""
+        raise NotImplementedError
+
     def checked(self, data: object) -> Any:
         """Return `data` if they can be stored here as they are. Raises `InvalidData`."""
         from hangar_core.storage.validation import check_fits
@@ -178,7 +184,7 @@ class SampleMappingWriter(SampleMapping):
         encoded = encode_key(key)
         payload = self._alike(data) or payload_of(self.checked(data))
         with self._session.staging.lock:
-            digest = self._session.store.put(payload, apart=self.is_apart)
+            digest = self._session.store.put(payload, apart=self.is_apart, codec=self.codec)
             if self._keys.get(encoded) != digest:
                 self._stage(((encoded, digest),))
         return key
@@ -214,7 +220,7 @@ class SampleMappingWriter(SampleMapping):
         for batch in in_batches(samples):
             with self._session.staging.lock:
                 payloads = [payload for _, payload in batch]
-                digests = self._session.store.put_many(payloads, apart=self.is_apart)
+                digests = self._session.store.put_many(payloads, apart=self.is_apart, codec=self.codec)
                 changed += self.stage(zip((key for key, _ in batch), digests, strict=True))
         return changed
 

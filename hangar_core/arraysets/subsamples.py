@@ -15,6 +15,7 @@ from hangar_core.arraysets.mapping import ByName, SampleMapping, SampleMappingWr
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import KeysOfSample, KeyView, NestedKeyView, WriteSession
 from hangar_core.arraysets.writer import ArraysetDataWriter
+from hangar_core.backends.options import compression
 from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import InvalidData, InvalidInput, InvalidName, SampleNotFound
 from hangar_core.model import Digest, NestedKey, SampleKey, Schema
@@ -23,6 +24,7 @@ from hangar_core.records.keys import decode_key, decode_prefix, encode_key, pref
 from hangar_core.storage.datastore import in_batches
 
 if TYPE_CHECKING:
+    from hangar_core.backends.codecs import Compression
     from hangar_core.hashing.samples import Payload, Sample
 
 
@@ -188,7 +190,8 @@ class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
         rows: list[tuple[bytes, Digest]] = []
         with self._session.staging.lock:
             for batch in in_batches(subsamples.items()):
-                digests = self._session.store.put_many((sample for _, sample in batch), apart=self.is_apart)
+                samples = (sample for _, sample in batch)
+                digests = self._session.store.put_many(samples, apart=self.is_apart, codec=self.codec)
                 rows += ((prefix + encode_key(one), digest) for (one, _), digest in zip(batch, digests, strict=True))
             self.stage(rows)
         return key
@@ -232,6 +235,10 @@ class SubsampleWriter(SampleMappingWriter, SubsampleReader):
     @property
     def is_apart(self) -> bool:
         return self._aset.backend != DEFAULT
+
+    @property
+    def codec(self) -> Compression | None:
+        return compression(self._aset.name, self._aset.options)
 
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         return check_sample_key(name)

@@ -11,13 +11,14 @@ from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import SampleMappingWriter
 from hangar_core.arraysets.reader import DESCRIPTION_OPTION, TAGS_OPTION, ArraysetDataReader
 from hangar_core.arraysets.session import KeyView, WriteSession
-from hangar_core.backends.options import choose, replaced
+from hangar_core.backends.options import choose, compression, replaced
 from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import ArraysetNotFound, InvalidInput, InvalidName, NotAllowed
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key, made_up_name
 
 if TYPE_CHECKING:
+    from hangar_core.backends.codecs import Compression
     from hangar_core.history.overlay import StagedArrayset
 
 
@@ -69,6 +70,10 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
     @property
     def is_apart(self) -> bool:
         return self.backend != DEFAULT
+
+    @property
+    def codec(self) -> Compression | None:
+        return compression(self._name, self.options)
 
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         if name is None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, Final
 
-from hangar_core.backends import registry
+from hangar_core.backends import codecs, registry
+from hangar_core.backends.codecs import Compression
 from hangar_core.errors import CorruptRecord, InvalidInput, UnknownBackend
 from hangar_core.model import Schema
 
@@ -30,6 +31,9 @@ _LEVELS: Final = range(10)
 _NO_SHUFFLE: Final = (None, "none")
 _PLAIN_SHUFFLE: Final = (None, "none", False, True, "byte")
 _NO_LEVEL: Final = (None, "none", False)
+_CODEC: Final = "codec"
+_CODEC_OPTION: Final = _PREFIX + _CODEC
+_COMPRESSED: Final = {json.dumps(name): name for name in codecs.NAMES if name != "none"}
 # One dimension of this many elements is where the documented choice changes.
 _SHORT: Final = 400
 _LONG: Final = 10_000_000
@@ -96,6 +100,8 @@ def checked(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a backend, those not given filled in, in the order to print. Raises `InvalidInput`."""
     if code in _DEFAULTS:
         return _compression(code, given)
+    if code == registry.DEFAULT:
+        return _codec(given)
     if registry.is_outside(code):
         check: Callable[..., dict[str, Any]] | None = getattr(registry.load(code), "checked_options", None)
         if check is not None:
@@ -103,6 +109,15 @@ def checked(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if given:
         raise InvalidInput(f"Backend `{code}` has no options; unknown: {', '.join(sorted(map(str, given)))}.")
     return {}
+
+
+def compression(arrayset: str, options: Mapping[str, str]) -> Compression | None:
+    """Return how packs are to hold an arrayset's data; None if as they are, or in a way that only others know."""
+    text = options.get(_CODEC_OPTION)
+    if text is None or options.get(BACKEND_OPTION, registry.DEFAULT) != registry.DEFAULT:
+        return None
+    name = _COMPRESSED.get(text)
+    return None if name is None else Compression(name, arrayset)
 
 
 def _check_code(code: object, schema: Schema) -> None:
@@ -141,6 +156,16 @@ def _compression(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
     _require("shuffle", shuffle, (*_NO_SHUFFLE, "byte", "bit") if blosc else _PLAIN_SHUFFLE, complib)
     _require("complevel", level, _NO_LEVEL if complib == "lzf" else tuple(_LEVELS), complib)
     return {"shuffle": shuffle, "complib": complib, "complevel": level}
+
+
+def _codec(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the option of packs. What is not given is not recorded: earlier versions did not know of it."""
+    if unknown := sorted(map(str, given.keys() - {_CODEC})):
+        raise InvalidInput(f"Backend `{registry.DEFAULT}` has no option {', '.join(unknown)}; it has `codec`.")
+    codec = given.get(_CODEC)
+    if _CODEC in given and codec not in codecs.NAMES:
+        raise InvalidInput(f"`codec` is {codec!r}; it may be one of {', '.join(codecs.NAMES)}.")
+    return dict(given)
 
 
 def _require(name: str, value: object, allowed: tuple[object, ...], complib: str) -> None:

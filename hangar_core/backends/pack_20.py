@@ -1,26 +1,36 @@
-"""PACK_20, the default backend: append-only packs of checksummed frames.
+"""PACK_20, the default backend: reading append-only packs of checksummed frames. `pack_writer` makes them.
 
-A writer appends to one pack of its own; from then on the file is only ever read. Reads go through one read-only mapping
-per pack, remade when the file has grown, and every access is checked against the size of what is mapped.
+Reads go through one read-only mapping per pack, remade when the file has grown, and every access is checked against the
+size of what is mapped. Samples that were compressed together are expanded together, and the last of these blocks kept.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import xxhash
 
 from hangar_core import files
+from hangar_core.backends import codecs
 from hangar_core.backends.base import Location
+from hangar_core.backends.codecs import stored_dtype
+from hangar_core.backends.pack_blocks import (
+    BLOCK_LOCATION_SIZE,
+    LONGEST_BLOCK,
+    Block,
+    BlockHeader,
+    decode_block_location,
+    decode_header,
+    digests_in,
+    encode_block_location,
+    expand,
+)
 from hangar_core.backends.pack_frames import (
-    ALIGNMENT,
     FIXED_SIZE,
     LOCATION_SIZE,
     PACK_HEADER_SIZE,
@@ -33,14 +43,13 @@ from hangar_core.backends.pack_frames import (
     decode_location,
     decode_pack_header,
     digest_in,
-    encode_frame,
     encode_location,
-    encode_pack_header,
+    expanded,
     frame_holds,
 )
-from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, StorageFailed
+from hangar_core.backends.pack_writer import PACK_SUFFIX, pack_path
+from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing
 from hangar_core.hashing import digests
-from hangar_core.hashing.dtypes import is_canonical
 from hangar_core.hashing.samples import FRAME_DTYPES
 from hangar_core.model import Digest
 
@@ -50,152 +59,39 @@ if TYPE_CHECKING:
 
     from hangar_core.hashing.samples import Sample
 
-_SUFFIX = ".pack"
+T = TypeVar("T")
 _OPEN_PACKS = 128
 _KNOWN_HEADERS = 4096
 _LONGEST_HEADER = 255 * 8
-# Payloads from here on are written by a call of their own rather than copied into one buffer.
-_LARGE = 1 << 20
+# Of 32 KiB each, if this writer made them.
+_KNOWN_BLOCKS = 1024
 
 
-def _pack_path(directory: Path, uid: bytes) -> Path:
-    return directory / (uid.hex() + _SUFFIX)
-
-
-class PackWriter:
-    """Appends to one pack, which is created with the first frame."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._uid = b""
-        self._file: files.AppendFile | None = None
-        self._inherited: dict[bytes, files.AppendFile | None] = {}
-
-    def append(self, digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> Location:
-        """Store one payload with a single write (a large one with two)."""
-        return self.append_many(((digest, dtype, shape, payload),))[0]
-
-    def append_many(self, items: Iterable[tuple[Digest, str, tuple[int, ...], bytes | memoryview]]) -> list[Location]:
-        """Store payloads with writes of about a megabyte."""
-        out = self._file or self._create()
-        if out.end % ALIGNMENT:  # a write failed behind the bytes of a large payload: frames begin at multiples
-            out.write(b"\0" * (-out.end % ALIGNMENT))
-        uid, at = self._uid, out.end
-        locations: list[Location] = []
-        parts: list[bytes] = []
-        held = 0
-        for digest, dtype, shape, payload in items:
-            header, padding = encode_frame(digest, dtype, shape, payload)
-            locations.append(encode_location(uid, at))
-            size = len(header) + len(payload) + padding
-            at += size
-            parts += (header, bytes(payload) if len(payload) < _LARGE else b"", b"\0" * padding)
-            held += size
-            if len(payload) >= _LARGE:
-                # A crash between these writes leaves a torn frame that nothing names.
-                out.write(b"".join(parts[:-2]))
-                _write_large(out, payload)
-                out.write(parts[-1]) if padding else None
-                parts, held = [], 0
-            elif held >= _LARGE:
-                out.write(b"".join(parts))
-                parts, held = [], 0
-        if parts:
-            out.write(b"".join(parts))
-        return locations
-
-    def inherit(self, uid: bytes) -> None:
-        """Let `sync` cover the pack of an earlier writer too, who may never have got to it."""
-        self._inherited.setdefault(uid, None)
-
-    def drop(self, uid: bytes) -> None:
-        """Remove a pack that nothing names any more, the present one or that of an earlier writer."""
-        inherited = self._inherited.pop(uid, None)
-        if inherited is not None:
-            inherited.close()
-        if self._file is not None and uid == self._uid:
-            self._file.close()
-            self._file = None
-        try:
-            files.remove(_pack_path(self._directory, uid))
-        except StorageFailed:
-            pass  # the next writer will find it
-
-    def sync(self) -> None:
-        """Make everything appended, and the packs that were inherited, durable."""
-        for uid, opened in list(self._inherited.items()):
-            out = opened or files.AppendFile(_pack_path(self._directory, uid), "pack", end=0)
-            self._inherited[uid] = out  # if the sync fails it stays, and refuses
-            out.sync()
-            out.close()
-            del self._inherited[uid]
-        if self._file is not None:
-            self._file.sync()
-
-    @property
-    def end(self) -> int:
-        """Length of the pack."""
-        return 0 if self._file is None else self._file.end
-
-    def published(self) -> dict[bytes, int]:
-        """Return uid -> length."""
-        return {} if self._file is None else {self._uid: self._file.end}
-
-    def close(self, keep: int) -> None:
-        """Close the pack and give back what lies behind `keep`, which nothing names."""
-        for out in self._inherited.values():
-            if out is not None:
-                out.close()
-        if self._file is None:
-            return
-        out, self._file = self._file, None
-        out.close()
-        try:
-            if keep == 0:
-                files.remove(out.path)
-            elif keep < out.end:
-                files.truncate(out.path, keep)
-        except StorageFailed:
-            pass  # the next writer will find it
-
-    def _create(self) -> files.AppendFile:
-        files.make_directory(self._directory.parent)
-        files.make_directory(self._directory)
-        self._uid = uuid.uuid4().bytes  # another one each time, in case this fails half-way
-        out = files.AppendFile(_pack_path(self._directory, self._uid), "pack")
-        try:
-            out.write(encode_pack_header(self._uid))
-            # The name is made durable now, so that later a sync of the file is enough.
-            files.sync_directory(self._directory)
-        except BaseException:
-            out.close()
-            raise
-        self._file = out
-        return out
-
-
-def _write_large(out: files.AppendFile, payload: bytes | memoryview) -> None:
-    view = memoryview(payload)
-    for start in range(0, len(view), 64 * _LARGE):
-        out.write(view[start : start + 64 * _LARGE])  # type: ignore[arg-type]  # os.write takes any buffer
-
-
-@lru_cache(maxsize=256)
-def _stored_dtype(text: str) -> np.dtype[Any] | None:
-    """Return the dtype, if it is one that is ever stored: a forged header must not make objects out of bytes."""
-    from hangar_core.hashing.arrays import numpy_dtype
-
-    return numpy_dtype(text) if is_canonical(text) else None
-
-
-def _digest_at(path: Path, offset: int) -> Digest | None:
-    """Return the digest of the frame at `offset`, if its header is whole."""
+def _first_at(path: Path, uid: bytes, offset: int) -> tuple[Digest, Location] | None:
+    """Return the digest and the location of the first sample at `offset`, if a frame's header or a block is whole."""
     with open(path, "rb") as pack:
         pack.seek(offset)
-        try:
-            return decode_frame(pack.read(_LONGEST_HEADER)).digest
-        except BadFrame:
-            return None
+        data = pack.read(LONGEST_BLOCK)
+    try:
+        return decode_frame(data[:_LONGEST_HEADER]).digest, encode_location(uid, offset)
+    except BadFrame:
+        pass
+    try:
+        first = digests_in(memoryview(data))[0]
+    except BadFrame:
+        return None
+    return first, encode_block_location(uid, offset, 0)
+
+
+def _place(location: bytes) -> tuple[bytes, int]:
+    """Return (uid, offset) of a frame or of the block that a sample is in. Raises `BadFrame`."""
+    return decode_block_location(location)[:2] if len(location) == BLOCK_LOCATION_SIZE else decode_location(location)
+
+
+def _read_only(sample: Sample) -> Sample:
+    if not isinstance(sample, str | bytes):
+        sample.setflags(write=False)
+    return sample
 
 
 def _whole_frame(view: memoryview, digest: Digest, offset: int) -> Frame:
@@ -214,31 +110,47 @@ class PackReader:
         self._directory = directory
         self._maps: OrderedDict[bytes, memoryview] = OrderedDict()
         self._verified: set[Location] = set()
+        # location without the index -> samples that were compressed together
+        self._blocks: OrderedDict[bytes, Block] = OrderedDict()
         # what the headers of whole frames have in common -> what they say
         self._alike: dict[bytes, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
 
     def read(self, digest: Digest, location: Location) -> Sample:
         """Return text, bytes, or a fresh, writable array of the frame's dtype and shape."""
+        if len(location) == BLOCK_LOCATION_SIZE:
+            return self._of_block(digest, location)
         uid, offset = self.place(digest, location)
         array = self._read_alike(digest, uid, offset)
         if array is not None:
             return array
         view, frame = self._frame(digest, uid, offset)
         start = offset + frame.payload_at
-        payload = view[start : start + frame.payload_size]
-        if xxhash.xxh3_64_intdigest(payload) != frame.payload_check:
-            raise self._damaged(digest, uid, start, "the checksum of the data does not match")
+        payload = self._payload(frame, view, uid, offset)
         code = digests.code_of(digest)
         if code == digests.ARRAY:
-            return self._array(frame, view, uid, offset)
-        if frame.dtype != FRAME_DTYPES.get(code) or frame.shape != (frame.payload_size,):
+            return self._array(frame, payload, view, uid, offset)
+        if frame.dtype != FRAME_DTYPES.get(code) or frame.shape != (len(payload),):
             raise self._damaged(digest, uid, offset, f"a frame of dtype {frame.dtype!a} is no sample of its kind")
-        if code == digests.BYTES:
+        return self._text_or_bytes(digest, payload, uid, start)
+
+    def _text_or_bytes(self, digest: Digest, payload: memoryview, uid: bytes, start: int) -> str | bytes:
+        if digests.code_of(digest) == digests.BYTES:
             return bytes(payload)
         try:
             return str(payload, "utf-8")
         except UnicodeDecodeError as why:
             raise self._damaged(digest, uid, start, f"the text is not UTF-8: {why}") from why
+
+    def _payload(self, frame: Frame, view: memoryview, uid: bytes, offset: int) -> memoryview:
+        """Return the data of a frame, expanded and verified. Raises `CorruptDataError`."""
+        start = offset + frame.payload_at
+        try:
+            payload = expanded(frame, view[start : start + frame.payload_size])
+        except BadFrame as why:
+            raise self._damaged(frame.digest, uid, start, str(why)) from why
+        if xxhash.xxh3_64_intdigest(payload) != frame.payload_check:
+            raise self._damaged(frame.digest, uid, start, "the checksum of the data does not match")
+        return payload
 
     def read_many(self, wanted: Iterable[tuple[Digest, Location]]) -> list[Sample]:
         """Return what `read` does for each; best in the order in which they lie."""
@@ -248,7 +160,10 @@ class PackReader:
         uid, view = b"", memoryview(b"")
         found: list[Sample] = []
         for digest, location in wanted:
-            if len(location) == LOCATION_SIZE and (location[2:18] != uid or not view):
+            if len(location) != LOCATION_SIZE:
+                found.append(self.read(digest, location))
+                continue
+            if location[2:18] != uid or not view:
                 uid = location[2:18]
                 view = maps.get(uid) or memoryview(b"")
             # The same steps as in `_read_alike`, which cannot be called half a million times a second.
@@ -269,17 +184,18 @@ class PackReader:
     def view(self, digest: Digest, location: Location, *, again: bool = False) -> Sample:
         """Return what `read` does, but an array as a read-only view on the mapped file; no byte of it is copied.
 
+        Compressed arrays are fresh ones, read-only all the same.
         `again` says that the data need not be verified if this reader has done so before.
         """
-        uid, offset = self.place(digest, location)
         if digests.code_of(digest) != digests.ARRAY:
             return self.read(digest, location)
+        if len(location) == BLOCK_LOCATION_SIZE:
+            return _read_only(self.read(digest, location))
+        uid, offset = self.place(digest, location)
         view, frame = self._frame(digest, uid, offset)
-        dtype = _stored_dtype(frame.dtype)
-        if dtype is None or not frame_holds(frame, dtype.itemsize) or not frame.payload_size:
-            array: Any = self.read(digest, location)  # which says what is wrong, if anything is
-            array.setflags(write=False)
-            return array  # type: ignore[no-any-return]
+        dtype = stored_dtype(frame.dtype)
+        if dtype is None or frame.codec or not frame_holds(frame, dtype.itemsize) or not frame.payload_size:
+            return _read_only(self.read(digest, location))  # which says what is wrong, if anything is
         start = offset + frame.payload_at
         payload = view[start : start + frame.payload_size]
         if not again or location not in self._verified:
@@ -313,20 +229,20 @@ class PackReader:
 
         return np.frombuffer(payload, dtype).reshape(shape).copy()
 
-    def _array(self, frame: Frame, view: memoryview, uid: bytes, offset: int) -> NDArray[Any]:
+    def _array(self, frame: Frame, payload: memoryview, view: memoryview, uid: bytes, offset: int) -> NDArray[Any]:
         import numpy as np
 
         digest = frame.digest
-        dtype = _stored_dtype(frame.dtype)
+        dtype = stored_dtype(frame.dtype)
         if dtype is None or not frame_holds(frame, dtype.itemsize):
             raise self._damaged(digest, uid, offset, "length, dtype and shape do not match")
         try:
             array: NDArray[Any] = np.empty(frame.shape, dtype)
         except ValueError as why:  # no size is as large as it likes beside another of 0, nor is the rank
             raise self._damaged(digest, uid, offset, f"no array has its shape: {why}") from why
-        if frame.payload_size:
-            start = offset + frame.payload_at
-            array.reshape(-1).view(np.uint8)[:] = np.frombuffer(view[start : start + frame.payload_size], np.uint8)
+        if payload:
+            array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8)
+        if payload and frame.codec == codecs.PLAIN:
             if len(self._alike) >= _KNOWN_HEADERS:
                 self._alike.clear()
             head = bytes(view[offset : offset + frame.payload_at])
@@ -336,25 +252,33 @@ class PackReader:
     def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the frame lies whole inside its pack and, with `verify`, is undamaged."""
         try:
+            if len(location) == BLOCK_LOCATION_SIZE:
+                uid, offset, index = decode_block_location(location)
+                view, header = self._header(digest, uid, offset)
+                if verify:
+                    expand(header, view, offset).sample(digest, index)
+                return index < len(header.checks)
             uid, offset = decode_location(location)
             view, frame = self._frame(digest, uid, offset)
+            if verify:
+                self._payload(frame, view, uid, offset)
         except (BadFrame, CorruptDataError, DataMissing):
             return False
-        start = offset + frame.payload_at
-        return not verify or xxhash.xxh3_64_intdigest(view[start : start + frame.payload_size]) == frame.payload_check
+        return True
 
     def place(self, digest: Digest, location: Location) -> tuple[bytes, int]:
         """Return (uid, offset). Raises `CorruptDataError`."""
         try:
-            return decode_location(location)
+            return _place(location)
         except BadFrame as why:
             raise CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=str(why)) from why
 
     def location_end(self, digest: Digest, location: Location) -> tuple[bytes, int]:
         """Return (uid, offset behind the frame) of a frame that `check_extent` found whole."""
-        uid, offset = decode_location(location)
-        _, frame = self._frame(digest, uid, offset)
-        return uid, offset + frame.size
+        uid, offset = _place(location)
+        if len(location) == BLOCK_LOCATION_SIZE:
+            return uid, offset + self._header(digest, uid, offset)[1].size
+        return uid, offset + self._frame(digest, uid, offset)[1].size
 
     def recover(self, directory: Path, ends: dict[bytes, int], published: Callable[[Digest], Location | None]) -> None:
         """Cut each pack behind its last known frame and remove packs of which nothing is known.
@@ -368,7 +292,7 @@ class PackReader:
         changed = False
         for path in sorted(directory.iterdir()):
             try:
-                uid = bytes.fromhex(path.stem) if path.suffix == _SUFFIX else b""
+                uid = bytes.fromhex(path.stem) if path.suffix == PACK_SUFFIX else b""
             except ValueError:
                 uid = b""
             if len(uid) != 16:
@@ -377,8 +301,8 @@ class PackReader:
             if end is not None and path.stat().st_size <= end:
                 continue
             keep = PACK_HEADER_SIZE if end is None else end
-            digest = _digest_at(path, keep)
-            if digest is not None and published(digest) == encode_location(uid, keep):
+            first = _first_at(path, uid, keep)
+            if first is not None and published(first[0]) == first[1]:
                 raise CorruptRecord(what=f"table packs/{uid.hex()}", reason=f"data behind byte {keep} are published")
             if end is None:
                 files.remove(path)
@@ -391,33 +315,77 @@ class PackReader:
     def forget(self, uid: bytes) -> None:
         """Let the mapping of a pack go that has been removed; who is reading it reads on."""
         self._maps.pop(uid, None)
+        for place in [one for one in list(self._blocks) if one.startswith(uid)]:
+            self._blocks.pop(place, None)
 
     def close(self) -> None:
         """Let the mappings go. Arrays that were read are copies and stay valid; views keep their mapping."""
         self._verified.clear()
+        self._blocks.clear()
         while self._maps:
             try:
                 self._maps.popitem()[1].release()
             except BufferError:  # there are views
                 pass
 
+    def _of_block(self, digest: Digest, location: Location) -> Sample:
+        """Return a sample that was compressed together with others."""
+        block = self._blocks.get(location[2:LOCATION_SIZE])
+        if block is None:
+            block = self._expanded(digest, location)
+        index = int.from_bytes(location[LOCATION_SIZE:], "little")
+        try:
+            found = block.sample(digest, index)
+        except BadFrame as why:
+            raise self._damaged(digest, *self.place(digest, location), str(why)) from why
+        code = digests.code_of(digest)
+        dtype = stored_dtype(block.dtype) if code == digests.ARRAY else None
+        if dtype is not None:
+            import numpy as np
+
+            return np.frombuffer(found, dtype).reshape(block.shape).copy()
+        uid, offset = self.place(digest, location)
+        if block.dtype != FRAME_DTYPES.get(code) or block.shape != (block.sample_size,):
+            raise self._damaged(digest, uid, offset, f"a block of dtype {block.dtype!a} has no sample of its kind")
+        return self._text_or_bytes(digest, found, uid, offset)
+
+    def _expanded(self, digest: Digest, location: Location) -> Block:
+        """Return a block, and keep it among the last that were used. Raises `CorruptDataError`."""
+        uid, offset = self.place(digest, location)
+        view, header = self._header(digest, uid, offset)
+        try:
+            block = expand(header, view, offset)
+        except BadFrame as why:
+            raise self._damaged(digest, uid, offset, str(why)) from why
+        self._blocks[location[2:LOCATION_SIZE]] = block
+        if len(self._blocks) > _KNOWN_BLOCKS:
+            self._blocks.popitem(last=False)
+        return block
+
+    def _header(self, digest: Digest, uid: bytes, offset: int) -> tuple[memoryview, BlockHeader]:
+        """Return the mapping and the header of the block, which lies whole inside it."""
+        return self._found(digest, uid, offset, lambda view: decode_header(view, offset))
+
     def _frame(self, digest: Digest, uid: bytes, offset: int) -> tuple[memoryview, Frame]:
         """Return the mapping and the frame, which lies whole inside it and is the one asked for."""
+        return self._found(digest, uid, offset, lambda view: _whole_frame(view, digest, offset))
+
+    def _found(self, digest: Digest, uid: bytes, offset: int, parse: Callable[[memoryview], T]) -> tuple[memoryview, T]:
         view = self._maps.get(uid)
         if view is not None:
             self._maps.move_to_end(uid)
             try:
-                return view, _whole_frame(view, digest, offset)
+                return view, parse(view)
             except BadFrame:
                 pass  # the pack may have grown since it was mapped, and that may have been in the middle of a write
         view = self._map(digest, uid)
         try:
-            return view, _whole_frame(view, digest, offset)
+            return view, parse(view)
         except BadFrame as why:
             raise self._damaged(digest, uid, offset, str(why)) from why
 
     def _map(self, digest: Digest, uid: bytes) -> memoryview:
-        path = _pack_path(self._directory, uid)
+        path = pack_path(self._directory, uid)
         try:
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError as why:
@@ -446,5 +414,5 @@ class PackReader:
         return view
 
     def _damaged(self, digest: Digest, uid: bytes, offset: int, reason: str) -> CorruptDataError:
-        path = _pack_path(self._directory, uid)
+        path = pack_path(self._directory, uid)
         return CorruptDataError(digest=digests.text(digest), file=path, offset=offset, reason=reason)

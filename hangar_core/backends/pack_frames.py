@@ -10,20 +10,21 @@
              40  24s  zero; frames begin at 64
 
     frame    0   4s   magic "HF20"
-             4   u8   codec; 0 none
+             4   u8   codec; 0 none, 1 zstd, 2 zstd of shuffled bytes
              5   u8   rank
              6   u8   length of the dtype's text
              7   u8   length of the whole header, in units of 8 bytes
              8   u64  length of the payload
              16  33s  digest
              49  7s   zero
-             56  u64  xxh3 of the payload
+             56  u64  xxh3 of the payload, before it was compressed
              64  u64  xxh3 of the header without this field
              72  u64 * rank   shape
              ..  dtype, then zeros up to a multiple of 8
              ..  payload, then zeros up to a multiple of 8
 
-A frame tells everything that is needed to enter it into `locations` again.
+A frame tells everything that is needed to enter it into `locations` again. Many small samples that are compressed
+together are a block instead: see `pack_blocks`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from typing import Final
 
 import xxhash
 
+from hangar_core.backends import codecs
 from hangar_core.backends.base import Location
 from hangar_core.hashing.digests import DIGEST_SIZE
 from hangar_core.model import Digest
@@ -46,7 +48,6 @@ FRAME_MAGIC: Final = b"HF20"
 PACK_HEADER_SIZE: Final = 64
 FORMAT: Final = 1
 UID_SIZE: Final = 16
-NO_CODEC: Final = 0
 ALIGNMENT: Final = 8
 
 _FIXED = struct.Struct("<4sBBBBQ33s7xQ")
@@ -109,11 +110,15 @@ def decode_pack_header(data: bytes) -> bytes:
 @lru_cache(maxsize=4096)
 def _around(dtype: str, shape: tuple[int, ...], size: int) -> tuple[bytes, bytes]:
     """Return what stands before the digest and behind the checks: the same for every sample of one dtype and shape."""
+    return _uncached_around(codecs.PLAIN, dtype, shape, size)
+
+
+def _uncached_around(codec: int, dtype: str, shape: tuple[int, ...], size: int) -> tuple[bytes, bytes]:
     name = dtype.encode("ascii")
     tail = struct.pack(f"<{len(shape)}Q", *shape) + name
     tail = tail.ljust(_padded(len(tail)), b"\0")
     units = (FIXED_SIZE + len(tail)) // ALIGNMENT
-    return _FIXED.pack(FRAME_MAGIC, NO_CODEC, len(shape), len(name), units, size, b"", 0)[:_DIGEST_AT], tail
+    return _FIXED.pack(FRAME_MAGIC, codec, len(shape), len(name), units, size, b"", 0)[:_DIGEST_AT], tail
 
 
 def encode_frame(digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> tuple[bytes, int]:
@@ -122,6 +127,15 @@ def encode_frame(digest: Digest, dtype: str, shape: tuple[int, ...], payload: by
     start, tail = _around(dtype, shape, size)
     fixed = start + digest + _RESERVED + _pack_check(_hashed(payload))
     return fixed + _pack_check(_hashed(fixed + tail)) + tail, -size % ALIGNMENT
+
+
+def encode_compressed_frame(
+    digest: Digest, dtype: str, shape: tuple[int, ...], raw: bytes | memoryview, codec: int, payload: bytes
+) -> tuple[bytes, int]:
+    """Return (header, padding behind the payload) of a frame whose payload is `raw` under a codec."""
+    start, tail = _uncached_around(codec, dtype, shape, len(payload))
+    fixed = start + digest + _RESERVED + _pack_check(_hashed(raw))
+    return fixed + _pack_check(_hashed(fixed + tail)) + tail, -len(payload) % ALIGNMENT
 
 
 def decode_frame(data: bytes | memoryview, at: int = 0) -> Frame:
@@ -137,7 +151,7 @@ def decode_frame(data: bytes | memoryview, at: int = 0) -> Frame:
     (check,) = _CHECK.unpack_from(data, at + _FIXED.size)
     if xxhash.xxh3_64_intdigest(bytes(data[at : at + _FIXED.size]) + tail) != check:
         raise BadFrame("the frame header's checksum does not match")
-    if codec != NO_CODEC:
+    if codec not in codecs.KNOWN:
         raise BadFrame(f"codec {codec} is unknown to this version")
     shape = struct.unpack_from(f"<{rank}Q", tail)
     dtype = tail[8 * rank : 8 * rank + dtype_size].decode("ascii", "replace")
@@ -161,8 +175,24 @@ def checks_match(head: bytes, payload: memoryview) -> bool:
 
 
 def frame_holds(frame: Frame, itemsize: int) -> bool:
-    """Whether the payload's length is what dtype and shape need; checked before anything is allocated."""
-    return prod(frame.shape) * itemsize == frame.payload_size
+    """Whether the payload's length is what dtype and shape need; checked before anything is allocated.
+
+    Of a compressed payload only its expansion shows that: see `expanded`.
+    """
+    return frame.codec != codecs.PLAIN or prod(frame.shape) * itemsize == frame.payload_size
+
+
+def expanded(frame: Frame, payload: memoryview) -> memoryview:
+    """Return the data of a frame: the payload itself, if it is not compressed. Raises `BadFrame`."""
+    if frame.codec == codecs.PLAIN:
+        return payload
+    itemsize = codecs.itemsize_of(frame.dtype)
+    if itemsize is None:
+        raise BadFrame(f"data of dtype {frame.dtype!a} are never stored")
+    try:
+        return memoryview(codecs.expand(frame.codec, payload, prod(frame.shape) * itemsize, itemsize))
+    except codecs.Undecodable as why:
+        raise BadFrame(f"the compressed data are damaged: {why}") from why
 
 
 def encode_location(uid: bytes, offset: int) -> Location:

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from hangar_core.backends.base import Location
+from hangar_core.backends.pack_blocks import BLOCK_LOCATION_SIZE
 from hangar_core.backends.pack_frames import LOCATION_SIZE
 from hangar_core.model import Digest
 
+# A sample alone, and one in a block, whose location goes on with its place there.
+_SIZES = {LOCATION_SIZE, BLOCK_LOCATION_SIZE}
 _OFFSET_SIZE = 8
 _file_of = itemgetter(slice(0, LOCATION_SIZE - _OFFSET_SIZE))
 # The offset, turned round so that the order of bytes is that of numbers.
@@ -27,13 +30,13 @@ def last_of_each(digests: Sequence[Digest], locations: Sequence[bytes]) -> dict[
     if not locations:
         return {}
     sizes = set(map(len, locations))
-    if sizes == {LOCATION_SIZE} and _file_of(min(locations)) == _file_of(max(locations)):
+    if sizes <= _SIZES and _file_of(min(locations)) == _file_of(max(locations)):
         at = locations.index(max(locations, key=_offset_of))
         return {digests[at]: Location(locations[at])}
     others: dict[Digest, Location] = {}
     last: dict[bytes, tuple[bytes, int]] = {}
     for number, location in enumerate(locations):
-        if len(location) == LOCATION_SIZE:
+        if len(location) in _SIZES:
             file, place = _file_of(location), (_offset_of(location), number)
             last[file] = max(last.get(file, place), place)
         else:

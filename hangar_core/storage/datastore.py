@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hangar_core.backends import registry
 from hangar_core.backends.base import BackendReader, Location, location_code
-from hangar_core.backends.pack_20 import PackReader, PackWriter
+from hangar_core.backends.codecs import AutoCodecs, Compression
+from hangar_core.backends.pack_20 import PackReader
 from hangar_core.backends.pack_frames import CODE as PACK
+from hangar_core.backends.pack_frames import LOCATION_SIZE
+from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.errors import CorruptDataError, DataMissing, ForkedWriter, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import Payload, payload_of, size_of
 from hangar_core.model import Digest
-from hangar_core.storage.layout import Layout
+from hangar_core.storage.layout import COMPRESSED, Layout
 from hangar_core.storage.sealing import Claim, Sealing, stored_form
 from hangar_core.storage.tables import Tables
 
@@ -155,6 +158,8 @@ class DataWriter(DataReader):
         self._writer = PackWriter(self._directory)
         self._apart = PackWriter(self._directory)
         self._kept = self._kept_apart = 0
+        self._codecs = AutoCodecs()
+        self._has_compressed = False
         self._sealing = Sealing(layout.data, self._payload, layout.require)
 
     def get(self, digest: Digest, location: Location | None = None) -> Sample:
@@ -179,7 +184,7 @@ class DataWriter(DataReader):
     def has(self, digest: Digest) -> bool:
         return digest in self.staged or super().has(digest)
 
-    def put(self, sample: Sample | Payload, *, apart: bool | None = None) -> Digest:
+    def put(self, sample: Sample | Payload, *, apart: bool | None = None, codec: Compression | None = None) -> Digest:
         """Store text, bytes or an array of any layout and byte order; data that are known are not stored again.
 
         When it returns the bytes survive the death of the process. Raises as `put_many` does.
@@ -190,27 +195,38 @@ class DataWriter(DataReader):
         if digest not in self.staged:
             location = self.locate(digest)
             if location is None or not self.holds(digest, location, verify=True):
-                self._store({digest: payload}, apart)
+                self._store({digest: payload}, apart, codec)
         return digest
 
-    def put_many(self, samples: Iterable[Sample | Payload], *, apart: bool | None = None) -> list[Digest]:
+    def put_many(
+        self,
+        samples: Iterable[Sample | Payload],
+        *,
+        apart: bool | None = None,
+        codec: Compression | None = None,
+    ) -> list[Digest]:
         """Store several samples with few writes; digests in the same order.
 
         `apart` says whether the commit is going to move them to another backend; if nobody knows, it is so for text and
-        bytes. It only matters to the room that is taken until then. Raises `UnsupportedDtype`, `StorageFailed`.
+        bytes. It only matters to the room that is taken until then. `codec` is what the arrayset wants of packs. Raises
+        `UnsupportedDtype`, `StorageFailed`.
         """
         self._check_process()
         payloads = [one if isinstance(one, Payload) else payload_of(one) for one in samples]
         found = [payload.digest for payload in payloads]
         fresh = self._unknown(payloads)
         if fresh:
-            self._store(fresh, apart)
+            self._store(fresh, apart, codec)
         return found
 
-    def _store(self, fresh: Mapping[Digest, Payload], apart: bool | None) -> None:
+    def _store(self, fresh: Mapping[Digest, Payload], apart: bool | None, codec: Compression | None) -> None:
         if apart is None:
             apart = digests.code_of(next(iter(fresh))) != digests.ARRAY
-        locations = (self._apart if apart else self._writer).append_many(fresh.values())
+        compress = self._codecs.resolve(codec, fresh.values())
+        if compress and not self._has_compressed:
+            self._layout.require(COMPRESSED)
+            self._has_compressed = True
+        locations = (self._apart if apart else self._writer).append_many(fresh.values(), compress=compress)
         self.staged.update(zip(fresh, locations, strict=True))
 
     def _check_process(self) -> None:
@@ -368,7 +384,8 @@ def _read_only(sample: Sample) -> Sample:
 
 def _by_place(location: bytes) -> bytes:
     """Return what orders locations as they lie on the disk: code and file, then the offset, biggest byte first."""
-    return location[:18] + location[:17:-1]
+    # In a block, the place there comes last.
+    return location[:18] + location[LOCATION_SIZE - 1 : 17 : -1] + location[: LOCATION_SIZE - 1 : -1]
 
 
 def in_batches(pairs: Iterable[tuple[K, S]]) -> Iterator[list[tuple[K, S]]]:

@@ -27,6 +27,9 @@ from hangar_core.model import User
 
 FORMAT: Final = 1
 FEATURES: Final = frozenset({"pack-20"})
+# What a repository requires from its first compressed sample on.
+COMPRESSED: Final = "pack-20-zstd"
+UNDERSTOOD: Final = FEATURES | {COMPRESSED}
 DIRECTORY: Final = ".hangar"
 _USER_LIMIT = 256
 
@@ -84,9 +87,9 @@ class Layout(NamedTuple):
         form, requires, _ = self._read_format()
         if form > FORMAT:
             raise UnsupportedFormat(what="This repository", needs=f"repository format {form}")
-        if requires <= FEATURES:
+        if requires <= UNDERSTOOD:
             return
-        if missing := sorted(name for name in requires - FEATURES if not registry.is_backend_feature(name)):
+        if missing := sorted(name for name in requires - UNDERSTOOD if not registry.is_backend_feature(name)):
             raise UnsupportedFormat(what="This repository", needs=", ".join(missing))
         registry.check_features(frozenset(requires), "This repository")
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hangar_core import Repository
-from hangar_core.backends.pack_20 import PackReader, PackWriter
+from hangar_core.backends.pack_20 import PackReader
+from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.errors import CorruptDataError, InvalidData, SampleNotFound
 from hangar_core.hashing import digests
 from hangar_core.model import Digest

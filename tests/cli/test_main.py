@@ -110,6 +110,7 @@ def test_a_section_alone_shows_its_commands(terminal: Terminal, section: str) ->
         ["branch", "delete", "dev"],
         ["branch", "rename", "dev", "new"],
         ["reflog"],
+        ["repair"],
         ["history", "a", "s"],
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from hangar_core import files
-from hangar_core.backends.pack_20 import PackWriter
+from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.files import AppendFile
 from hangar_core.history.staging import StagingArea
 from hangar_core.history.staging_log import StagingLog

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from goldens.arrays import arrays
 from goldens.records import digest_of
-from hangar_core.backends import pack_frames
+from hangar_core.backends import codecs, pack_blocks, pack_frames
 from hangar_core.hashing import digests
 from hangar_core.hashing.arrays import array_digest, canonical
 from hangar_core.hashing.samples import payload_of
@@ -43,6 +45,43 @@ def pack_vectors() -> dict[str, Any]:
         "pack header": pack_frames.encode_pack_header(UID).hex(),
         "locations": [[offset, pack_frames.encode_location(UID, offset).hex()] for offset in (64, 2**32, 2**64 - 1)],
         "frames": frames,
+    }
+
+
+def packed_vectors() -> dict[str, Any]:
+    """Compressed frames and blocks. What zstd makes of data may change with its version; what it reads does not."""
+    frames = {}
+    for name, codec in (("dtype uint8", codecs.ZSTD), ("dtype complex128", codecs.SHUFFLED_ZSTD)):
+        digest, dtype, shape, raw = payload_of(np.tile(canonical(arrays()[name]), 40))
+        found = codecs.smaller(raw, codecs.itemsize_of(dtype) or 1, (codec,))[1]
+        header, padding = pack_frames.encode_compressed_frame(digest, dtype, shape, raw, codec, found)
+        frames[name] = {"header": header.hex(), "payload": found.hex(), "padding": padding}
+    blocks = {}
+    for name, samples in block_samples().items():
+        payloads = [payload_of(sample) for sample in samples]
+        block = pack_blocks.encode_block(
+            payloads[0].dtype, payloads[0].shape, [(one.digest, one.data) for one in payloads]
+        )
+        assert block is not None
+        blocks[name] = {"header": block[0].hex(), "payload": block[1].hex(), "padding": block[2]}
+    locations = [(64, 0), (2**32, 7), (2**64 - 1, 65535)]
+    return {
+        "uid": UID.hex(),
+        "locations": [[*place, pack_blocks.encode_block_location(UID, *place).hex()] for place in locations],
+        "frames": frames,
+        "blocks": blocks,
+    }
+
+
+def block_samples() -> dict[str, list[Any]]:
+    """Samples that share a block."""
+    return {
+        "rows of bytes": [np.arange(64, dtype="|u1") // 32 + number for number in range(5)],
+        "planes of large integers": [np.arange(64, dtype="<i8").reshape(8, 8) * 977 + number for number in range(3)],
+        "durations": [np.arange(30, dtype="<m8[15m]") + number for number in range(4)],
+        "scalars": [np.array(number, "<f4") for number in range(50)],
+        "texts": [f"text number {number}, of a length" for number in range(9)],
+        "byte strings": [bytes([number]) * 40 for number in range(9)],
     }
 
 
