@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hangar_core import external
+from hangar_core.backends.options import compression, recorded
+from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import (
     BadFile,
     InvalidInput,
@@ -44,6 +46,8 @@ from hangar_core.storage.validation import misfit, refuse_other_than_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hangar_core.backends.codecs import Compression
 
 _ROW_DIGITS = 9
 
@@ -78,6 +82,18 @@ class _Import:
     def schema(self) -> Schema | None:
         staged = self.staging.overlay.arraysets.get(self.arrayset)
         return None if staged is None else staged.schema
+
+    @property
+    def codec(self) -> Compression | None:
+        """How packs are to hold the data, if the arrayset that is there says so."""
+        staged = self.staging.overlay.arraysets.get(self.arrayset)
+        return None if staged is None else compression(self.arrayset, staged.options)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the commit is going to move the data to another backend than packs."""
+        staged = self.staging.overlay.arraysets.get(self.arrayset)
+        return staged is not None and recorded(staged.options)[0] != DEFAULT
 
     def reject(self, source: str, code: str, message: str, fix: str) -> None:
         self.rejects.append(Reject(source, code, message, fix))
@@ -258,7 +274,8 @@ def _checked(work: _Import, one: _Planned) -> Iterator[tuple[SampleKey, NDArray[
 def _store(work: _Import, one: _Planned, batch: list[tuple[SampleKey, NDArray[Any]]]) -> None:
     """Store data, still unnamed, and note under which keys they are to appear."""
     shown = one.file.shown
-    stored = work.staging.data.put_many(array for _, array in batch)
+    arrays = (array for _, array in batch)
+    stored = work.staging.data.put_many(arrays, apart=work.is_apart, codec=work.codec)
     for (key, array), digest in zip(batch, stored, strict=True):
         found = Found(key, digest, dtype_text(array.dtype), array.shape, shown)
         other = work.found.setdefault(encode_key(key), found)
