@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.mapping import MISSING, SampleMapping, shown
 from hangar_core.arraysets.session import KeyView, ReadSession
-from hangar_core.backends.options import recorded
 from hangar_core.errors import CorruptRecord, NotPicklable, SampleNotFound, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import schema_digest
@@ -136,6 +135,8 @@ class ArraysetDataReader(SampleMapping):
     @property
     def backend_opts(self) -> dict[str, Any]:
         """Options of that backend, as they were given or by default. Raises `CorruptRecord`."""
+        from hangar_core.backends.options import recorded
+
         return recorded(self.options)[1]
 
     @property

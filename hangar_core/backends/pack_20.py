@@ -34,6 +34,7 @@ from hangar_core.backends.pack_frames import (
     FIXED_SIZE,
     LOCATION_SIZE,
     PACK_HEADER_SIZE,
+    PACK_SUFFIX,
     UNITS_AT,
     BadFrame,
     Frame,
@@ -46,8 +47,8 @@ from hangar_core.backends.pack_frames import (
     encode_location,
     expanded,
     frame_holds,
+    pack_path,
 )
-from hangar_core.backends.pack_writer import PACK_SUFFIX, pack_path
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import FRAME_DTYPES

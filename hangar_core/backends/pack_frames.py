@@ -30,10 +30,10 @@ together are a block instead: see `pack_blocks`.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import xxhash
 
@@ -45,6 +45,7 @@ from hangar_core.model import Digest
 CODE: Final = "20"
 PACK_MAGIC: Final = b"HGPACK20"
 FRAME_MAGIC: Final = b"HF20"
+PACK_SUFFIX: Final = ".pack"
 PACK_HEADER_SIZE: Final = 64
 FORMAT: Final = 1
 UID_SIZE: Final = 16
@@ -66,8 +67,7 @@ _CODE_BYTES = CODE.encode()
 _MAX_UNITS = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A parsed frame header; `payload_at` and `size` are relative to the frame's beginning."""
 
     codec: int
@@ -81,6 +81,11 @@ class Frame:
     @property
     def size(self) -> int:
         return self.payload_at + _padded(self.payload_size)
+
+
+def pack_path(directory: Path, uid: bytes) -> Path:
+    """Return where the pack of a uid lies."""
+    return directory / (uid.hex() + PACK_SUFFIX)
 
 
 class BadFrame(Exception):

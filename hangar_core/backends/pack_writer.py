@@ -19,21 +19,16 @@ from hangar_core.backends.pack_frames import (
     encode_frame,
     encode_location,
     encode_pack_header,
+    pack_path,
 )
 from hangar_core.errors import StorageFailed
 from hangar_core.model import Digest
 
-PACK_SUFFIX: Final = ".pack"
 # Payloads from here on are written by a call of their own rather than copied into one buffer.
 _LARGE: Final = 1 << 20
 
 
 _Item: TypeAlias = tuple[Digest, str, tuple[int, ...], bytes | memoryview]
-
-
-def pack_path(directory: Path, uid: bytes) -> Path:
-    """Return where the pack of a uid lies."""
-    return directory / (uid.hex() + PACK_SUFFIX)
 
 
 class _Piece(NamedTuple):

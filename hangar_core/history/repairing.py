@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from hangar_core.backends.base import Location
 from hangar_core.backends.pack_frames import CODE as PACK
+from hangar_core.backends.pack_frames import PACK_SUFFIX
 from hangar_core.backends.pack_walk import Damaged, walk
-from hangar_core.backends.pack_writer import PACK_SUFFIX
 from hangar_core.errors import CorruptRecord
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, read_root

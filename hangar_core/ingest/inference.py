@@ -16,7 +16,7 @@ from hangar_core.hashing.arrays import numpy_dtype
 from hangar_core.hashing.dtypes import ML_DTYPES
 from hangar_core.ingest.report import Reject
 from hangar_core.model import Digest, SampleKey, Schema
-from hangar_core.storage.datastore import DataWriter
+from hangar_core.storage.datawriter import DataWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hangar_core.storage.datastore import DataReader, DataWriter
+from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import DIRECTORY, Layout
 from hangar_core.storage.tables import Tables, open_tables
+
+if TYPE_CHECKING:
+    from hangar_core.storage.datawriter import DataWriter
 
 
 class RepoContext:
@@ -35,4 +39,6 @@ class RepoContext:
 
     def open_data_writer(self) -> DataWriter:
         """Return a writer of array data; only for whoever holds the writer lock."""
+        from hangar_core.storage.datawriter import DataWriter  # readers have no use for it
+
         return DataWriter(self.layout, self.tables)

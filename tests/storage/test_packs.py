@@ -18,7 +18,8 @@ from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed
 from hangar_core.hashing import digests
 from hangar_core.hashing.arrays import array_digest
 from hangar_core.model import Digest
-from hangar_core.storage.datastore import DataReader, DataWriter
+from hangar_core.storage.datastore import DataReader
+from hangar_core.storage.datawriter import DataWriter
 from hangar_core.storage.layout import Layout
 from hangar_core.storage.tables import Tables
 

@@ -13,7 +13,7 @@ from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.files import AppendFile
 from hangar_core.history.staging import StagingArea
 from hangar_core.history.staging_log import StagingLog
-from hangar_core.storage.datastore import DataWriter
+from hangar_core.storage.datawriter import DataWriter
 from hangar_core.storage.tables import Batch, Tables
 
 

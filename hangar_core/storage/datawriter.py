@@ -1,0 +1,262 @@
+"""Digest <-> sample, for the one writer: drops what is known already, and hands new bytes to packs.
+
+Nothing here is visible to others until a commit publishes the locations; see `datastore` for reading.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hangar_core.backends.base import Location, location_code
+from hangar_core.backends.codecs import AutoCodecs, Compression
+from hangar_core.backends.pack_frames import CODE as PACK
+from hangar_core.backends.pack_writer import PackWriter
+from hangar_core.errors import CorruptDataError, DataMissing, ForkedWriter
+from hangar_core.hashing import digests
+from hangar_core.hashing.samples import Payload, payload_of
+from hangar_core.model import Digest
+from hangar_core.storage.datastore import DataReader, read_only
+from hangar_core.storage.layout import COMPRESSED, Layout
+from hangar_core.storage.sealing import Claim, Sealing, stored_form
+from hangar_core.storage.tables import Tables
+
+if TYPE_CHECKING:
+    from hangar_core.hashing.samples import Sample
+
+_FEW = 64
+
+
+class DataWriter(DataReader):
+    """Also stores samples. `staged` is where data lie that no commit has published yet: in packs, all of them.
+
+    What is meant for another backend is staged in a pack apart, if it is known in time; the commit moves it, and the
+    pack goes.
+    """
+
+    def __init__(self, layout: Layout, tables: Tables) -> None:
+        super().__init__(layout, tables)
+        self._pid = os.getpid()
+        self.staged: dict[Digest, Location] = {}
+        self._adopted: dict[bytes, int] = {}
+        self._last_adopted: dict[bytes, tuple[int, Digest, Location]] = {}
+        self._writer = PackWriter(self._directory)
+        self._apart = PackWriter(self._directory)
+        self._kept = self._kept_apart = 0
+        self._codecs = AutoCodecs()
+        self._has_compressed = False
+        self._sealing = Sealing(layout.data, self._payload, layout.require)
+
+    def get(self, digest: Digest, location: Location | None = None) -> Sample:
+        """Return a fresh array, text or bytes, staged or published."""
+        staged = location or self.staged.get(digest)
+        try:
+            return super().get(digest, staged)
+        except DataMissing:
+            # A commit in another thread may just have moved it.
+            if location is not None or staged is None or self.staged.get(digest) == staged:
+                raise
+        return super().get(digest)
+
+    def view(self, digest: Digest, *, again: bool = False) -> Sample:
+        # What is staged lies where files may still be cut: no view on that.
+        return read_only(self.get(digest)) if digest in self.staged else super().view(digest, again=again)
+
+    def get_many(self, wanted: Sequence[Digest]) -> list[Sample]:
+        """Return fresh samples in the order in which they are wanted, staged or published."""
+        return [self.get(digest) for digest in wanted]
+
+    def has(self, digest: Digest) -> bool:
+        return digest in self.staged or super().has(digest)
+
+    def put(self, sample: Sample | Payload, *, apart: bool | None = None, codec: Compression | None = None) -> Digest:
+        """Store text, bytes or an array of any layout and byte order; data that are known are not stored again.
+
+        When it returns the bytes survive the death of the process. Raises as `put_many` does.
+        """
+        self._check_process()
+        payload = sample if isinstance(sample, Payload) else payload_of(sample)
+        digest = payload.digest
+        if digest not in self.staged:
+            location = self.locate(digest)
+            if location is None or not self.holds(digest, location, verify=True):
+                self._store({digest: payload}, apart, codec)
+        return digest
+
+    def put_many(
+        self,
+        samples: Iterable[Sample | Payload],
+        *,
+        apart: bool | None = None,
+        codec: Compression | None = None,
+    ) -> list[Digest]:
+        """Store several samples with few writes; digests in the same order.
+
+        `apart` says whether the commit is going to move them to another backend; if nobody knows, it is so for text and
+        bytes. It only matters to the room that is taken until then. `codec` is what the arrayset wants of packs. Raises
+        `UnsupportedDtype`, `StorageFailed`.
+        """
+        self._check_process()
+        payloads = [one if isinstance(one, Payload) else payload_of(one) for one in samples]
+        found = [payload.digest for payload in payloads]
+        fresh = self._unknown(payloads)
+        if fresh:
+            self._store(fresh, apart, codec)
+        return found
+
+    def _store(self, fresh: Mapping[Digest, Payload], apart: bool | None, codec: Compression | None) -> None:
+        if apart is None:
+            apart = digests.code_of(next(iter(fresh))) != digests.ARRAY
+        compress = self._codecs.resolve(codec, fresh.values())
+        if compress and not self._has_compressed:
+            self._layout.require(COMPRESSED)
+            self._has_compressed = True
+        locations = (self._apart if apart else self._writer).append_many(fresh.values(), compress=compress)
+        self.staged.update(zip(fresh, locations, strict=True))
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            raise ForkedWriter(owner=self._pid)  # what a forked child wrote would end up among what its parent writes
+
+    def _unknown(self, payloads: Iterable[Payload]) -> dict[Digest, Payload]:
+        """Return those of which no undamaged data are here."""
+        staged = self.staged
+        fresh = {payload.digest: payload for payload in payloads if payload.digest not in staged}
+        with self._tables.read() as reader:
+            published = reader.get_many("locations", fresh)
+        for digest, location in published.items():
+            # Damaged or missing bytes do not count as known: storing the same data again heals them. Reading what is
+            # there costs less than hashing what comes in.
+            if self.holds(Digest(digest), Location(location), verify=True):
+                del fresh[Digest(digest)]
+        return fresh
+
+    def keep(self) -> None:
+        """Say that everything stored so far is named by a record; what never is, `close` gives back."""
+        self._kept, self._kept_apart = self._writer.end, self._apart.end
+
+    def sync(self) -> None:
+        """Make everything stored survive a power cut."""
+        self._writer.sync()
+        self._apart.sync()
+
+    def adopt(self, placed: Mapping[Digest, Location], *, durable: bool, verify: bool) -> bool:
+        """Take over data that an earlier writer staged. False, and nothing taken over, if some are not there whole.
+
+        `verify` reads the data; otherwise they are looked at together, by `adopted_whole`. What is not known to be
+        `durable` is with the next `sync`.
+        """
+        if verify and not all(self.holds(digest, location, verify=True) for digest, location in placed.items()):
+            return False
+        for digest, location in placed.items():
+            uid, offset = self._packs.place(digest, location)
+            if offset >= self._last_adopted.get(uid, (0, digest, location))[0]:
+                self._last_adopted[uid] = offset, digest, location
+            if not durable:
+                self._writer.inherit(uid)
+        self.staged.update(placed)
+        return True
+
+    def adopted_whole(self) -> bool:
+        """Whether what was adopted lies inside its packs: the last of each does, and so do all before it."""
+        for uid, (_, digest, location) in self._last_adopted.items():
+            if not self.holds(digest, location, verify=False):
+                return False
+            self._adopted[uid] = self._packs.location_end(digest, location)[1]
+        return True
+
+    def recover(self) -> None:
+        """Reclaim what a crash left behind the last published or adopted record. Under the writer lock only."""
+        with self._tables.read() as reader:
+            ends = {uid: int.from_bytes(size, "little") for uid, size in reader.items("packs")}
+        self._sealing.recover(ends, self.locate)
+        for uid, end in self._adopted.items():
+            ends[uid] = max(ends.get(uid, 0), end)
+        self._packs.recover(self._directory, ends, self.locate)
+
+    # --- publishing -------------------------------------------------------------------------------------------------
+
+    def seal(self, claims: Iterable[Claim]) -> None:
+        """Let the backends that arraysets have chosen store what is staged for them, durably.
+
+        What a commit that failed had sealed before is removed. Raises `StorageFailed`, with nothing changed.
+        """
+        self._sealing.take_back()
+        moved = self._sealing.seal(claims, self.staged)
+        if moved:
+            self._sealing.moved.update(self._evacuated(moved))
+
+    def _evacuated(self, moved: Collection[Digest]) -> dict[Digest, Location]:
+        """Move the rest of each pack that most samples have left to the ordinary pack: nothing is to name it any more.
+
+        That rest is what was staged and replaced before the commit.
+        """
+        left: dict[bytes, int] = {}
+        rest: dict[bytes, list[Digest]] = {}
+        for digest, location in self.staged.items():
+            uid, _ = self._packs.place(digest, location)
+            if digest in moved:
+                left[uid] = left.get(uid, 0) + 1
+            else:
+                rest.setdefault(uid, []).append(digest)
+        chosen = [
+            digest
+            for uid, some in rest.items()
+            if len(some) <= left.get(uid, 0) and uid not in self._writer.published() and not self._is_published(uid)
+            for digest in some
+        ]
+        if not chosen:
+            return {}
+        placed: dict[Digest, Location] = {}
+        for start in range(0, len(chosen), _FEW):
+            some = chosen[start : start + _FEW]
+            try:
+                payloads = [self._payload(digest) for digest in some]
+            except (CorruptDataError, DataMissing):
+                continue  # the pack stays, and what is damaged in it with it
+            placed.update(zip(some, self._writer.append_many(payloads), strict=True))
+        return placed
+
+    def locations(self) -> Mapping[Digest, Location]:
+        """Return where everything staged lies, for the transaction that publishes it."""
+        return {**self.staged, **self._sealing.moved}
+
+    def published(self) -> dict[bytes, int]:
+        """Return file -> length of all that `locations` names, for the same transaction."""
+        lengths = {**self._adopted, **self._writer.published(), **self._apart.published()}
+        if self._sealing.moved:
+            named = {self._packs.place(*one)[0] for one in self.locations().items() if location_code(one[1]) == PACK}
+            lengths = {uid: length for uid, length in lengths.items() if uid in named or self._is_published(uid)}
+        return {**lengths, **self._sealing.files}
+
+    def turn_over(self) -> None:
+        """Forget what is staged: it is published now, or void. Packs to which nothing published points are removed."""
+        uids = {*self._adopted, *self._apart.published()}
+        if self._sealing.moved:
+            uids.update(self._writer.published())
+        for uid in uids:
+            if not self._is_published(uid):
+                self._packs.forget(uid)
+                (self._writer if uid in self._writer.published() else self._apart).drop(uid)
+        self._adopted.clear()
+        self._sealing.done()
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget what is staged: the bytes become garbage that the next writer reclaims."""
+        self.staged.clear()
+        self._last_adopted.clear()
+
+    def close(self) -> None:
+        super().close()
+        self._writer.close(self._kept)
+        self._apart.close(self._kept_apart)
+
+    def _is_published(self, uid: bytes) -> bool:
+        with self._tables.read() as reader:
+            return reader.get("packs", uid) is not None
+
+    def _payload(self, digest: Digest) -> Payload:
+        """Return what is staged as it is stored."""
+        return stored_form(digest, self._packs.read(digest, self.staged[digest]))
