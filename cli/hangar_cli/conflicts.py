@@ -12,7 +12,7 @@ from click.exceptions import Exit
 from hangar_cli.output import columns, printable, result, result_json
 from hangar_cli.parameters import key_text
 from hangar_core.errors import MergeConflict
-from hangar_core.model import MergeState
+from hangar_core.model import MergeState, Status
 
 if TYPE_CHECKING:
     from hangar_core import Repository
@@ -41,8 +41,8 @@ def conflict_lines(rows: Sequence[ConflictRow]) -> Iterator[str]:
         yield f"  ... and {len(rows) - _SHOWN:,} more (all of them: hangar status --json)"
 
 
-def next_lines(rows: Sequence[ConflictRow]) -> Iterator[str]:
-    """Yield the commands to type next, made for the first conflict."""
+def next_lines(rows: Sequence[ConflictRow], staged: Status | None = None) -> Iterator[str]:
+    """Yield the commands to type next, made for the first conflict; without any, for what is `staged`."""
     if rows:
         first = rows[0]
         where = printable(first.arrayset) if first.arrayset else "--metadata"
@@ -50,8 +50,24 @@ def next_lines(rows: Sequence[ConflictRow]) -> Iterator[str]:
         file = "" if first.key is None else ", or --take FILE"
         yield f"Next: hangar resolve {where}{key} --ours   (or --theirs{file}; a pattern such as '*' takes several)"
         yield "Then: hangar merge --continue   (or give up: hangar merge --abort)"
+    elif staged is not None and _changes_nothing(staged):
+        yield "Next: hangar merge --abort   (decided like this, it changes nothing that could be committed)"
     else:
         yield "Next: hangar merge --continue   (or give up: hangar merge --abort)"
+
+
+def next_after_staging(repo: Repository) -> Iterator[str]:
+    """Yield the commands to type next when something was staged: a commit, or what a merge in progress still needs."""
+    if repo.merging.state() is None:
+        yield 'Next: hangar commit -m "MESSAGE"'
+    else:
+        yield from next_lines(repo.merging.conflicts(), repo.status())
+
+
+def _changes_nothing(staged: Status) -> bool:
+    """Whether what is in progress would make an empty commit; one with two parents is none."""
+    state = staged.merging
+    return state is not None and state.parent is None and staged._replace(merging=None).clean
 
 
 def progress_words(state: MergeState, branch: str) -> str:

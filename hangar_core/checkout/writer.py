@@ -6,7 +6,7 @@ import atexit
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
@@ -20,10 +20,14 @@ from hangar_core.checkout.comparing import WriterUserDiff
 from hangar_core.errors import BranchNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import refs
-from hangar_core.history.integrating import Author, merge
+from hangar_core.history.integrating import Author, abort_merge, merge
 from hangar_core.history.staging import StagingArea
-from hangar_core.model import User
+from hangar_core.model import CommitId, MergeState, User
 from hangar_core.storage.context import RepoContext
+
+if TYPE_CHECKING:
+    from hangar_core.checkout.merging import MergeInProgress
+    from hangar_core.history.merging import Side
 
 
 class WriterCheckout(Checkout):
@@ -97,21 +101,51 @@ class WriterCheckout(Checkout):
         Raises `BranchNotFound`, `PendingChanges` (a `RuntimeError`), `MergeConflict` (a `ValueError`) with nothing
         changed.
         """
-        with self._context.tables.read() as reader:
-            theirs = refs.branches(reader).get(dev_branch)
-        if theirs is None:
-            raise BranchNotFound(name=dev_branch)
-        head = merge(self._staging, theirs, dev_branch, message, Author(self._user, self._clock()))
+        head = merge(self._staging, self._head_of(dev_branch), dev_branch, message, self._author())
         assert head is not None
         self.arraysets.close_removed()
         return digests.text(head)
 
+    def begin_merge(self, message: str, dev_branch: str, strategy: Side | None = None) -> MergeInProgress:
+        """Merge a branch into this one as `merge` does, but keep conflicts, to be resolved with what is returned.
+
+        Its `outcome` says how it went. `strategy` decides all conflicts for ``ours`` or ``theirs``. Until the conflicts
+        are resolved, this checkout shows our side of them. Raises `BranchNotFound`, `PendingChanges`, `InvalidInput`.
+        """
+        from hangar_core.checkout.merging import MergeInProgress
+        from hangar_core.history import settling
+
+        theirs = self._head_of(dev_branch)
+        outcome = settling.merge(self._staging, theirs, dev_branch, message, self._author(), strategy)
+        self.arraysets.close_removed()
+        begun = MergeInProgress(self._staging, outcome, self._author, self.arraysets.close_removed, self._abort_merge)
+        self._session.handles.add(begun)
+        return begun
+
     def reset_staging_area(self) -> str:
         """Drop all uncommitted changes and return the digest of the base commit. Handles taken before are dead."""
         self._staging.reset()
+        self._reopen_session()
+        return self.commit_hash
+
+    def _reopen_session(self) -> None:
         self._session.handles.close_all()
         self._open_session()
-        return self.commit_hash
+
+    def _abort_merge(self) -> MergeState:
+        state = abort_merge(self._staging)
+        self._reopen_session()
+        return state
+
+    def _author(self) -> Author:
+        return Author(self._user, self._clock())
+
+    def _head_of(self, branch: str) -> CommitId:
+        with self._context.tables.read() as reader:
+            head = refs.branches(reader).get(branch)
+        if head is None:
+            raise BranchNotFound(name=branch)
+        return head
 
     def _close(self) -> None:
         self._staging.close()

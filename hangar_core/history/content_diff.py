@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from hangar_core.errors import InvalidInput
 from hangar_core.hashing import digests
@@ -11,7 +12,8 @@ from hangar_core.history import tree
 from hangar_core.history.changes import Changes, Tally, tally
 from hangar_core.history.commits import root_of
 from hangar_core.history.objects import Objects
-from hangar_core.model import Digest, LogEntry, NestedKey, Root, SampleEvent, SampleKey, Schema
+from hangar_core.history.sizes import ByteTally, Sizes, size_of_each
+from hangar_core.model import Arrayset, Digest, LogEntry, NestedKey, Root, SampleEvent, SampleKey, Schema
 from hangar_core.records.keys import decode_either, encode_either
 
 
@@ -40,6 +42,15 @@ class ArraysetStatistics:
     name: str
     state: str
     samples: Tally
+    measure: Callable[[], ByteTally] = field(repr=False, compare=False)
+
+    def bytes(self) -> ByteTally:
+        """Return how many bytes of data were added and removed, a mutated sample counting for both.
+
+        Found now: where samples may differ in size, by looking where each lies. None stands for sizes that are not
+        known on this machine.
+        """
+        return self.measure()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +64,9 @@ class DiffStatistics:
 class ContentDiff:
     """The way from one content to another; rows are found while they are asked for."""
 
-    def __init__(self, objects: Objects, old: Root, new: Root) -> None:
+    def __init__(self, objects: Objects, old: Root, new: Root, sizes: Sizes) -> None:
         self._objects = objects
+        self._sizes = sizes
         self._changes = Changes(objects, old, new)
 
     @property
@@ -75,8 +87,23 @@ class ContentDiff:
             state = (
                 "added" if before is None else "deleted" if after is None else "mutated" if name in schemas else "same"
             )
-            rows.append(ArraysetStatistics(name, state, changes.tally(name)))
+            counts = changes.tally(name)
+            rows.append(ArraysetStatistics(name, state, counts, partial(self._bytes, name, before, after, counts)))
         return DiffStatistics(tuple(rows), tally(changes.metadata()))
+
+    def _bytes(self, name: str, before: Arrayset | None, after: Arrayset | None, counts: Tally) -> ByteTally:
+        added = self._total(name, after, counts.added + counts.mutated, new=True)
+        return ByteTally(added, self._total(name, before, counts.deleted + counts.mutated, new=False))
+
+    def _total(self, name: str, side: Arrayset | None, count: int, *, new: bool) -> int | None:
+        if side is None or not count:
+            return 0
+        each = size_of_each(side.schema)
+        if each is not None:
+            return count * each
+        with self._objects.snapshot():
+            found = (after if new else before for _, before, after in self._changes.samples(name))
+            return self._sizes.total(side.schema, (one for one in found if one is not None))
 
     def rows(self, arrayset: str | None = None) -> Iterator[DiffRow]:
         """Yield every difference: schemas, samples in order of keys, metadata; or those of one arrayset."""

@@ -30,9 +30,9 @@ class Author:
         self.user = user
         self.time = time
 
-    def note(self, reason: str) -> refs.Note:
+    def note(self, reason: str, *, renamed_from: str | None = None) -> refs.Note:
         """Return what the reflog says."""
-        return refs.Note(signature(self.user), self.time, reason)
+        return refs.Note(signature(self.user), self.time, reason, renamed_from)
 
 
 OnConflict = Literal["raise", "keep"]
@@ -56,11 +56,11 @@ def merge(
     refuse_changes(staging.overlay, staging.branch, f"merging `{label}`")
     objects, ours = staging.objects, staging.base
     base = None if ours is None else merge_base(ours, theirs, lambda one: read_commit(objects, one))
+    if base == theirs:  # before the other: of two that are the same, no move is worth a note
+        return ours
     if base == ours:
         staging.move_head(theirs, author.note(f"merge {label}: fast-forward"))
         return theirs
-    if base == theirs:
-        return ours
     if not message.strip():
         message = f"Merge {label} into {staging.branch}"
     before, content = root_of(objects, base), root_of(objects, theirs)
@@ -125,10 +125,17 @@ def take_stash(staging: StagingArea, stash: Stash, *, on_conflict: OnConflict = 
     return not plan.conflicts
 
 
-def reset_to(staging: StagingArea, commit: CommitId, author: Author, *, hard: bool) -> None:
-    """Move the branch to a commit. `hard` drops all changes, otherwise the content stays as it is, staged."""
+def reset_to(staging: StagingArea, commit: CommitId | None, author: Author, *, hard: bool) -> None:
+    """Move the branch to a commit. `hard` drops all changes, otherwise the content stays as it is, staged.
+
+    None leaves a branch that has no commits where it is: nowhere.
+    """
     if staging.overlay.merging is not None and not hard:
         refuse_changes(staging.overlay, staging.branch, "a reset that keeps changes")
+    if commit is None:
+        if hard:
+            staging.reset()
+        return
     plan = None if hard else _way(staging, root_of(staging.objects, commit), staging.overlay.content())
     staging.move_head(commit, author.note(f"reset to {digests.short(commit)}"), plan)
 

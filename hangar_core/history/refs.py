@@ -10,7 +10,8 @@
     stash/NUMBER      commit that holds changes put aside, and the branch they were on
     partial           nothing; there once history has come without all of its data
 
-Every move of a branch is noted in the table `reflog`, so that nothing a user had becomes unreachable by accident.
+Every move of a branch is noted in the table `reflog`, and every stash that goes, so that nothing a user had becomes
+unreachable by accident: see `hangar_core.history.roots`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from hangar_core.errors import (
     BranchNotFound,
     CommitNotFound,
     CorruptRecord,
+    InvalidName,
     TagNotFound,
 )
 from hangar_core.hashing import digests
@@ -33,6 +35,9 @@ from hangar_core.records.names import decode_move, decode_tag, encode_move, enco
 from hangar_core.storage.tables import Batch, Reader
 
 DEFAULT_BRANCH = "master"
+RESERVED = "HEAD"
+# Where the reflog keeps stashes that are gone. No branch can have this name.
+DROPPED_STASHES = "stash/dropped"
 _HEAD = b"HEAD"
 _GENERATION = b"generation"
 _BRANCHES = b"heads/"
@@ -45,11 +50,15 @@ _LISTED = 5
 
 
 class Note(NamedTuple):
-    """What the reflog says about a move: who, when (microseconds), and why."""
+    """What the reflog says about a move: who, when (microseconds), and why.
+
+    `renamed_from` is the name that the branch has had so far, if all that changes is that.
+    """
 
     user: str
     time: int
     reason: str
+    renamed_from: str | None = None
 
 
 def _encoded(name: str) -> bytes:
@@ -114,15 +123,16 @@ def move_head(batch: Batch, branch: str, old: CommitId | None, new: CommitId, no
 
 
 def remove_branch(batch: Batch, branch: str, old: CommitId | None, note: Note) -> None:
-    """Remove a branch, if it still points at `old`."""
+    """Remove a branch, if it still points at `old`. Of one that is renamed the moves are with the new name already."""
     batch.expect("refs", _branch_key(branch), old or b"", branch)
     batch.delete("refs", _branch_key(branch))
-    _log_move(batch, branch, old, None, note)
+    if note.renamed_from != branch:
+        _log_move(batch, branch, old, None, note)
 
 
 def create_branch(reader: Reader, batch: Batch, name: object, commit: CommitId | None, note: Note) -> str:
-    """Add a branch. Raises `InvalidName`, `AlreadyExists`."""
-    checked = check_plain(name, "Branch")
+    """Add a branch; one that is renamed takes its moves along. Raises `InvalidName`, `AlreadyExists`."""
+    checked = _check_name(name, "Branch")
     key = _branch_key(checked)
     if reader.get("refs", key) is not None:
         raise AlreadyExists(
@@ -130,13 +140,24 @@ def create_branch(reader: Reader, batch: Batch, name: object, commit: CommitId |
         )
     batch.expect("refs", key, None, checked)
     batch.put("refs", key, commit or b"")
-    _log_move(batch, checked, None, commit, note)
+    if note.renamed_from is not None:
+        _rename_moves(reader, batch, note.renamed_from, checked)
+    _log_move(batch, checked, None if note.renamed_from is None else commit, commit, note)
     return checked
+
+
+def _check_name(name: object, kind: str) -> str:
+    """Return `name` if a branch or a tag may have it. Raises `InvalidName`."""
+    if name == RESERVED:
+        raise InvalidName(kind=kind, name=RESERVED, rule="It means the staging branch.")
+    return check_plain(name, kind)
 
 
 def branches(reader: Reader) -> dict[str, CommitId | None]:
     """Return local branches and, as `remote/branch`, those of remotes, by name."""
     local = {key[len(_BRANCHES) :].decode(): _commit(value) for key, value in reader.items("refs", _BRANCHES)}
+    if not local:  # there is one from the first moment on, and the last one cannot be removed
+        raise CorruptRecord(what="table refs", reason="it has no branch left")
     remote = {key[len(_REMOTES) :].decode(): _commit(value) for key, value in reader.items("refs", _REMOTES)}
     return dict(sorted({**local, **remote}.items()))
 
@@ -170,7 +191,7 @@ def tags(reader: Reader) -> dict[str, Tag]:
 
 def create_tag(reader: Reader, batch: Batch, tag: Tag) -> None:
     """Add a tag. Raises `InvalidName`, `AlreadyExists`."""
-    key = _TAGS + check_plain(tag.name, "Tag").encode()
+    key = _TAGS + _check_name(tag.name, "Tag").encode()
     if reader.get("refs", key) is not None:
         raise AlreadyExists(kind="Tag", name=tag.name, hint="a tag stays where it is: choose another name")
     batch.expect("refs", key, None, tag.name)
@@ -209,9 +230,10 @@ def put_stash(reader: Reader, batch: Batch, commit: CommitId, branch: str) -> No
     batch.put("refs", key, commit + branch.encode())
 
 
-def drop_stash(batch: Batch, key: bytes) -> None:
-    """Remove a stash by the key that `stashes` gave."""
+def drop_stash(batch: Batch, key: bytes, commit: CommitId, note: Note) -> None:
+    """Remove a stash by the key that `stashes` gave; the reflog keeps its commit."""
     batch.delete("refs", key)
+    _log_move(batch, DROPPED_STASHES, None, commit, note)
 
 
 # --- partial history ------------------------------------------------------------------------------------------------
@@ -236,8 +258,14 @@ def _log_move(batch: Batch, name: str, old: CommitId | None, new: CommitId | Non
     batch.put("reflog", key, encode_move(Move(name, note.time, old, new, note.user, note.reason)))
 
 
+def _rename_moves(reader: Reader, batch: Batch, old: str, new: str) -> None:
+    for key, value in reader.items("reflog", _encoded(old) + b"\0"):
+        batch.delete("reflog", key)
+        batch.put("reflog", new.encode() + key[key.index(b"\0") :], value)
+
+
 def moves(reader: Reader, branch: str | None = None) -> list[Move]:
-    """Return the moves of one branch, or of all, newest first."""
+    """Return the moves of one branch (or of `DROPPED_STASHES`), or of all, newest first."""
     prefix = b"" if branch is None else _encoded(branch) + b"\0"
     found = []
     for key, value in reader.items("reflog", prefix):

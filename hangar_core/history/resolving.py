@@ -22,6 +22,7 @@ _STEP = re.compile(r"~(\d*)|\^(\d*)|@\{([^{}]*)\}", re.ASCII)
 _AGO = re.compile(r"(\d+) (second|minute|hour|day|week)s? ago", re.ASCII)
 # More than any history has; Python refuses to read a number of thousands of digits.
 _DIGITS = 18
+_STAGING = frozenset({refs.RESERVED, "@"})
 
 
 def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -> CommitId:
@@ -30,27 +31,39 @@ def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -
     Raises `CommitNotFound`, `AmbiguousDigest` (with the candidates), `NoCommits`.
     """
     if text is None:
-        return _named(reader, refs.staging_branch(reader))
+        return _staging_head(reader)
     found = _STEPS.search(text)
     steps = found[0] if found else ""
     name = text[: len(text) - len(steps)]
-    if name in {"HEAD", "@"} or (not name and steps.startswith("@{")):
-        name = refs.staging_branch(reader)
+    # The staging branch is known: its name is not looked up again, which a tag may have as well.
+    on_staging = name in _STAGING or (not name and steps.startswith("@{"))
+    branch = refs.staging_branch(reader) if on_staging else name
     commit: CommitId | None = None
     for step in _STEP.finditer(steps):
         back, parent, when = step.groups()
         if when is not None:
             if commit is not None:
                 raise CommitNotFound(text=text)
-            commit = _earlier(reader, name, when, text, now)
+            commit = _earlier(reader, branch, when, text, now)
             continue
-        commit = commit if commit is not None else _named(reader, name)
+        if commit is None:
+            commit = _staging_head(reader) if on_staging else _named(reader, name)
         if back is not None:
             for _ in range(_number(back or "1", text)):
                 commit = _parent(read, commit, 1, text)
         else:
             commit = _parent(read, commit, _number(parent or "1", text), text)
-    return commit if commit is not None else _named(reader, name)
+    if commit is not None:
+        return commit
+    return _staging_head(reader) if on_staging else _named(reader, name)
+
+
+def _staging_head(reader: Reader) -> CommitId:
+    branch = refs.staging_branch(reader)
+    commit = refs.head(reader, branch)
+    if commit is None:
+        raise NoCommits(branch=branch)
+    return commit
 
 
 def _named(reader: Reader, name: str) -> CommitId:
@@ -72,7 +85,8 @@ def _parent(read: ReadCommit, commit: CommitId, number: int, text: str) -> Commi
         return commit
     parents = read(commit).parents
     if number > len(parents):
-        raise CommitNotFound(text=text, hint=f"{digests.short(commit)} has {len(parents)} parents")
+        has = "no parent" if not parents else "1 parent" if len(parents) == 1 else f"{len(parents)} parents"
+        raise CommitNotFound(text=text, hint=f"{digests.short(commit)} has {has}")
     return parents[number - 1]
 
 
@@ -81,16 +95,19 @@ def _earlier(reader: Reader, branch: str, when: str, text: str, now: datetime) -
     moves = refs.moves(reader, branch)
     if when.isascii() and when.isdigit():
         number = _number(when, text)
-        found = moves[number].new if number < len(moves) else None
+        move = moves[number] if number < len(moves) else None
     else:
         moment = _moment(when, now)
         if moment is None:
             raise CommitNotFound(text=text, hint="write @{3}, @{2 days ago}, @{yesterday} or @{2026-11-20}")
         # Before its first move a branch was nowhere.
-        found = next((move.new for move in moves if move.time <= moment.timestamp() * 1e6), None)
-    if found is None:
+        move = next((move for move in moves if move.time <= moment.timestamp() * 1e6), None)
+    if move is not None and move.new is None and move.old is not None:
+        back = f"hangar branch create {branch} {digests.short(move.old)}"
+        raise CommitNotFound(text=text, hint=f"the branch was removed then; `{back}` brings it back")
+    if move is None or move.new is None:
         raise CommitNotFound(text=text, hint=f"`hangar reflog {branch}` shows how far back it goes")
-    return found
+    return move.new
 
 
 def _number(digits: str, text: str) -> int:

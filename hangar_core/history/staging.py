@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 from hangar_core import files
 from hangar_core.backends import options as backend_options
 from hangar_core.errors import (
+    ArraysetNotFound,
     CorruptRecord,
     EmptyMessage,
     ForkedWriter,
@@ -28,16 +29,18 @@ from hangar_core.errors import (
 )
 from hangar_core.hashing import digests
 from hangar_core.history import refs
-from hangar_core.history.commits import read_commit, read_root, root_of, write_commit, write_root
+from hangar_core.history.commits import read_commit, root_of, write_commit, write_root
 from hangar_core.history.graph import is_ancestor
-from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, plan_merge
+from hangar_core.history.guarding import OpenConflicts, open_conflicts, place_of, refuse_unknown
+from hangar_core.history.merging import Conflict, MergePlan
 from hangar_core.history.objects import Objects
-from hangar_core.history.overlay import Overlay
+from hangar_core.history.overlay import Overlay, StagedArrayset
 from hangar_core.history.replaying import Replay, lay_over, lay_over_metadata, placed_in, replayed
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
 from hangar_core.model import Arrayset, BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
+from hangar_core.records.keys import decode_key
 from hangar_core.records.names import signature
 from hangar_core.records.staged_samples import Samples
 from hangar_core.storage.adoption import last_of_each
@@ -82,6 +85,7 @@ class StagingArea:
         self._lock = WriterLock(context.layout.lock_file, wait)
         try:
             self.objects = Objects(context.tables)
+            self._conflicts = OpenConflicts(self.objects)
             self.data = context.open_data_writer()
             self._open(branch)
         except BaseException:
@@ -169,11 +173,17 @@ class StagingArea:
 
     @_in_turn
     def stage_samples(self, arrayset: str, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
-        """Set samples to data that `self.data` holds or, with None, remove them: one record, whole or not at all."""
+        """Set samples to data that `self.data` holds or, with None, remove them: one record, whole or not at all.
+
+        What is in conflict is decided by that. Raises `ArraysetNotFound`, `MergePending`.
+        """
         self._check_owner()
+        samples = self._staged(arrayset).samples
+        if decided := self._decided_by_hand(arrayset, (key for key, _ in changes)):
+            self._stage_together([self._samples(arrayset, changes), *decided])
+            return
         self._log.append(*self._samples(arrayset, changes))
         self.data.keep()
-        samples = self.overlay.arraysets[arrayset].samples
         if len(changes) == 1:
             samples.set(*changes[0])
         else:
@@ -181,15 +191,18 @@ class StagingArea:
 
     @_in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
-        """Create an arrayset, or change the schema and options of one."""
+        """Create an arrayset, or change the schema and options of one. Raises `MergePending`."""
         self._check_owner()
+        self._refuse_to_define(name, schema)
         self._log.append(records.ARRAYSET, records.encode_arrayset(name, schema, options))
         self.overlay.put_arrayset(name, schema, options)
 
     @_in_turn
     def remove_arrayset(self, name: str) -> None:
-        """Remove an arrayset with all its samples."""
+        """Remove an arrayset with all its samples. Raises `ArraysetNotFound`, `MergePending`."""
         self._check_owner()
+        self._staged(name)
+        self._conflicts.refuse(self.overlay, self.branch, name, f"removing arrayset `{name}`")
         self._log.append(records.REMOVE, records.encode_remove(name))
         self.overlay.remove_arrayset(name)
 
@@ -197,12 +210,12 @@ class StagingArea:
     def rename_arrayset(self, old: str, new: str) -> None:
         """Give an arrayset a name that is free; the tree it is based on is taken over, changes are staged anew on it.
 
-        Raises `MergePending`.
+        Raises `ArraysetNotFound`, `MergePending`.
         """
         self._check_owner()
+        staged = self._staged(old)
         if self.overlay.merging is not None:  # its conflicts are kept by name
             refuse_changes(self.overlay, self.branch, f"renaming arrayset `{old}`")
-        staged = self.overlay.arraysets[old]
         samples = staged.samples
         if samples.base_count:
             based = Arrayset(staged.schema, samples.base, samples.base_count, staged.options)
@@ -213,9 +226,14 @@ class StagingArea:
 
     @_in_turn
     def stage_metadata(self, key: bytes, value: str | None) -> None:
-        """Set or, with None, remove a piece of metadata."""
+        """Set or, with None, remove a piece of metadata. What is in conflict is decided by that."""
         self._check_owner()
-        self._log.append(records.METADATA, records.encode_metadata(key, value))
+        decode_key(key)
+        operation = records.METADATA, records.encode_metadata(key, value)
+        if decided := self._decided_by_hand("", [key]):
+            self._stage_together([operation, *decided])
+            return
+        self._log.append(*operation)
         lay_over_metadata(self.overlay, self.objects, key, value)
 
     @_in_turn
@@ -239,12 +257,42 @@ class StagingArea:
         created: tuple[Schema, Mapping[str, str]] | None,
         changes: Sequence[tuple[bytes, Digest | None]],
     ) -> None:
-        """Stage many samples, and with `created` the arrayset they go to, as one record: all of it or nothing."""
+        """Stage many samples, and with `created` the arrayset they go to, as one record: all of it or nothing.
+
+        What is in conflict is decided by that. Raises `ArraysetNotFound`, `MergePending`.
+        """
         self._check_owner()
         group = [self._samples(arrayset, changes)]
         if created is not None:
+            self._refuse_to_define(arrayset, created[0])
             group.insert(0, (records.ARRAYSET, records.encode_arrayset(arrayset, *created)))
-        self._stage_together(group)
+        self._stage_together([*group, *self._decided_by_hand(arrayset, (key for key, _ in changes))])
+
+    def _staged(self, arrayset: str) -> StagedArrayset:
+        staged = self.overlay.arraysets.get(arrayset)
+        if staged is None:
+            raise ArraysetNotFound(name=arrayset)
+        return staged
+
+    def _decided_by_hand(self, arrayset: str, keys: Iterable[bytes]) -> list[tuple[int, bytes]]:
+        """Return what marks conflicts as resolved whose samples (or metadata) are being set to a value of one's own.
+
+        Raises `MergePending` while the arrayset is in conflict itself: its decision takes or leaves it as a whole.
+        """
+        if self.overlay.merging is None:
+            return []
+        if arrayset:
+            what = f"changing samples of arrayset `{arrayset}`"
+            self._conflicts.refuse(self.overlay, self.branch, arrayset, what, itself=True)
+        places = self._conflicts.among(self.overlay, arrayset, keys)
+        return [(merge_records.RESOLVED, merge_records.encode_resolved(*place)) for place in places]
+
+    def _refuse_to_define(self, name: str, schema: Schema) -> None:
+        """Raise `MergePending` if open conflicts stand against that schema of an arrayset."""
+        there = self.overlay.arraysets.get(name)
+        what = f"{'creating' if there is None else 'changing'} arrayset `{name}`"
+        same = there is not None and there.schema == schema  # only options change
+        self._conflicts.refuse(self.overlay, self.branch, name, what, itself=same)
 
     def _samples(self, arrayset: str, changes: Iterable[tuple[bytes, Digest | None]]) -> tuple[int, bytes]:
         staged = self.data.staged
@@ -252,8 +300,12 @@ class StagingArea:
         return records.SAMPLES, records.encode_samples(arrayset, rows)
 
     def _stage_together(self, operations: Sequence[tuple[int, bytes]]) -> None:
-        """Write operations as one record, of which a crash leaves all or nothing, and lay them over."""
+        """Write operations as one record, of which a crash leaves all or nothing, and lay them over.
+
+        Raises `ArraysetNotFound`, having written nothing.
+        """
         if operations:
+            refuse_unknown(self.overlay.arraysets, operations)
             payload = records.encode_group(operations)
             self._log.append(records.GROUP, payload)
             self.data.keep()
@@ -271,10 +323,7 @@ class StagingArea:
     def stage_plan(self, plan: MergePlan, resolved: Iterable[Conflict] = ()) -> None:
         """Stage what a plan decides, and say which conflicts are `resolved` by that."""
         self._check_owner()
-        decided = [
-            merge_records.encode_resolved(one.arrayset, one.key if isinstance(one, KeyConflict) else b"")
-            for one in resolved
-        ]
+        decided = [merge_records.encode_resolved(*place_of(one)) for one in resolved]
         self._stage_together([*self._operations(plan), *((merge_records.RESOLVED, one) for one in decided)])
 
     def _operations(self, plan: MergePlan) -> list[tuple[int, bytes]]:
@@ -289,7 +338,7 @@ class StagingArea:
 
     def conflicts(self) -> list[Conflict]:
         """Return the conflicts of the merge in progress that are not resolved yet."""
-        return open_conflicts(self.overlay, self.objects)
+        return self._conflicts.of(self.overlay)
 
     # --- commit -----------------------------------------------------------------------------------------------------
 
@@ -331,7 +380,9 @@ class StagingArea:
         """Set the branch to a commit that is held or stored, and go on from there with nothing but `plan` staged."""
         self._check_owner()
         if plan is not None:
-            self._log.prepare(self._generation + 1, commit, records.encode_group(self._operations(plan)))
+            operations = self._operations(plan)
+            refuse_unknown(root_of(self.objects, commit).arraysets, operations)
+            self._log.prepare(self._generation + 1, commit, records.encode_group(operations))
 
         def transaction() -> None:
             # What the plan stages anew is named by its pack already.
@@ -527,19 +578,6 @@ def refuse_changes(overlay: Overlay, branch: str, blocked: str) -> None:
         raise MergePending(branch=branch, kind=overlay.merging.kind, blocked=blocked)
     if not overlay.clean:
         raise PendingChanges(branch=branch, blocked=blocked)
-
-
-def open_conflicts(overlay: Overlay, objects: Objects) -> list[Conflict]:
-    """Return the conflicts of the merge in progress that are not resolved yet, found anew from the contents."""
-    state = overlay.merging
-    if state is None:
-        return []
-    plan = plan_merge(objects, read_root(objects, state.base), overlay.root, read_root(objects, state.theirs))
-    return [
-        one
-        for one in plan.conflicts
-        if (one.arrayset, one.key if isinstance(one, KeyConflict) else b"") not in overlay.resolved
-    ]
 
 
 def _replayed(objects: Objects, content: LogContent) -> Overlay:

@@ -23,6 +23,7 @@ from hangar_core.model import (
     ArraysetSummary,
     BranchHead,
     CommitId,
+    Digest,
     LogEntry,
     Move,
     NestedKey,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from hangar_core.export import ExportReceipt, View
     from hangar_core.history.content_diff import ContentDiff
     from hangar_core.history.integrating import Author
+    from hangar_core.history.repairing import Repair
     from hangar_core.history.staging import StagingArea
     from hangar_core.ingest import Receipt
     from hangar_core.model import ProgressReporter
@@ -234,9 +236,13 @@ class Repository:
         return BranchHead(name, digests.text(commit))
 
     def rename_branch(self, old: str, new: str, *, wait: float = 0.0) -> BranchHead:
-        """Give a local branch another name. Raises `BranchNotFound`, `InvalidName`, `AlreadyExists`, `Locked`."""
+        """Give a local branch another name; its moves in the reflog go with it.
+
+        Raises `BranchNotFound`, `InvalidName`, `AlreadyExists`, `Locked`.
+        """
         with self._stage(None, wait) as staging:
-            return staging.rename_branch(old, new, self._author().note(f"branch: renamed from {old} to {new}"))
+            note = self._author().note(f"branch: renamed from {old} to {new}", renamed_from=old)
+            return staging.rename_branch(old, new, note)
 
     def remove_branch(self, name: str, *, force_delete: bool = False, wait: float = 0.0) -> BranchHead:
         """Remove a local branch and return where it pointed; its commits stay in the reflog.
@@ -250,19 +256,49 @@ class Repository:
     def reset(self, commit: str | None = None, *, hard: bool = False, wait: float = 0.0) -> str:
         """Move the staging branch to a commit, by default to where it is, and return the digest.
 
-        `hard` drops all changes; otherwise the content stays as it is, as staged changes. Raises `CommitNotFound`.
+        `hard` drops all changes; otherwise the content stays as it is, as staged changes. Before the first commit there
+        is nowhere to move to by default: the digest is empty. Raises `CommitNotFound`, `NoCommits`, `MergePending`.
         """
         from hangar_core.history.integrating import reset_to
 
-        target = self.resolve(commit)
+        named = None if commit is None else self.resolve(commit)
         with self._stage(None, wait) as staging:
+            target = staging.base if named is None else named
             reset_to(staging, target, self._author(), hard=hard)
-        return digests.text(target)
+        return digests.text(target or b"")
+
+    def repair(self, *, wait: float = 0.0) -> Repair:
+        """Look in the packs for data that commits name and the database has lost, and enter them again where they are
+        whole; reads every sample.
+
+        Returns counts, the digests that are still missing, and which bytes of packs are damaged. Raises `Locked`.
+        """
+        from hangar_core.history.repairing import repair
+
+        return repair(self._context, wait)
 
     def reflog(self, branch: str | None = None) -> list[Move]:
-        """Return the moves of one branch, or of all, newest first: where everything a user had can be found."""
+        """Return the moves of one branch, or of all, newest first: where everything a user had can be found.
+
+        Stashes that were dropped or taken back are kept under the name ``stash/dropped``.
+        """
         with self._context.tables.read() as reader:
             return refs.moves(reader, branch)
+
+    def roots(self, *, now: int | None = None) -> set[Digest]:
+        """Return the digests that a collection of garbage must keep, with all that they lead to.
+
+        `now` is the time, in microseconds since 1970, that says which moves are old enough to be forgotten. See
+        `hangar_core.history.roots`. Takes no lock and reads no data.
+        """
+        from hangar_core.checkout import microseconds_now
+        from hangar_core.history.roots import roots
+        from hangar_core.history.staging import read_overlay
+
+        # First what is staged: whatever becomes of it meanwhile is found among the refs or the moves.
+        _, base, overlay, _ = read_overlay(self._context)
+        with self._context.tables.read() as reader:
+            return roots(reader, base, overlay, microseconds_now() if now is None else now)
 
     def merge(self, message: str, master_branch: str, dev_branch: str) -> str:
         """Merge `dev_branch` into `master_branch`, which becomes the staging branch, and return its new head.
@@ -306,18 +342,22 @@ class Repository:
     def diff(self, old: str, new: str | None = None) -> ContentDiff:
         """Compare the contents of two commits (any text `resolve` understands) without a checkout."""
         from hangar_core.history.content_diff import ContentDiff
+        from hangar_core.history.sizes import Sizes
 
         objects = Objects(self._context.tables)
-        return ContentDiff(objects, root_of(objects, self.resolve(old)), root_of(objects, self.resolve(new)))
+        before, after = root_of(objects, self.resolve(old)), root_of(objects, self.resolve(new))
+        return ContentDiff(objects, before, after, Sizes(self._context))
 
     def diff_staged(self) -> ContentDiff:
         """Compare the staging area with the commit it is based on. Takes no lock and reads no data."""
         from hangar_core.history.content_diff import ContentDiff
+        from hangar_core.history.sizes import Sizes, staged_places
         from hangar_core.history.staging import read_overlay
 
         _, _, overlay, objects = read_overlay(self._context)
         # The trees of what is staged are held by these `objects`, which only the answer has: nobody will commit them.
-        return ContentDiff(objects, overlay.root, overlay.content())
+        sizes = Sizes(self._context, lambda: staged_places(self._context))
+        return ContentDiff(objects, overlay.root, overlay.content(), sizes)
 
     def history(self, arrayset: str, sample: SampleKey | NestedKey, start: str | None = None) -> list[SampleEvent]:
         """Return the commits that changed one sample, newest first; equal trees are skipped.

@@ -42,13 +42,13 @@ class Stashes:
             key, stash = self._find(number)
             clean = take_stash(staging, stash)
             if clean:
-                self._drop(key)
+                self._drop(key, stash, "taken back")
             return clean
 
     def drop(self, number: int = 0) -> Stash:
-        """Forget a stash and return it. Raises `StashNotFound`."""
+        """Take a stash off the list and return it; the reflog keeps it as ``stash/dropped``. Raises `StashNotFound`."""
         key, stash = self._find(number)
-        self._drop(key)
+        self._drop(key, stash, "dropped")
         return stash
 
     def _stored(self) -> list[tuple[bytes, Stash]]:
@@ -63,6 +63,7 @@ class Stashes:
             raise StashNotFound(number=number, count=len(found))
         return found[number]
 
-    def _drop(self, key: bytes) -> None:
+    def _drop(self, key: bytes, stash: Stash, what: str) -> None:
+        subject = stash.commit.message.partition("\n")[0]
         with self._context.tables.write() as batch:
-            refs.drop_stash(batch, key)
+            refs.drop_stash(batch, key, stash.id, self._author().note(f"stash: {what}: {subject}"))

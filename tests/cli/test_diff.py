@@ -79,15 +79,20 @@ def test_one_arrayset_can_be_chosen_and_must_exist_on_a_side(changed: Terminal) 
 
 def test_stat_counts_by_arrayset(changed: Terminal) -> None:
     assert [line.split() for line in changed("diff", "--stat").stdout.splitlines()] == [
-        ["ARRAYSET", "SCHEMA", "ADDED", "DELETED", "MUTATED"],
-        ["numbers", "added", "0", "0", "0"],
-        ["pictures", "same", "2", "1", "1"],
-        ["(metadata)", "-", "1", "0", "0"],
+        ["ARRAYSET", "SCHEMA", "ADDED", "DELETED", "MUTATED", "+DATA", "-DATA"],
+        ["numbers", "added", "0", "0", "0", "0", "bytes", "0", "bytes"],
+        ["pictures", "same", "2", "1", "1", "1.7", "KiB", "1.1", "KiB"],
+        ["(metadata)", "-", "1", "0", "0", "-", "-"],
     ]
     document = changed.json("diff", "--stat", "--arrayset", "pictures")
     assert document["version"] == "hangar.diff-stat/1"
     assert document["arraysets"] == [
-        {"name": "pictures", "state": "same", "samples": {"added": 2, "deleted": 1, "mutated": 1}}
+        {
+            "name": "pictures",
+            "state": "same",
+            "samples": {"added": 2, "deleted": 1, "mutated": 1},
+            "bytes": {"added": 3 * 576, "removed": 2 * 576},
+        }
     ]
     assert document["metadata"] is None
 

@@ -66,5 +66,5 @@ def test_init_leaves_an_existing_repository_alone(committed: Terminal) -> None:
 
 def test_overwrite_begins_anew(committed: Terminal) -> None:
     committed("init", "--name", "Eve", "--email", "eve@example.org", "--overwrite")
-    committed("log", code=1)
+    assert committed("log").stdout == ""
     assert committed.json("branch", "list")["branches"] == [{"name": "master", "digest": None}]

@@ -57,7 +57,8 @@ def test_a_stash_puts_changes_aside_and_brings_them_back(two: Terminal) -> None:
     assert two("stash", "list").stderr == "Nothing was put aside.\n"
     assert two("stash", "save", code=1).stderr.startswith("Error: There are no changes to put aside.")
     two("arrayset", "create", "numbers", "FLOAT64", "4")
-    assert two("stash", "save", "-m", "numbers\nlater").stdout == "Put aside as stash 0: numbers\n"
+    text = two("stash", "save", "-m", "numbers\nlater").stdout
+    assert text == f"Put aside as stash 0: numbers ({two.json('stash', 'list')['stashes'][0]['digest'][:12]})\n"
     two("arrayset", "create", "masks", "UINT8", "4")
     saved = two.json("stash", "save")
     assert (saved["version"], saved["number"], saved["branch"]) == ("hangar.stash-save/1", 0, "master")
@@ -74,7 +75,7 @@ def test_a_stash_puts_changes_aside_and_brings_them_back(two: Terminal) -> None:
     assert lines[2].endswith("numbers")
     assert two("stash", "pop", "1").stdout == "Staged and dropped stash 1.\n"
     assert [change["name"] for change in two.json("status")["arraysets"]] == ["numbers"]
-    assert two("stash", "drop").stdout == "Dropped stash 0: changes on master\n"
+    assert two("stash", "drop").stdout == f"Dropped stash 0: changes on master ({saved['digest'][:12]})\n"
     for command in ("pop", "drop"):
         assert "There is no stash" in two("stash", command, "7", code=4).stderr
         assert two("stash", command, "first", code=2).stdout == ""
@@ -176,7 +177,7 @@ def test_reflog_lists_the_moves_under_the_names_that_mean_them(two: Terminal) ->
     two("branch", "delete", "dev")
     rows = [line.split(maxsplit=3) for line in two("reflog").stdout.splitlines()]
     assert [(row[0], row[1], row[3]) for row in rows[1:]] == [
-        ("dev@{0}", "-", f"branch: removed (was {first[:12]})"),
+        ("dev@{0}", "-", f"branch: removed (to have it back: hangar branch create dev {first[:12]})"),
         ("dev@{1}", first[:12], f"branch: created at {first}"),
         ("master@{0}", second[:12], "commit: second"),
         ("master@{1}", first[:12], "commit: first pets"),
@@ -194,8 +195,9 @@ def test_reflog_lists_the_moves_under_the_names_that_mean_them(two: Terminal) ->
 def test_history_names_the_commits_that_changed_a_sample(two: Terminal) -> None:
     second, first = (commit["digest"] for commit in two.json("log")["commits"])
     rows = [line.split() for line in two("history", "pictures", "cat/001").stdout.splitlines()]
-    assert rows[0] == ["COMMIT", "TIME", "(UTC)", "CHANGE", "DATA", "MESSAGE"]
-    assert [(row[0], row[2], row[3]) for row in rows[1:]] == [
+    assert rows[0] == ["COMMIT", "TIME", "(UTC)", "AUTHOR", "CHANGE", "DATA", "MESSAGE"]
+    assert {" ".join(row[2:4]) for row in rows[1:]} == {"Ana Lopez"}
+    assert [(row[0], row[4], row[5]) for row in rows[1:]] == [
         (second[:12], "mutated", two.json("view", "pictures", "cat/001")["digest"][:12]),
         (first[:12], "added", two.json("view", "pictures", "cat/001", "HEAD~1")["digest"][:12]),
     ]
@@ -222,7 +224,7 @@ writer.close()
     with committed.python(nest) as process:
         assert process.wait(timeout=60) == 0
     rows = [line.split() for line in committed("history", "notes", "a/b", "--subsample", "int:7").stdout.splitlines()]
-    assert [(row[2], row[-1]) for row in rows[1:]] == [("mutated", "seven"), ("added", "nested")]
+    assert [(row[4], row[-1]) for row in rows[1:]] == [("mutated", "seven"), ("added", "nested")]
     document = committed.json("history", "notes", "a/b", "HEAD~1", "--subsample", "left")
     assert (document["sample"], document["subsample"]) == ("a/b", "left")
     assert [change["commit"]["message"] for change in document["changes"]] == ["nested"]
@@ -272,3 +274,59 @@ def test_a_message_that_is_no_text_is_wrong_usage(two: Terminal, words: list[str
     make_pictures(two.directory / "more", names=("cow/001",))
     two("import", "pictures", "more")
     assert "'\\udcff' is not text" in two(*words, "-m", "\udcff", code=2).stderr
+
+
+# --- HEAD, moves and the first commit ---------------------------------------------------------------------------------
+
+
+def test_a_tag_with_the_name_of_the_branch_is_in_nobodys_way(two: Terminal) -> None:
+    second, first = (commit["digest"] for commit in two.json("log")["commits"])
+    two("tag", "create", "master", "HEAD~1")
+    assert two.json("log")["head"] == two.json("log", "HEAD")["head"] == second
+    assert "bird/001" in two("diff", "HEAD~1", "HEAD").stdout
+    assert two("branch", "create", "foo").stdout == f"Created BRANCH: foo HEAD: {second}\n"
+    assert two("reset", "--hard").stdout == f"Branch master is at {second}\n"
+    two("revert", "HEAD")
+    assert two.json("log", "HEAD~2")["head"] == first
+    assert "is short for 2 commits" in two("log", "master", code=1).stderr
+    for words in (["tag", "create", "HEAD"], ["branch", "create", "HEAD"], ["branch", "rename", "foo", "HEAD"]):
+        assert "`HEAD` is invalid. It means the staging branch." in two(*words, code=1).stderr
+
+
+def test_a_merge_that_brings_nothing_leaves_no_trace(two: Terminal) -> None:
+    before = two("reflog").stdout
+    assert "Already up to date" in two("merge", "HEAD").stdout
+    assert two("reflog").stdout == before
+
+
+def test_hard_reset_before_the_first_commit(hangar: Terminal) -> None:
+    hangar("arrayset", "create", "numbers", "FLOAT64", "4")
+    done = hangar("reset", "--hard")
+    assert done.stdout == "Branch master has no commits yet\n"
+    assert done.stderr == "Nothing is staged.\n"
+    assert hangar.json("status")["clean"] is True
+    assert hangar.json("reset", "--hard")["digest"] is None
+
+
+def test_the_moves_of_a_renamed_branch_have_its_name(two: Terminal) -> None:
+    second, first = (commit["digest"] for commit in two.json("log")["commits"])
+    two("branch", "rename", "master", "main")
+    assert two.json("log", "main@{2}")["head"] == first
+    rows = [line.split(maxsplit=3) for line in two("reflog").stdout.splitlines()[1:]]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("main@{0}", second[:12]),
+        ("main@{1}", second[:12]),
+        ("main@{2}", first[:12]),
+    ]
+    two("branch", "delete", "main", code=1)
+
+
+def test_what_a_dropped_stash_held_can_be_had_back(two: Terminal) -> None:
+    two("arrayset", "create", "numbers", "FLOAT64", "4")
+    two("stash", "save", "-m", "numbers")
+    digest = two.json("stash", "list")["stashes"][0]["digest"]
+    done = two("stash", "drop")
+    assert f"hangar branch create NAME {digest[:12]}" in done.stderr
+    [row] = [line.split(maxsplit=3) for line in two("reflog", "stash/dropped").stdout.splitlines()[1:]]
+    assert (row[0], row[1], row[3]) == ("stash/dropped@{0}", digest[:12], "stash: dropped: numbers")
+    assert two("branch", "create", "rescued", "stash/dropped@{0}").stdout.endswith(f"{digest}\n")

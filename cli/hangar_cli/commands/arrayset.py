@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from hangar_cli.command_table import Section
-from hangar_cli.current import current_writer
+from hangar_cli.conflicts import next_after_staging
+from hangar_cli.current import current_repository, current_writer
 from hangar_cli.output import printable, result, talk
 from hangar_cli.parameters import wait_option
 from hangar_core.errors import ArraysetNotFound
@@ -79,4 +80,5 @@ def remove(name: str, wait: float) -> None:
         except ArraysetNotFound as missing:
             raise ArraysetNotFound(f"'Cannot remove: {name}. Key does not exist.'", name=name, hint="") from missing
     result(f"Successfully removed arrayset: {printable(name)}")
-    talk("Next: hangar commit -m MESSAGE")
+    for line in next_after_staging(current_repository()):
+        talk(line)

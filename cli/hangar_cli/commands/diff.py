@@ -9,7 +9,7 @@ import click
 
 from hangar_cli.conflicts import METADATA
 from hangar_cli.current import current_repository
-from hangar_cli.describe import schema_json, schema_words
+from hangar_cli.describe import schema_json, schema_words, size_text
 from hangar_cli.output import coloured, columns, printable, result_json, result_json_list, result_lines, talk
 from hangar_cli.parameters import json_option, key_text
 from hangar_core.errors import ArraysetNotFound
@@ -108,19 +108,24 @@ def _show_statistics(found: DiffStatistics, arrayset: str | None, ends: dict[str
                 "name": one.name,
                 "state": one.state,
                 "samples": {state: getattr(one.samples, state) for state in _SIGNS},
+                "bytes": one.bytes()._asdict(),
             }
             for one in chosen
         ]
         counts = {state: getattr(metadata, state) for state in _SIGNS} if metadata is not None else None
         result_json(_STAT_VERSION, {**ends, "arraysets": rows, "metadata": counts})
         return
-    lines = [(printable(one.name), one.state, *_counts(one.samples)) for one in chosen]
+    lines = [(printable(one.name), one.state, *_counts(one.samples), *map(_size, one.bytes())) for one in chosen]
     if metadata is not None and metadata.total:
-        lines.append((METADATA, "-", *_counts(metadata)))
+        lines.append((METADATA, "-", *_counts(metadata), "-", "-"))
     if lines:
-        result_lines(columns([("ARRAYSET", "SCHEMA", "ADDED", "DELETED", "MUTATED"), *lines]))
+        result_lines(columns([("ARRAYSET", "SCHEMA", "ADDED", "DELETED", "MUTATED", "+DATA", "-DATA"), *lines]))
     else:
         talk("No differences.")
+
+
+def _size(count: int | None) -> str:
+    return "?" if count is None else size_text(count)
 
 
 def _counts(tally: Tally) -> Iterator[str]:

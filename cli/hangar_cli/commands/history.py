@@ -57,10 +57,11 @@ def history(
         (
             digests.short(event.entry.id),
             time_text(event.entry.commit.time)[:19],
+            printable(event.entry.commit.user),
             event.kind,
             digests.short(event.digest) if event.digest else "-",
             printable(event.entry.commit.message.partition("\n")[0]),
         )
         for event in events
     ]
-    result_lines(columns([("COMMIT", "TIME (UTC)", "CHANGE", "DATA", "MESSAGE"), *rows]))
+    result_lines(columns([("COMMIT", "TIME (UTC)", "AUTHOR", "CHANGE", "DATA", "MESSAGE"), *rows]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hangar_cli.conflicts import next_after_staging
 from hangar_cli.current import current_repository
 from hangar_cli.describe import plural, reject_line, reject_lines, rejects_json, schema_json, schema_words, size_text
 from hangar_cli.failures import interrupted
@@ -16,6 +17,7 @@ from hangar_cli.progress import reported_progress
 from hangar_core.errors import BranchNotFound, FilesRejected
 
 if TYPE_CHECKING:
+    from hangar_core import Repository
     from hangar_core.ingest import Receipt
 
 _KEPT = 5
@@ -78,12 +80,12 @@ def import_(
     if as_json:
         result_json("hangar.import/1", _receipt_json(receipt))
     else:
-        _show(receipt)
+        _show(receipt, repo)
     if receipt.kept:
         ctx.exit(_KEPT)
 
 
-def _show(receipt: Receipt) -> None:
+def _show(receipt: Receipt, repo: Repository) -> None:
     """Print the receipt: what was found, where it went, what did not, and the next command."""
     by_plugin = ", ".join(f"{printable(name)} {count:,}" for name, count in receipt.plugins.items())
     created = "created: " if receipt.schema_created else ""
@@ -102,7 +104,8 @@ def _show(receipt: Receipt) -> None:
         for line in reject_lines(receipt.kept):
             result(line)
     if receipt.added or receipt.updated or receipt.schema_created:
-        result('Next: hangar commit -m "MESSAGE"')
+        for line in next_after_staging(repo):
+            result(line)
     else:
         result("Nothing new to commit from these files. Next: hangar status")
 

@@ -6,8 +6,9 @@ import click
 
 from hangar_cli.current import current_repository
 from hangar_cli.describe import commit_json
-from hangar_cli.output import printable_lines, result, result_json
+from hangar_cli.output import printable_lines, result, result_json, talk
 from hangar_cli.parameters import json_option
+from hangar_core.errors import NoCommits
 
 
 @click.command()
@@ -24,10 +25,22 @@ def log(startpoint: str | None, show_time: bool, show_user: bool, as_json: bool)
     Example:
       hangar log --show-user
     """
+    from hangar_core.hashing import digests
+
     repo = current_repository()
+    try:
+        start = repo.resolve(startpoint)
+    except NoCommits as why:
+        if startpoint is not None:
+            raise
+        if as_json:
+            result_json("hangar.log/1", {"head": None, "commits": []})
+        else:
+            talk(why.message)
+        return
+    text = digests.text(start)
     if as_json:
-        commits = [commit_json(entry) for entry in repo.log_entries(startpoint)]
-        result_json("hangar.log/1", {"head": commits[0]["digest"], "commits": commits})
+        result_json("hangar.log/1", {"head": text, "commits": [commit_json(entry) for entry in repo.log_entries(text)]})
     else:
-        graph = repo.log_graph(startpoint, show_time=show_time, show_user=show_user)
+        graph = repo.log_graph(text, show_time=show_time, show_user=show_user)
         result(printable_lines(graph.removesuffix("\n")))

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 def reflog(branch: str | None, as_json: bool) -> None:
     """List where BRANCH has pointed, newest first.
 
-    Without BRANCH the moves of all branches are listed, removed ones too. The name in front of a line means that commit
-    in any command: `hangar branch create rescued master@{1}`.
+    Without BRANCH the moves of all branches are listed, removed ones too, and the stashes that are gone, which are
+    called stash/dropped. The name in front of a line means that commit in any command: `hangar branch create rescued
+    master@{1}`. Where a branch was removed, the line says how to have it back.
 
     \b
     Example:
@@ -68,7 +69,10 @@ def _lines(moves: Sequence[Move]) -> list[str]:
 
     rows = []
     for move, number in _numbered(moves):
-        reason = move.reason if move.new else f"{move.reason} (was {digests.short(move.old or b'') or 'empty'})"
+        reason = move.reason
+        if move.new is None and move.old is not None:
+            back = f"hangar branch create {move.name} {digests.short(move.old)}"
+            reason = f"{reason} (to have it back: {back})"
         new = digests.short(move.new) if move.new else "-"
         rows.append((f"{printable(move.name)}@{{{number}}}", new, time_text(move.time)[:19], printable(reason)))
     return columns([("NAME", "COMMIT", "TIME (UTC)", "WHY"), *rows]) if rows else []

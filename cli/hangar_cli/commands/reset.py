@@ -29,7 +29,7 @@ def reset(commit: str | None, hard: bool, as_json: bool, wait: float) -> None:
     digest = repo.reset(commit, hard=hard, wait=wait)
     branch = repo.staging_branch
     if as_json:
-        result_json("hangar.reset/1", {"branch": branch, "digest": digest, "hard": hard})
+        result_json("hangar.reset/1", {"branch": branch, "digest": digest or None, "hard": hard})
         return
-    result(f"Branch {printable(branch)} is at {digest}")
+    result(f"Branch {printable(branch)} is at {digest}" if digest else f"Branch {printable(branch)} has no commits yet")
     talk("Nothing is staged." if hard else "Next: hangar status")

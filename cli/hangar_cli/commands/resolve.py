@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,14 @@ import click
 
 from hangar_cli.conflicts import conflicts_json, count_words, next_lines
 from hangar_cli.current import current_repository
+from hangar_cli.describe import schema_words
 from hangar_cli.output import printable, result, result_json, talk
 from hangar_cli.parameters import json_option, key_text, wait_option
-from hangar_core.errors import InvalidInput, NoMerge, NotFound
+from hangar_core.errors import InvalidData, InvalidInput, NoMerge, NotFound, UnsupportedDtype
 
 if TYPE_CHECKING:
     from hangar_core import Repository
+    from hangar_core.model import Schema
     from hangar_core.repository.merging import ConflictRow
 
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--metadata", is_flag=True, help="Decide metadata: the only argument is KEY_GLOB then.")
 @click.option("--ours", is_flag=True, help="Keep what the staging branch has.")
 @click.option("--theirs", is_flag=True, help="Take what is brought in.")
-@click.option("--take", type=click.Path(), metavar="FILE", help="Take the sample in FILE, or its text for metadata.")
+@click.option("--take", type=click.Path(), metavar="FILE", help="Take the sample in FILE; for metadata its text.")
 @json_option
 @wait_option
 def resolve(
@@ -43,8 +44,9 @@ def resolve(
 
     KEY_GLOB chooses among the conflicts that `hangar status` lists: a key, or a pattern such as 'cat/*'; without it all
     are chosen. int:7 is the number 7. FILE is read by the plugin for its extension and must hold one sample; for
-    metadata it is UTF-8 text. It decides one conflict. Deciding again is not possible, except by `hangar merge --abort`
-    and a new merge. Nothing is committed before `hangar merge --continue`.
+    metadata and samples of text it is UTF-8 text, for samples of bytes they are its content. It decides one conflict.
+    What `hangar import --overwrite` or a program sets meanwhile is decided with that value. Deciding again is not
+    possible, except by `hangar merge --abort` and a new merge. Nothing is committed before `hangar merge --continue`.
 
     \b
     Example:
@@ -54,10 +56,13 @@ def resolve(
     if ours + theirs + (take is not None) != 1:
         raise click.UsageError("Give one of --ours, --theirs and --take FILE.")
     where, pattern = _place(arrayset, key_glob, metadata)
+    from hangar_core.history.settling import is_meant
+
     repo = current_repository()
-    if repo.status().merging is None:
+    if repo.merging.state() is None:
         raise NoMerge
-    chosen = [row for row in repo.merging.conflicts() if row.arrayset == where and _matches(row, pattern)]
+    rows = repo.merging.conflicts()
+    chosen = [row for row in rows if row.arrayset == where and is_meant(row.key, pattern, key_text)]
     if not chosen:
         named = f"arrayset `{where}`" if where else "the metadata"
         raise NotFound(f"No open conflict of {named} matches `{pattern}`.", hint="`hangar status` lists them")
@@ -71,7 +76,7 @@ def resolve(
         result_json("hangar.resolve/1", facts)
         return
     result(f"Resolved {count_words(len(chosen))}, {len(left):,} left.")
-    for line in next_lines(left):
+    for line in next_lines(left, repo.status()):
         talk(line)
 
 
@@ -86,15 +91,6 @@ def _place(arrayset: str | None, key_glob: str | None, metadata: bool) -> tuple[
     return arrayset, key_glob or "*"
 
 
-def _matches(row: ConflictRow, pattern: str) -> bool:
-    """Whether a conflict is meant: by its key as it is shown, by a pattern, or as one of all."""
-    if row.key is None:
-        return pattern == "*"
-    shown = key_text(row.key)
-    # A name may hold what means something in a pattern, as in `scan[1]`.
-    return pattern == shown or fnmatchcase(shown, pattern)
-
-
 def _take(repo: Repository, chosen: Sequence[ConflictRow], path: str, wait: float) -> None:
     """Decide the one conflict that was chosen with the content of a file."""
     if len(chosen) > 1:
@@ -105,11 +101,29 @@ def _take(repo: Repository, chosen: Sequence[ConflictRow], path: str, wait: floa
         raise click.UsageError(
             f"The arrayset {printable(row.arrayset)} itself is in conflict: take it whole with --ours or --theirs."
         )
-    value = _sample_in(path) if row.arrayset else _text_in(path)
-    repo.merging.take(row.arrayset, row.key, value, wait=wait)
+    if not row.arrayset:
+        # Without the line break that editors put at the end.
+        repo.merging.take("", row.key, _text_in(path).removesuffix("\n").removesuffix("\r"), wait=wait)
+        return
+    schema = repo.merging.schema(row.arrayset)
+    value = _value_in(path, schema)
+    try:
+        repo.merging.take(row.arrayset, row.key, value, wait=wait)
+    except (InvalidData, UnsupportedDtype) as why:
+        raise InvalidData(
+            f"'{printable(path)}' does not fit arrayset `{printable(row.arrayset)}`: {why}",
+            hint=f"give a file that holds {schema_words(schema)}",
+        ) from why
 
 
-def _sample_in(path: str) -> Any:
+def _value_in(path: str, schema: Schema) -> Any:
+    """Return what a file holds as a sample of a schema: its text, its bytes, or what its plugin reads."""
+    if schema.kind == "text":
+        return _text_in(path)
+    return _bytes_in(path) if schema.kind == "bytes" else _array_in(path)
+
+
+def _array_in(path: str) -> Any:
     """Return the only sample in a file, through the plugin for its extension."""
     from hangar_core import external
 
@@ -120,18 +134,22 @@ def _sample_in(path: str) -> Any:
     pairs = list(islice(loaded, 2))
     if len(pairs) != 1:
         held = "no sample" if not pairs else "more than one sample"
-        raise InvalidInput(f"'{path}' holds {held}.", hint="give a file that holds one")
+        raise InvalidInput(f"'{printable(path)}' holds {held}.", hint="give a file that holds one")
     return pairs[0][0]
 
 
-def _text_in(path: str) -> str:
-    """Return the text of a file, without the line break that editors put at its end."""
+def _bytes_in(path: str) -> bytes:
     from hangar_core.external import open_file
 
     with open_file(path) as file:
-        content = file.read()
+        content: bytes = file.read()
+    return content
+
+
+def _text_in(path: str) -> str:
+    content = _bytes_in(path)
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as why:
-        raise InvalidInput(f"'{path}' is no UTF-8 text (byte {why.start}).", hint="save it as UTF-8") from why
-    return text.removesuffix("\n").removesuffix("\r")
+        message = f"'{printable(path)}' is no UTF-8 text (byte {why.start})."
+        raise InvalidInput(message, hint="save it as UTF-8") from why

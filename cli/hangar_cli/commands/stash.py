@@ -44,7 +44,7 @@ def save(message: str | None, as_json: bool, wait: float) -> None:
     if as_json:
         result_json("hangar.stash-save/1", _stash_json(0, saved))
         return
-    result(f"Put aside as stash 0: {_subject(saved)}")
+    result(f"Put aside as stash 0: {_subject(saved)} ({_short(saved)})")
     talk("Next: hangar stash pop")
 
 
@@ -105,7 +105,9 @@ def pop(number: int, as_json: bool, wait: float) -> None:
 @_number
 @json_option
 def drop(number: int, as_json: bool) -> None:
-    """Forget stash NUMBER, by default the newest.
+    """Take stash NUMBER off the list, by default the newest.
+
+    Its commit stays in `hangar reflog stash/dropped` for 90 days.
 
     \b
     Example:
@@ -115,11 +117,18 @@ def drop(number: int, as_json: bool) -> None:
     if as_json:
         result_json("hangar.stash-drop/1", _stash_json(number, dropped))
     else:
-        result(f"Dropped stash {number}: {_subject(dropped)}")
+        result(f"Dropped stash {number}: {_subject(dropped)} ({_short(dropped)})")
+        talk(f"To have it back: hangar branch create NAME {_short(dropped)}")
 
 
 def _subject(one: Stash) -> str:
     return printable(one.commit.message.partition("\n")[0])
+
+
+def _short(one: Stash) -> str:
+    from hangar_core.hashing import digests
+
+    return digests.short(one.id)
 
 
 def _stash_json(number: int, one: Stash) -> dict[str, Any]:

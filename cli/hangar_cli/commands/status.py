@@ -56,7 +56,7 @@ def status_lines(staged: Status, conflicts: Sequence[ConflictRow] = ()) -> Itera
         yield from _block(staged, state)
     yield ""
     if staged.merging is not None:
-        yield from next_lines(conflicts)
+        yield from next_lines(conflicts, staged)
     else:
         yield 'Next: hangar commit -m "MESSAGE"'
 
