@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from hangar_core.errors import BranchNotFound, InvalidInput, NoCommits, RepositoryNotFound
+from hangar_core.errors import BranchNotFound, InvalidInput, MergeConflict, NoCommits, RepositoryNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of
@@ -313,8 +313,13 @@ class Repository:
         theirs = known.get(dev_branch)
         if theirs is None:
             raise BranchNotFound(name=dev_branch)
-        with self._stage(master_branch) as staging:
-            made = merge(staging, theirs, dev_branch, message, self._author())
+        before = self.staging_branch
+        try:
+            with self._stage(master_branch) as staging:
+                made = merge(staging, theirs, dev_branch, message, self._author())
+        except MergeConflict:
+            self.switch(before)  # nothing is changed, the branch that writers use next neither
+            raise
         assert made is not None
         return digests.text(made)
 
