@@ -13,7 +13,7 @@ import benchmarks
 
 def main() -> None:
     names = sorted(
-        name for _, name, _ in pkgutil.iter_modules(benchmarks.__path__) if name not in {"__main__", "harness"}
+        name for _, name, _ in pkgutil.iter_modules(benchmarks.__path__) if name not in {"__main__", "harness", "table"}
     )
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
     parser.add_argument("name", choices=names)
