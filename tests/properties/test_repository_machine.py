@@ -40,7 +40,10 @@ def killed() -> Iterator[type[KilledMachine]]:
 @needs_fork
 def test_a_killed_process_leaves_what_was_before_its_step_or_what_comes_after(killed: type[KilledMachine]) -> None:
     before = killed.kills
-    run_state_machine_as_test(killed, settings=settings(_settings, max_examples=20))
+    for _ in range(6):  # how many are killed is drawn
+        run_state_machine_as_test(killed, settings=settings(_settings, max_examples=20))
+        if killed.kills - before > 20:
+            break
     assert killed.kills - before > 20, "hardly anybody was killed: it would prove nothing"
 
 

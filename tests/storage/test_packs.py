@@ -421,4 +421,6 @@ def test_readers_of_many_packs_keep_a_bounded_number_open(
             assert same(reader.get(digest), np.array(number))
     mapped = Path("/proc/self/maps")
     if mapped.exists():
-        assert mapped.read_text().count(".pack") <= 129
+        # Other readers of this process may have packs of theirs mapped.
+        own = [line for line in mapped.read_text().splitlines() if str(layout.data) in line]
+        assert 100 < len(own) <= 129
