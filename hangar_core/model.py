@@ -19,8 +19,6 @@ SampleKey: TypeAlias = str | int
 SOURCE_PLUGIN = "source.plugin"
 SOURCE_EXTENSION = "source.extension"
 SOURCE_OPTION = "source.option."  # and the name of the plugin's option
-# Option of an arrayset: the name it had in the commit before it was renamed.
-RENAMED_FROM = "renamed.from"
 # (sample, subsample) of an arrayset whose samples are mappings themselves
 NestedKey: TypeAlias = tuple[SampleKey, SampleKey]
 

@@ -13,7 +13,7 @@ from hangar_core.history.changes import Changes, Tally, tally
 from hangar_core.history.commits import root_of
 from hangar_core.history.objects import Objects
 from hangar_core.history.sizes import ByteTally, Sizes, size_of_each
-from hangar_core.model import RENAMED_FROM, Arrayset, Digest, LogEntry, NestedKey, Root, SampleEvent, SampleKey, Schema
+from hangar_core.model import Arrayset, Digest, LogEntry, NestedKey, Root, SampleEvent, SampleKey, Schema
 from hangar_core.records.keys import decode_either, encode_either
 
 
@@ -129,15 +129,11 @@ def sample_events(
     """
     key = encode_either(sample)
     known: dict[tuple[Digest, bytes], Digest | None] = {}
-    names = [arrayset]  # and those that it had before, as the log tells
 
     def value_at(root: Root) -> Digest | None:
-        aset = next((root.arraysets[name] for name in names if name in root.arraysets), None)
+        aset = root.arraysets.get(arrayset)
         if aset is None:
             return None
-        before = aset.options.get(RENAMED_FROM)
-        if before is not None and before not in names:
-            names.append(before)
         if aset.schema.nested and not isinstance(sample, tuple):
             raise InvalidInput(
                 f"The samples of `{arrayset}` are nested: each subsample has a history of its own.",

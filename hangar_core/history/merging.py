@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 from hangar_core.history import tree
 from hangar_core.history.changes import Changes, KeyChange
 from hangar_core.history.objects import Objects
-from hangar_core.model import RENAMED_FROM, Arrayset, Digest, Root, Schema
+from hangar_core.model import Arrayset, Digest, Root, Schema
 
 ConflictKind = Literal["t1", "t21", "t22", "t3"]
 Side = Literal["ours", "theirs"]
@@ -105,51 +105,13 @@ class MergePlan:
 def plan_merge(objects: Objects, base: Root, ours: Root, theirs: Root) -> MergePlan:
     """Return how to bring the changes from `base` to `theirs` into `ours`."""
     plan = MergePlan()
-    base, ours, theirs, carried = _under_common_names(base, ours, theirs)
     mine, other = Changes(objects, base, ours), Changes(objects, base, theirs)
     for name in other.arraysets:
         _plan_arrayset(objects, plan, name, base.arraysets.get(name), mine, other)
     taken, conflicts = _three_way(mine.metadata(), other.metadata(), "")
     plan.metadata += taken
     plan.conflicts += conflicts
-    for new, old in carried.items():
-        plan.adopt.setdefault(new, ours.arraysets[new])
-        plan.remove.append(old)
     return plan
-
-
-def _under_common_names(base: Root, ours: Root, theirs: Root) -> tuple[Root, Root, Root, dict[str, str]]:
-    """Return the contents with each arrayset that one side renamed under its new name in all three of them.
-
-    Also which of our arraysets have to change their name for that: new -> old.
-    """
-    carried = {}
-    for old, new in _renamed(base, ours).items():
-        if new not in theirs.arraysets and old in theirs.arraysets:
-            theirs = _moved(theirs, old, new)
-        elif _renamed(base, theirs).get(old) != new:
-            continue
-        base = _moved(base, old, new)
-    for old, new in _renamed(base, theirs).items():
-        if new not in ours.arraysets and old in ours.arraysets:
-            base, ours = _moved(base, old, new), _moved(ours, old, new)
-            carried[new] = old
-    return base, ours, theirs, carried
-
-
-def _renamed(base: Root, side: Root) -> dict[str, str]:
-    """Return the arraysets of `base` that have another name on a side: old -> new."""
-    return {
-        old: new
-        for new, aset in side.arraysets.items()
-        if (old := aset.options.get(RENAMED_FROM, "")) in base.arraysets
-        and old not in side.arraysets
-        and new not in base.arraysets
-    }
-
-
-def _moved(root: Root, old: str, new: str) -> Root:
-    return root._replace(arraysets={new if name == old else name: one for name, one in root.arraysets.items()})
 
 
 def _plan_arrayset(

@@ -37,19 +37,7 @@ from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay, StagedArrayset
 from hangar_core.history.replaying import Replay, lay_over, lay_over_metadata, placed_in, replayed
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
-from hangar_core.model import (
-    RENAMED_FROM,
-    Arrayset,
-    BranchHead,
-    Commit,
-    CommitId,
-    Digest,
-    MergeState,
-    Root,
-    Schema,
-    Status,
-    User,
-)
+from hangar_core.model import Arrayset, BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
@@ -229,23 +217,12 @@ class StagingArea:
         if self.overlay.merging is not None:  # its conflicts are kept by name
             refuse_changes(self.overlay, self.branch, f"renaming arrayset `{old}`")
         samples = staged.samples
-        options = self._options_renamed(staged.options, old, new)
         if samples.base_count:
-            based = Arrayset(staged.schema, samples.base, samples.base_count, options)
+            based = Arrayset(staged.schema, samples.base, samples.base_count, staged.options)
             first = merge_records.ADOPT, merge_records.encode_adopt(new, based)
         else:
-            first = records.ARRAYSET, records.encode_arrayset(new, staged.schema, options)
+            first = records.ARRAYSET, records.encode_arrayset(new, staged.schema, staged.options)
         self._stage_together([first, self._samples(new, samples.edits()), (records.REMOVE, records.encode_remove(old))])
-
-    def _options_renamed(self, options: Mapping[str, str], old: str, new: str) -> dict[str, str]:
-        """Return the options of an arrayset that is renamed: merges and histories follow it to the name it had."""
-        committed = self.overlay.root.arraysets
-        renamed = {**options, RENAMED_FROM: old} if old in committed else dict(options)
-        if renamed.get(RENAMED_FROM) == new:
-            before = committed[new].options.get(RENAMED_FROM) if new in committed else None
-            renamed.pop(RENAMED_FROM)
-            renamed |= {} if before is None else {RENAMED_FROM: before}
-        return renamed
 
     @_in_turn
     def stage_metadata(self, key: bytes, value: str | None) -> None:

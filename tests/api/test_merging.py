@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hangar_core import Repository
 from hangar_core.errors import (
     BranchNotFound,
     InvalidData,
@@ -427,3 +428,23 @@ def test_merges_are_neither_picked_nor_reverted(dev):
     for verb in (dev.merging.revert, dev.merging.cherry_pick):
         with pytest.raises(InvalidInput, match="is a merge"):
             verb(made)
+
+
+def test_a_merge_that_conflicts_leaves_the_branch_for_writing_alone(tmp_path):
+    repo = Repository(tmp_path, exists=False)
+    repo.init("User", "user@example.org")
+    writer = repo.checkout(write=True)
+    writer.arraysets.init_arrayset("a", shape=1, dtype=np.int64)["x"] = np.array([0])
+    writer.commit("first")
+    writer.close()
+    for branch in ("one", "two"):
+        repo.create_branch(branch, "master")
+    for number, branch in enumerate(("one", "two"), 1):
+        writer = repo.checkout(write=True, branch=branch)
+        writer["a"]["x"] = np.array([number])
+        writer.commit(branch)
+        writer.close()
+    repo.switch("master")
+    with pytest.raises(MergeConflict):
+        repo.merge("m", "one", "two")
+    assert repo.staging_branch == "master"
