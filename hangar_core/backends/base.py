@@ -11,19 +11,49 @@ changes again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NewType, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
+from hangar_core.errors import CorruptDataError, DataMissing
+from hangar_core.hashing import digests
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
     from hangar_core.hashing.samples import Payload, Sample
 
 Location = NewType("Location", bytes)
+# A file of data is called by its uid.
+UID_SIZE: Final = 16
 
 
 def location_code(location: bytes) -> str:
     """Return the format code of the backend that wrote a location."""
     return location[:2].decode("ascii", "replace")
+
+
+def bad_location(digest: Digest, reason: object) -> CorruptDataError:
+    """Return the error about a location that no backend could have recorded."""
+    return CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=str(reason))
+
+
+def missing_file(digest: Digest, path: Path) -> DataMissing:
+    """Return the error about data whose file is gone."""
+    name = digests.text(digest)
+    return DataMissing(
+        f"The data {name} are recorded in `{path}`, which is missing.",
+        hint="restore the file from a copy of the repository",
+        digest=name,
+        file=path,
+    )
+
+
+def uid_of(path: Path, suffix: str) -> bytes | None:
+    """Return the uid that a file of data is called by, None for a file that is none of ours."""
+    try:
+        uid = bytes.fromhex(path.stem) if path.suffix == suffix else b""
+    except ValueError:
+        return None
+    return uid if len(uid) == UID_SIZE else None
 
 
 class BackendWriter(Protocol):

@@ -18,6 +18,7 @@ from hangar_core.hashing.samples import FRAME_DTYPES
 if TYPE_CHECKING:
     import numpy as np
     import zstandard
+    from numpy.typing import NDArray
 
     from hangar_core.hashing.samples import Payload
 
@@ -61,6 +62,19 @@ def stored_dtype(text: str) -> np.dtype[Any] | None:
     from hangar_core.hashing.arrays import numpy_dtype
 
     return numpy_dtype(text) if is_canonical(text) else None
+
+
+def fresh_array(dtype: np.dtype[Any], shape: tuple[int, ...], payload: bytes | memoryview) -> NDArray[Any]:
+    """Return a writable array with the bytes of `payload`, as many as dtype and shape need.
+
+    Raises `ValueError` for a shape that no array has: a size may be as large as it likes beside another of 0.
+    """
+    import numpy as np
+
+    array: NDArray[Any] = np.empty(shape, dtype)
+    if len(payload):
+        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8)
+    return array
 
 
 def itemsize_of(text: str) -> int | None:

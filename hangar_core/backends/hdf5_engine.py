@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import xxhash
 
+from hangar_core.backends.base import missing_file
 from hangar_core.backends.sealed_files import (
     SEAL_SIZE,
     BadSeal,
@@ -181,7 +182,7 @@ class Hdf5Files(SealedFiles):
             # No lock: the file never changes, and may lie where none can be had.
             file = h5py.File(path, "r", libver="latest", swmr=True, locking=False, rdcc_nbytes=1 << 20)
         except FileNotFoundError as why:
-            raise self._missing(digest, uid) from why
+            raise missing_file(digest, self._path(uid)) from why
         except OSError as why:
             self._damaged(digest, uid, str(why))
         found = self._open[uid] = _OpenFile(file)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import xxhash
 
+from hangar_core.backends.codecs import fresh_array
 from hangar_core.backends.sealed_files import (
     SEAL_SIZE,
     Seal,
@@ -100,8 +101,6 @@ class NumpyCollections(SealedFiles):
     # --- reading --------------------------------------------------------------------------------------------------
 
     def _array(self, digest: Digest, place: Place) -> NDArray[Any]:
-        import numpy as np
-
         found = self._open.get(place.uid)
         if found is None:
             found = self._open[place.uid] = self._map(digest, place.uid)
@@ -112,12 +111,9 @@ class NumpyCollections(SealedFiles):
             self._damaged(digest, place.uid, "the file holds no such sample")
         begin = found.begin + place.index * found.stride
         try:
-            array: NDArray[Any] = np.empty(place.shape, found.dtype)
-        except ValueError as why:  # a size may be as large as it likes beside another of 0
+            return fresh_array(found.dtype, place.shape, found.data[begin : begin + size])
+        except ValueError as why:
             self._damaged(digest, place.uid, f"no array has its shape: {why}")
-        if size:
-            array.reshape(-1).view(np.uint8)[:] = np.frombuffer(found.data[begin : begin + size], np.uint8)
-        return array
 
     def _map(self, digest: Digest, uid: str) -> _Collection:
         from hangar_core.hashing.arrays import numpy_dtype

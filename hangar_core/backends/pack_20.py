@@ -17,8 +17,8 @@ import xxhash
 
 from hangar_core import files
 from hangar_core.backends import codecs
-from hangar_core.backends.base import Location
-from hangar_core.backends.codecs import stored_dtype
+from hangar_core.backends.base import Location, bad_location, missing_file, uid_of
+from hangar_core.backends.codecs import fresh_array, stored_dtype
 from hangar_core.backends.pack_blocks import (
     BLOCK_LOCATION_SIZE,
     LONGEST_BLOCK,
@@ -51,7 +51,7 @@ from hangar_core.backends.pack_frames import (
 )
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES
+from hangar_core.hashing.samples import FRAME_DTYPES, read_only
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -87,12 +87,6 @@ def _first_at(path: Path, uid: bytes, offset: int) -> tuple[Digest, Location] | 
 def _place(location: bytes) -> tuple[bytes, int]:
     """Return (uid, offset) of a frame or of the block that a sample is in. Raises `BadFrame`."""
     return decode_block_location(location)[:2] if len(location) == BLOCK_LOCATION_SIZE else decode_location(location)
-
-
-def _read_only(sample: Sample) -> Sample:
-    if not isinstance(sample, str | bytes):
-        sample.setflags(write=False)
-    return sample
 
 
 def _whole_frame(view: memoryview, digest: Digest, offset: int) -> Frame:
@@ -191,12 +185,12 @@ class PackReader:
         if digests.code_of(digest) != digests.ARRAY:
             return self.read(digest, location)
         if len(location) == BLOCK_LOCATION_SIZE:
-            return _read_only(self.read(digest, location))
+            return read_only(self.read(digest, location))
         uid, offset = self.place(digest, location)
         view, frame = self._frame(digest, uid, offset)
         dtype = stored_dtype(frame.dtype)
         if dtype is None or frame.codec or not frame_holds(frame, dtype.itemsize) or not frame.payload_size:
-            return _read_only(self.read(digest, location))  # which says what is wrong, if anything is
+            return read_only(self.read(digest, location))  # which says what is wrong, if anything is
         start = offset + frame.payload_at
         payload = view[start : start + frame.payload_size]
         if not again or location not in self._verified:
@@ -231,18 +225,14 @@ class PackReader:
         return np.frombuffer(payload, dtype).reshape(shape).copy()
 
     def _array(self, frame: Frame, payload: memoryview, view: memoryview, uid: bytes, offset: int) -> NDArray[Any]:
-        import numpy as np
-
         digest = frame.digest
         dtype = stored_dtype(frame.dtype)
         if dtype is None or not frame_holds(frame, dtype.itemsize):
             raise self._damaged(digest, uid, offset, "length, dtype and shape do not match")
         try:
-            array: NDArray[Any] = np.empty(frame.shape, dtype)
-        except ValueError as why:  # no size is as large as it likes beside another of 0, nor is the rank
+            array = fresh_array(dtype, frame.shape, payload)
+        except ValueError as why:
             raise self._damaged(digest, uid, offset, f"no array has its shape: {why}") from why
-        if payload:
-            array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8)
         if payload and frame.codec == codecs.PLAIN:
             if len(self._alike) >= _KNOWN_HEADERS:
                 self._alike.clear()
@@ -272,7 +262,7 @@ class PackReader:
         try:
             return _place(location)
         except BadFrame as why:
-            raise CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=str(why)) from why
+            raise bad_location(digest, why) from why
 
     def location_end(self, digest: Digest, location: Location) -> tuple[bytes, int]:
         """Return (uid, offset behind the frame) of a frame that `check_extent` found whole."""
@@ -292,12 +282,9 @@ class PackReader:
         self.close()  # a mapping must never be longer than its file
         changed = False
         for path in sorted(directory.iterdir()):
-            try:
-                uid = bytes.fromhex(path.stem) if path.suffix == PACK_SUFFIX else b""
-            except ValueError:
-                uid = b""
-            if len(uid) != 16:
-                continue  # not ours
+            uid = uid_of(path, PACK_SUFFIX)
+            if uid is None:
+                continue
             end = ends.get(uid)
             if end is not None and path.stat().st_size <= end:
                 continue
@@ -390,12 +377,7 @@ class PackReader:
         try:
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError as why:
-            raise DataMissing(
-                f"The data {digests.text(digest)} are recorded in `{path}`, which is missing.",
-                hint="restore the file from a copy of the repository",
-                digest=digests.text(digest),
-                file=path,
-            ) from why
+            raise missing_file(digest, path) from why
         try:
             size = os.fstat(fd).st_size
             if size < PACK_HEADER_SIZE:

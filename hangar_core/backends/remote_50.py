@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hangar_core.backends.base import Location
+from hangar_core.backends.base import Location, bad_location
 from hangar_core.backends.text_records import BadRecord, decode_elsewhere
-from hangar_core.errors import CorruptDataError, DataMissing
+from hangar_core.errors import DataMissing
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
 
@@ -25,11 +25,11 @@ class Elsewhere:
 
     def read(self, digest: Digest, location: Location) -> Sample:
         """Raise `DataMissing`; `CorruptDataError` if the record is none."""
-        name = digests.text(digest)
         try:
             schema = decode_elsewhere(location)
         except BadRecord as why:
-            raise CorruptDataError(digest=name, file="locations", offset=0, reason=str(why)) from why
+            raise bad_location(digest, why) from why
+        name = digests.text(digest)
         raise DataMissing(
             f"The data {name} are on a remote and have not been fetched to this machine.",
             hint="run `hangar fetch-data REMOTE BRANCH`, with the remote and a branch that has them",

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, NoReturn
 import xxhash
 
 from hangar_core import files
-from hangar_core.backends.base import Location, Sealed
+from hangar_core.backends.base import Location, Sealed, bad_location, missing_file, uid_of
 from hangar_core.backends.text_records import BadRecord, Place, decode_place, encode_place
 from hangar_core.errors import (
     CorruptDataError,
@@ -189,7 +189,7 @@ class SealedFiles:
             return
         unknown = []
         for path in sorted(self._directory.iterdir()):
-            uid = _uid_of(path, self.suffix)
+            uid = uid_of(path, self.suffix)
             if uid is None or known(uid):
                 continue  # not ours, or somebody's
             self._refuse_if_published(path, published)
@@ -218,7 +218,7 @@ class SealedFiles:
         try:
             place = decode_place(self.code, location)
         except BadRecord as why:
-            raise CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=str(why)) from why
+            raise bad_location(digest, why) from why
         array = self._array(digest, place)
         from hangar_core.hashing.arrays import payload_bytes
 
@@ -240,15 +240,6 @@ class SealedFiles:
     def _damaged(self, digest: Digest, uid: str, reason: str, offset: int = 0) -> NoReturn:
         raise CorruptDataError(digest=digests.text(digest), file=self._path(uid), offset=offset, reason=reason)
 
-    def _missing(self, digest: Digest, uid: str) -> DataMissing:
-        path, name = self._path(uid), digests.text(digest)
-        return DataMissing(
-            f"The data {name} are recorded in `{path}`, which is missing.",
-            hint="restore the file from a copy of the repository",
-            digest=name,
-            file=path,
-        )
-
     def _later(self, digest: Digest, uid: str, form: str) -> UnsupportedFormat:
         path, name = self._path(uid), digests.text(digest)
         return UnsupportedFormat(
@@ -267,7 +258,7 @@ class SealedFiles:
             seal = self._seal_of(path)
             length = path.stat().st_size
         except FileNotFoundError as why:
-            raise self._missing(digest, uid) from why
+            raise missing_file(digest, path) from why
         except LaterFormat as why:
             raise self._later(digest, uid, str(why)) from why
         except (OSError, BadSeal) as why:
@@ -313,11 +304,3 @@ def _batches(payloads: Iterable[Payload]) -> Iterator[list[Payload]]:
             batch, held = [], 0
     if batch:
         yield batch
-
-
-def _uid_of(path: Path, suffix: str) -> bytes | None:
-    try:
-        uid = bytes.fromhex(path.stem) if path.suffix == suffix else b""
-    except ValueError:
-        return None
-    return uid if len(uid) == 16 else None

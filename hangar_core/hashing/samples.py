@@ -58,5 +58,12 @@ def size_of(sample: Sample | Payload) -> int:
     return len(sample) if isinstance(sample, str | bytes) else sample.nbytes
 
 
+def read_only(sample: Sample) -> Sample:
+    """Return the sample, an array as one that cannot be written to."""
+    if not isinstance(sample, str | bytes):
+        sample.setflags(write=False)
+    return sample
+
+
 def _without_dtype(code: int, data: bytes) -> Payload:
     return Payload(data_digest(code, DOMAINS[code], data), FRAME_DTYPES[code], (len(data),), data)

@@ -11,13 +11,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hangar_core.backends import registry
-from hangar_core.backends.base import BackendReader, Location, location_code
+from hangar_core.backends.base import BackendReader, Location, bad_location, location_code
 from hangar_core.backends.pack_20 import PackReader
 from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.pack_frames import LOCATION_SIZE
 from hangar_core.errors import CorruptDataError, DataMissing, UnsupportedFormat
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import Payload, size_of
+from hangar_core.hashing.samples import Payload, read_only, size_of
 from hangar_core.model import Digest
 from hangar_core.storage.layout import Layout
 from hangar_core.storage.tables import Tables
@@ -131,17 +131,9 @@ class DataReader:
         reader = self._readers.get(code)
         if reader is None:
             if registry.find(code) is None and not registry.is_outside(code):
-                reason = f"no backend has the code {code!r}"
-                raise CorruptDataError(digest=digests.text(digest), file="locations", offset=0, reason=reason)
+                raise bad_location(digest, f"no backend has the code {code!r}")
             reader = self._readers[code] = registry.open_backend(code, self._layout.data)
         return reader
-
-
-def read_only(sample: Sample) -> Sample:
-    """Return the sample, an array as one that cannot be written to."""
-    if not isinstance(sample, str | bytes):
-        sample.setflags(write=False)
-    return sample
 
 
 def _by_place(location: bytes) -> bytes:

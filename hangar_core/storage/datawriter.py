@@ -15,9 +15,9 @@ from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.errors import CorruptDataError, DataMissing, ForkedWriter
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import Payload, payload_of
+from hangar_core.hashing.samples import Payload, payload_of, read_only
 from hangar_core.model import Digest
-from hangar_core.storage.datastore import DataReader, read_only
+from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import COMPRESSED, Layout
 from hangar_core.storage.sealing import Claim, Sealing, stored_form
 from hangar_core.storage.tables import Tables

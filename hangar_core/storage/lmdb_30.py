@@ -32,7 +32,8 @@ from typing import TYPE_CHECKING, Any, Final
 import xxhash
 
 from hangar_core import files
-from hangar_core.backends.base import Location, Sealed
+from hangar_core.backends.base import Location, Sealed, bad_location, missing_file
+from hangar_core.backends.codecs import fresh_array, stored_dtype
 from hangar_core.errors import (
     CorruptDataError,
     CorruptRecord,
@@ -42,7 +43,6 @@ from hangar_core.errors import (
     UnsupportedFormat,
 )
 from hangar_core.hashing import digests
-from hangar_core.hashing.dtypes import is_canonical
 from hangar_core.hashing.samples import FRAME_DTYPES, Payload
 from hangar_core.model import Digest
 from hangar_core.storage.tables import Tables, open_tables
@@ -195,33 +195,21 @@ class SmallValues:
             raise self._damaged(digest, f"the text is not UTF-8: {why}") from why
 
     def _array(self, digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes) -> NDArray[Any]:
-        import numpy as np
-
-        from hangar_core.hashing.arrays import numpy_dtype
-
-        if not is_canonical(dtype) or prod(shape) * numpy_dtype(dtype).itemsize != len(payload):
+        kind = stored_dtype(dtype)
+        if kind is None or prod(shape) * kind.itemsize != len(payload):
             raise self._damaged(digest, "length, dtype and shape do not match")
         try:
-            array: NDArray[Any] = np.empty(shape, numpy_dtype(dtype))
-        except ValueError as why:  # no size is as large as it likes beside another of 0, nor is the rank
+            return fresh_array(kind, shape, payload)
+        except ValueError as why:
             raise self._damaged(digest, f"no array has its shape: {why}") from why
-        if payload:
-            array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8)
-        return array
 
     def _value(self, digest: Digest, location: Location) -> bytes:
-        name = digests.text(digest)
         try:
             length, check = decode_location(location)
         except BadValue as why:
-            raise CorruptDataError(digest=name, file="locations", offset=0, reason=str(why)) from why
+            raise bad_location(digest, why) from why
         if not self._file.is_file():
-            raise DataMissing(
-                f"The data {name} are recorded in `{self._file}`, which is missing.",
-                hint="restore the file from a copy of the repository",
-                digest=name,
-                file=self._file,
-            )
+            raise missing_file(digest, self._file)
         try:
             with self._tables().read() as reader:
                 value = reader.get(_TABLE, digest)
