@@ -26,16 +26,8 @@ from hangar_core.errors import (
     StorageFailed,
 )
 from hangar_core.hashing import digests
-from hangar_core.model import (
-    SOURCE_EXTENSION,
-    SOURCE_OPTION,
-    SOURCE_PLUGIN,
-    Digest,
-    Progress,
-    ProgressReporter,
-    SampleKey,
-    Schema,
-)
+from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Digest, SampleKey, Schema
+from hangar_core.reports import Progress, ProgressReporter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +63,8 @@ def failpoint(name: str) -> None:
     if name == _armed:
         _remaining -= 1
         if _remaining == 0:
+            import signal  # only who dies here needs it
+
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 

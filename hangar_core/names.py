@@ -6,8 +6,6 @@ what files are called: printable Unicode with `/` and spaces inside, in NFC, at 
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from operator import index
 
 from hangar_core.errors import InvalidName
@@ -16,7 +14,8 @@ from hangar_core.model import SampleKey
 MAX_SAMPLE_BYTES = 255
 MAX_INT_KEY = 2**64 - 1
 
-_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+_MAX_PLAIN = 64
 _PLAIN_RULE = "Use 1 to 64 ASCII letters, digits, '.', '_' or '-', and no blanks."
 
 # Cc control, Cs half of a surrogate pair (an undecodable file name), Cn unassigned, Zl/Zp line and paragraph separators
@@ -27,9 +26,9 @@ _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 
 def check_plain(name: object, kind: str) -> str:
     """Return `name` if it may name a `kind` ("Branch", "Arrayset", "Remote"), else raise `InvalidName`."""
-    if not isinstance(name, str) or _PLAIN.fullmatch(name) is None or name in {".", ".."}:
-        raise InvalidName(kind=kind, name=name, rule=_PLAIN_RULE)
-    return name
+    if isinstance(name, str) and 1 <= len(name) <= _MAX_PLAIN and _PLAIN.issuperset(name) and name not in {".", ".."}:
+        return name
+    raise InvalidName(kind=kind, name=name, rule=_PLAIN_RULE)
 
 
 def check_metadata_key(key: object) -> SampleKey:
@@ -63,6 +62,8 @@ def check_sample_name(name: str, *, stored: bool = False) -> str:
         if not name.isprintable():
             raise _bad_sample(name, "Control characters and newlines are not allowed.")
     else:
+        import unicodedata  # most names are ASCII
+
         name = unicodedata.normalize("NFC", name)
         for char in name:
             category = unicodedata.category(char)

@@ -12,7 +12,7 @@ from click.exceptions import Exit
 from hangar_cli.output import columns, printable, result, result_json
 from hangar_cli.parameters import key_text
 from hangar_core.errors import MergeConflict
-from hangar_core.model import MergeState, Status
+from hangar_core.reports import MergeState, Status
 
 if TYPE_CHECKING:
     from hangar_core import Repository

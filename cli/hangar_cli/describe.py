@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hangar_cli.output import printable
-from hangar_core.model import LogEntry, Schema
+from hangar_core.model import Schema
+from hangar_core.reports import LogEntry
 
 if TYPE_CHECKING:
     from hangar_core.ingest import Reject

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from hangar_core.model import Progress
+    from hangar_core.reports import Progress
 
 _BAR_AFTER = 0.3  # seconds; loading rich for less would take longer than the work
 _LINE_EVERY = 5.0  # seconds

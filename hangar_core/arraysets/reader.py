@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -118,6 +117,8 @@ class ArraysetDataReader(SampleMapping):
     @property
     def tags(self) -> tuple[str, ...]:
         """Words by which the arrayset can be found, in the order in which they were given. Raises `CorruptRecord`."""
+        import json  # a reader of samples has no use for it
+
         recorded = self.options.get(TAGS_OPTION, "[]")
         try:
             tags = json.loads(recorded)

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from hangar_core.arraysets.closing import Handles
-from hangar_core.history import nested, refs, tree
-from hangar_core.history.lookups import lookup_many
+from hangar_core.history import refs, tree
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest
 from hangar_core.storage.context import RepoContext
@@ -53,6 +52,8 @@ class CommittedKeys:
         return tree.lookup(self._objects, self._root, key)
 
     def get_many(self, keys: Collection[bytes]) -> dict[bytes, Digest]:
+        from hangar_core.history.lookups import lookup_many  # who reads one sample has no use for it
+
         with self._objects.snapshot():
             return lookup_many(self._objects, self._root, keys)
 
@@ -64,12 +65,18 @@ class CommittedNestedKeys(CommittedKeys):
     """The keys of one tree of nested samples."""
 
     def prefixes(self) -> Iterator[bytes]:
+        from hangar_core.history import nested
+
         return nested.prefixes(self._objects, self._root)
 
     def under(self, prefix: bytes) -> Iterator[tuple[bytes, Digest]]:
+        from hangar_core.history import nested
+
         return nested.under(self._objects, self._root, prefix)
 
     def count_under(self, prefix: bytes) -> int:
+        from hangar_core.history import nested
+
         return nested.count_under(self._objects, self._root, prefix)
 
 

@@ -7,7 +7,7 @@ belong to outsiders: they are entry points of the group `hangar.backends`, looke
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module, util
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -38,6 +38,8 @@ class BackendFacts(NamedTuple):
 
     def missing(self) -> tuple[str, ...]:
         """Return the packages that are not installed."""
+        from importlib import util
+
         return tuple(name for name in self.packages if util.find_spec(name) is None)
 
 

@@ -11,7 +11,8 @@ from hangar_core.history.integrating import Author
 from hangar_core.history.merging import Side
 from hangar_core.history.settling import ConflictKey, ConflictRow, MergeOutcome
 from hangar_core.history.staging import StagingArea
-from hangar_core.model import MergeState, NestedKey, SampleKey
+from hangar_core.model import NestedKey, SampleKey
+from hangar_core.reports import MergeState
 
 if TYPE_CHECKING:
     from hangar_core.hashing.samples import Sample

@@ -22,7 +22,8 @@ from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.integrating import Author, abort_merge, merge
 from hangar_core.history.staging import StagingArea
-from hangar_core.model import CommitId, MergeState, User
+from hangar_core.model import CommitId, User
+from hangar_core.reports import MergeState
 from hangar_core.storage.context import RepoContext
 
 if TYPE_CHECKING:

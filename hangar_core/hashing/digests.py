@@ -6,7 +6,6 @@ code ever given; a code is never reused, whatever becomes of it. Format: docs/fo
 
 from __future__ import annotations
 
-import string
 from typing import Final
 
 from blake3 import blake3
@@ -42,7 +41,7 @@ DOMAINS: Final[dict[int, bytes]] = {
 # What samples and metadata can be: the codes that leaves of record trees hold.
 DATA_CODES: Final = bytes((ARRAY, TEXT, BYTES))
 _SUFFIX: Final = {code: bytes([code]) for code in DOMAINS}
-_HEX = frozenset(string.hexdigits.lower())
+_HEX = frozenset("0123456789abcdef")
 
 
 def compute(code: int, canonical: bytes) -> Digest:

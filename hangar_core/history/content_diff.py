@@ -13,8 +13,9 @@ from hangar_core.history.changes import Changes, Tally, tally
 from hangar_core.history.commits import root_of
 from hangar_core.history.objects import Objects
 from hangar_core.history.sizes import ByteTally, Sizes, size_of_each
-from hangar_core.model import Arrayset, Digest, LogEntry, NestedKey, Root, SampleEvent, SampleKey, Schema
+from hangar_core.model import Arrayset, Digest, NestedKey, Root, SampleKey, Schema
 from hangar_core.records.keys import decode_either, encode_either
+from hangar_core.reports import LogEntry, SampleEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hangar_core.errors import ArraysetNotFound, InvalidData, MergePending
+from hangar_core.errors import ArraysetNotFound, InvalidData, MergePending, PendingChanges
 from hangar_core.hashing.canonical import FieldReader
 from hangar_core.history.commits import read_root
 from hangar_core.history.merging import Conflict, KeyConflict, plan_merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
-from hangar_core.model import MergeState, Schema
+from hangar_core.model import Schema
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
+from hangar_core.reports import MergeState
 
 # (arrayset, key): the arrayset is empty for metadata, the key for an arrayset that is in conflict itself.
 Place = tuple[str, bytes]
 _WAY_OUT = "`hangar merge --abort` goes back to before the merge"
+
+
+def refuse_changes(overlay: Overlay, branch: str, blocked: str) -> None:
+    """Raise `PendingChanges` (or `MergePending`) if anything is staged; `blocked` is what that makes impossible."""
+    if overlay.merging is not None:
+        raise MergePending(branch=branch, kind=overlay.merging.kind, blocked=blocked)
+    if not overlay.clean:
+        raise PendingChanges(branch=branch, blocked=blocked)
 
 
 def place_of(conflict: Conflict) -> Place:

@@ -14,11 +14,13 @@ from hangar_core.history import refs
 from hangar_core.history.changes import Changes
 from hangar_core.history.commits import read_commit, root_of, write_root
 from hangar_core.history.graph import merge_base
+from hangar_core.history.guarding import refuse_changes
 from hangar_core.history.merging import MergePlan, Side, plan_merge
 from hangar_core.history.overlay import Overlay
-from hangar_core.history.staging import StagingArea, refuse_changes
-from hangar_core.model import Commit, CommitId, MergeState, Root, Stash, User
+from hangar_core.history.staging import StagingArea
+from hangar_core.model import Commit, CommitId, Root, User
 from hangar_core.records.names import signature
+from hangar_core.reports import MergeState, Stash
 
 
 class Author:

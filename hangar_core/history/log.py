@@ -8,7 +8,8 @@ from typing import Any
 
 from hangar_core.hashing import digests
 from hangar_core.history.graph import ReadCommit, walk
-from hangar_core.model import CommitId, LogEntry
+from hangar_core.model import CommitId
+from hangar_core.reports import LogEntry
 
 
 def entries(start: CommitId, read: ReadCommit, branches: Mapping[str, CommitId | None]) -> list[LogEntry]:

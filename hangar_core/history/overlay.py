@@ -14,7 +14,8 @@ from hangar_core.history.changes import tally
 from hangar_core.history.key_overlay import KeyOverlay, overlay_of
 from hangar_core.history.merging import MergePlan
 from hangar_core.history.objects import Objects
-from hangar_core.model import Arrayset, ArraysetChange, CommitId, Digest, MergeState, Root, Schema, Status
+from hangar_core.model import Arrayset, CommitId, Digest, Root, Schema
+from hangar_core.reports import ArraysetChange, MergeState, Status
 
 
 @dataclass(slots=True)

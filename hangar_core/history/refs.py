@@ -17,7 +17,7 @@ unreachable by accident: see `hangar_core.history.roots`.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hangar_core.errors import (
     AlreadyExists,
@@ -29,10 +29,12 @@ from hangar_core.errors import (
     TagNotFound,
 )
 from hangar_core.hashing import digests
-from hangar_core.model import CommitId, Move, Tag
+from hangar_core.model import CommitId
 from hangar_core.names import check_plain
-from hangar_core.records.names import decode_move, decode_tag, encode_move, encode_tag
 from hangar_core.storage.tables import Batch, Reader
+
+if TYPE_CHECKING:
+    from hangar_core.reports import Move, Tag
 
 DEFAULT_BRANCH = "master"
 RESERVED = "HEAD"
@@ -185,12 +187,16 @@ def by_digest(reader: Reader, text: str) -> CommitId:
 
 def tags(reader: Reader) -> dict[str, Tag]:
     """Return all tags by name."""
+    from hangar_core.records.names import decode_tag  # who reads samples has no use for it
+
     found = ((key[len(_TAGS) :].decode(), value) for key, value in reader.items("refs", _TAGS))
     return {name: decode_tag(name, value) for name, value in found}
 
 
 def create_tag(reader: Reader, batch: Batch, tag: Tag) -> None:
     """Add a tag. Raises `InvalidName`, `AlreadyExists`."""
+    from hangar_core.records.names import encode_tag
+
     key = _TAGS + _check_name(tag.name, "Tag").encode()
     if reader.get("refs", key) is not None:
         raise AlreadyExists(kind="Tag", name=tag.name, hint="a tag stays where it is: choose another name")
@@ -200,6 +206,8 @@ def create_tag(reader: Reader, batch: Batch, tag: Tag) -> None:
 
 def remove_tag(reader: Reader, batch: Batch, name: str) -> Tag:
     """Remove a tag and return it. Raises `TagNotFound`."""
+    from hangar_core.records.names import decode_tag
+
     key = _TAGS + _encoded(name)
     value = reader.get("refs", key)
     if value is None:
@@ -253,6 +261,9 @@ def is_partial(reader: Reader) -> bool:
 
 
 def _log_move(batch: Batch, name: str, old: CommitId | None, new: CommitId | None, note: Note) -> None:
+    from hangar_core.records.names import encode_move
+    from hangar_core.reports import Move
+
     # The random tail keeps two moves of one microsecond apart.
     key = name.encode() + b"\0" + note.time.to_bytes(8, "big") + os.urandom(4)
     batch.put("reflog", key, encode_move(Move(name, note.time, old, new, note.user, note.reason)))
@@ -266,6 +277,8 @@ def _rename_moves(reader: Reader, batch: Batch, old: str, new: str) -> None:
 
 def moves(reader: Reader, branch: str | None = None) -> list[Move]:
     """Return the moves of one branch (or of `DROPPED_STASHES`), or of all, newest first."""
+    from hangar_core.records.names import decode_move
+
     prefix = b"" if branch is None else _encoded(branch) + b"\0"
     found = []
     for key, value in reader.items("reflog", prefix):

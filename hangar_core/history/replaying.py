@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 from hangar_core.backends.base import Location
 from hangar_core.errors import CorruptRecord, UnsupportedFormat
 from hangar_core.hashing import digests
+from hangar_core.history.commits import root_of
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.staging_log import LogContent
@@ -74,9 +75,9 @@ def _joined(lists: Sequence[list[T]]) -> list[T]:
     return lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
 
 
-def replayed(objects: Objects, root: Root, content: LogContent) -> Overlay:
-    """Return what a log has staged over the root of the commit that it is based on. Looks at no data."""
-    replay = Replay(objects, root)
+def replayed_on_base(objects: Objects, content: LogContent) -> Overlay:
+    """Return what a log has staged over the commit that it is based on. Looks at no data."""
+    replay = Replay(objects, root_of(objects, content.begin.base))
     for part in content.parts:
         replay.lay(part)
     return replay.finish()

@@ -20,29 +20,28 @@ from hangar_core.errors import (
     CorruptRecord,
     EmptyMessage,
     ForkedWriter,
-    MergePending,
     NotAllowed,
     NothingToCommit,
     NotMerged,
-    PendingChanges,
     UnresolvedConflicts,
 )
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of, write_commit, write_root
 from hangar_core.history.graph import is_ancestor
-from hangar_core.history.guarding import OpenConflicts, open_conflicts, place_of, refuse_unknown
+from hangar_core.history.guarding import OpenConflicts, place_of, refuse_changes, refuse_unknown
 from hangar_core.history.merging import Conflict, MergePlan
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay, StagedArrayset
-from hangar_core.history.replaying import Replay, lay_over, lay_over_metadata, placed_in, replayed
+from hangar_core.history.replaying import Replay, lay_over, lay_over_metadata, placed_in, replayed_on_base
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
-from hangar_core.model import Arrayset, BranchHead, Commit, CommitId, Digest, MergeState, Root, Schema, Status, User
+from hangar_core.model import Arrayset, Commit, CommitId, Digest, Root, Schema, User
 from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
 from hangar_core.records.names import signature
 from hangar_core.records.staged_samples import Samples
+from hangar_core.reports import BranchHead, MergeState, Status
 from hangar_core.storage.adoption import last_of_each
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
@@ -106,7 +105,9 @@ class StagingArea:
         content = read_log(self._context.layout.staging_log, self._generation)
         if self.branch != current:
             if content is not None:
-                refuse_changes(_replayed(Objects(tables), content), current, f"a writer on branch `{self.branch}`")
+                refuse_changes(
+                    replayed_on_base(Objects(tables), content), current, f"a writer on branch `{self.branch}`"
+                )
             # What was staged amounts to no change at all: its log is void from here on.
             content = None
             with tables.write() as batch:
@@ -570,51 +571,3 @@ class StagingArea:
             if self._lock.owner == os.getpid():
                 raise NotAllowed("The writer lock was taken from this writer. Please use a new checkout.")
             raise ForkedWriter(owner=self._lock.owner)
-
-
-def refuse_changes(overlay: Overlay, branch: str, blocked: str) -> None:
-    """Raise `PendingChanges` (or `MergePending`) if anything is staged; `blocked` is what that makes impossible."""
-    if overlay.merging is not None:
-        raise MergePending(branch=branch, kind=overlay.merging.kind, blocked=blocked)
-    if not overlay.clean:
-        raise PendingChanges(branch=branch, blocked=blocked)
-
-
-def _replayed(objects: Objects, content: LogContent) -> Overlay:
-    return replayed(objects, root_of(objects, content.begin.base), content)
-
-
-def read_overlay(context: RepoContext) -> tuple[str, CommitId | None, Overlay, Objects]:
-    """Return (branch, base, what is staged, records), without the writer lock and without touching any data."""
-    tables = context.tables
-    while True:
-        with tables.read() as reader:
-            branch = refs.staging_branch(reader)
-            base = refs.head(reader, branch)
-            generation = refs.generation(reader)
-        objects = Objects(tables)
-        damaged: CorruptRecord | None = None
-        try:
-            content = read_log(context.layout.staging_log, generation)
-        except CorruptRecord as why:
-            damaged, content = why, None
-        with tables.read() as reader:
-            if refs.generation(reader) != generation:
-                continue  # a commit came between, and may have emptied the log while it was read: look again
-        if damaged is not None:
-            raise damaged
-        if content is None:
-            return branch, base, Overlay(objects, root_of(objects, base)), objects
-        return branch, base, _replayed(objects, content), objects
-
-
-def read_status(context: RepoContext) -> Status:
-    """Return what is staged, without the writer lock and without touching any data."""
-    branch, base, overlay, _ = read_overlay(context)
-    return overlay.status(branch, base)
-
-
-def read_conflicts(context: RepoContext) -> list[Conflict]:
-    """Return the open conflicts of the merge in progress, without the writer lock."""
-    _, _, overlay, objects = read_overlay(context)
-    return open_conflicts(overlay, objects)

@@ -1,13 +1,24 @@
-"""The documented summary of a commit as text."""
+"""The documented summary of a commit."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from hangar_core.hashing import digests
-from hangar_core.model import Summary
+from hangar_core.hashing.schemas import schema_digest
+from hangar_core.model import Root
+from hangar_core.reports import ArraysetSummary, LogEntry, Summary
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def summarize(path: str, disk_usage: int, entry: LogEntry, root: Root) -> Summary:
+    """Return what a commit of this root contains, in a repository of `disk_usage` bytes; reads no tree and no data."""
+    arraysets = tuple(
+        ArraysetSummary(name, one.schema, digests.text(schema_digest(one.schema)), one.count, one.options)
+        for name, one in sorted(root.arraysets.items())
+    )
+    return Summary(path, disk_usage, entry, arraysets, root.metadata_count)
 
 
 def readable_size(size: float) -> str:

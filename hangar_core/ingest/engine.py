@@ -30,17 +30,10 @@ from hangar_core.history.staging import StagingArea
 from hangar_core.ingest.inference import Found, infer, widen
 from hangar_core.ingest.report import Receipt, Reject, refuse
 from hangar_core.ingest.walk import SourceFile, printable, walk
-from hangar_core.model import (
-    SOURCE_EXTENSION,
-    SOURCE_OPTION,
-    SOURCE_PLUGIN,
-    Progress,
-    ProgressReporter,
-    SampleKey,
-    Schema,
-)
+from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, SampleKey, Schema
 from hangar_core.names import check_plain, check_sample_key
 from hangar_core.records.keys import encode_key
+from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.datastore import in_batches
 from hangar_core.storage.validation import misfit, refuse_other_than_arrays
 

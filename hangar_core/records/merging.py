@@ -7,8 +7,9 @@ from typing import Final
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.hashing.schemas import decode_schema, encode_schema
-from hangar_core.model import Arrayset, CommitId, MergeState
+from hangar_core.model import Arrayset, CommitId
 from hangar_core.records.staging import checked_arrayset_name
+from hangar_core.reports import MergeState
 
 # Continues the operations of `records.staging`.
 MERGE, RESOLVED, ADOPT = range(8, 11)

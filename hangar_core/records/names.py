@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
-from hangar_core.model import CommitId, Move, Tag, User
+from hangar_core.model import CommitId, User
+from hangar_core.reports import Move, Tag
 
 _FORMAT = 1
 

@@ -19,20 +19,6 @@ from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of
 from hangar_core.history.objects import Objects
-from hangar_core.model import (
-    ArraysetSummary,
-    BranchHead,
-    CommitId,
-    Digest,
-    LogEntry,
-    Move,
-    NestedKey,
-    SampleEvent,
-    SampleKey,
-    Status,
-    Summary,
-    User,
-)
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.layout import DIRECTORY, Layout
 
@@ -44,7 +30,8 @@ if TYPE_CHECKING:
     from hangar_core.history.repairing import Repair
     from hangar_core.history.staging import StagingArea
     from hangar_core.ingest import Receipt
-    from hangar_core.model import ProgressReporter
+    from hangar_core.model import CommitId, Digest, NestedKey, SampleKey, User
+    from hangar_core.reports import BranchHead, LogEntry, Move, ProgressReporter, SampleEvent, Status, Summary
     from hangar_core.repository.merging import Merging
     from hangar_core.repository.stashes import Stashes
     from hangar_core.repository.tags import Tags
@@ -111,6 +98,7 @@ class Repository:
         Raises `AlreadyExists` if there is one, unless `remove_old` says to delete it with all its history.
         """
         from hangar_core.history.creation import create_repository
+        from hangar_core.model import User
 
         self.__dict__.pop("_context", None)
         return str(create_repository(self._directory, User(user_name, user_email), remove_old=remove_old))
@@ -196,7 +184,7 @@ class Repository:
 
     def status(self) -> Status:
         """Return what is staged. Takes no lock and reads no data."""
-        from hangar_core.history.staging import read_status
+        from hangar_core.history.staged import read_status
 
         return read_status(self._context)
 
@@ -219,6 +207,8 @@ class Repository:
 
     def branch_heads(self) -> list[BranchHead]:
         """Return all branches by name; the digest of a branch without commits is empty."""
+        from hangar_core.reports import BranchHead
+
         with self._context.tables.read() as reader:
             return [BranchHead(name, digests.text(head or b"")) for name, head in refs.branches(reader).items()]
 
@@ -227,6 +217,8 @@ class Repository:
 
         Raises `InvalidName`, `AlreadyExists`, `CommitNotFound` (all `ValueError`), `NoCommits` (a `RuntimeError`).
         """
+        from hangar_core.reports import BranchHead
+
         tables = self._context.tables
         commit = self.resolve(base_commit)
         with tables.write() as batch, tables.read() as reader:
@@ -293,7 +285,7 @@ class Repository:
         """
         from hangar_core.checkout import microseconds_now
         from hangar_core.history.roots import roots
-        from hangar_core.history.staging import read_overlay
+        from hangar_core.history.staged import read_overlay
 
         # First what is staged: whatever becomes of it meanwhile is found among the refs or the moves.
         _, base, overlay, _ = read_overlay(self._context)
@@ -357,7 +349,7 @@ class Repository:
         """Compare the staging area with the commit it is based on. Takes no lock and reads no data."""
         from hangar_core.history.content_diff import ContentDiff
         from hangar_core.history.sizes import Sizes, staged_places
-        from hangar_core.history.staging import read_overlay
+        from hangar_core.history.staged import read_overlay
 
         _, _, overlay, objects = read_overlay(self._context)
         # The trees of what is staged are held by these `objects`, which only the answer has: nobody will commit them.
@@ -418,15 +410,11 @@ class Repository:
 
     def summarize(self, start: str | None = None) -> Summary:
         """Return what the commit `start` (see `resolve`) contains; reads no tree and no data."""
-        from hangar_core.hashing.schemas import schema_digest
+        from hangar_core.history.summary import summarize
 
         entry = self.log_entries(start)[0]
         root = root_of(Objects(self._context.tables), entry.id)
-        arraysets = tuple(
-            ArraysetSummary(name, one.schema, digests.text(schema_digest(one.schema)), one.count, one.options)
-            for name, one in sorted(root.arraysets.items())
-        )
-        return Summary(self.path, self._context.layout.used_bytes(), entry, arraysets, root.metadata_count)
+        return summarize(self.path, self._context.layout.used_bytes(), entry, root)
 
     def summary_text(self, start: str | None = None) -> str:
         """Return what the commit `start` (see `resolve`) contains in the documented layout, as `summary` prints it."""

@@ -12,8 +12,10 @@ from hangar_core.history.integrating import Author
 from hangar_core.history.merging import Side
 from hangar_core.history.objects import Objects
 from hangar_core.history.settling import ConflictKey, ConflictRow, MergeOutcome
-from hangar_core.history.staging import StagingArea, read_conflicts, read_overlay
-from hangar_core.model import CommitId, MergeState, NestedKey, SampleKey, Schema
+from hangar_core.history.staged import read_conflicts, read_overlay
+from hangar_core.history.staging import StagingArea
+from hangar_core.model import CommitId, NestedKey, SampleKey, Schema
+from hangar_core.reports import MergeState
 from hangar_core.storage.context import RepoContext
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hangar_core.history.commits import read_commit
 from hangar_core.history.integrating import Author, take_stash
 from hangar_core.history.objects import Objects
 from hangar_core.history.staging import StagingArea
-from hangar_core.model import Stash
+from hangar_core.reports import Stash
 from hangar_core.storage.context import RepoContext
 
 

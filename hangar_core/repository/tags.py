@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from hangar_core.history import refs
 from hangar_core.history.integrating import Author
-from hangar_core.model import CommitId, Tag
+from hangar_core.model import CommitId
 from hangar_core.records.names import signature
+from hangar_core.reports import Tag
 from hangar_core.storage.context import RepoContext
 
 

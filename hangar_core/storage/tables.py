@@ -17,7 +17,6 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from heapq import merge
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -117,6 +116,8 @@ class Reader:
         recent = sorted(key for name, key in index if name == table and key.startswith(prefix))
         bundled = ((key, self._open_bundled(table, key, index[table, key])) for key in recent)
         before = None
+        from heapq import merge  # only who lists needs it
+
         for key, value in merge(bundled, self._items(table, prefix), key=itemgetter(0)):
             if key != before:  # what is in both is newer in the bundle, which comes first
                 yield key, value

@@ -364,7 +364,7 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(hangar: Terminal, strangers
 def test_progress_lines_come_now_and_then_when_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
     """A long import into a log: the clock is passed in, so nobody waits."""
     from hangar_cli.progress import LineNowAndThen
-    from hangar_core.model import Progress
+    from hangar_core.reports import Progress
 
     now = 0.0
     report = LineNowAndThen("Import", clock=lambda: now)

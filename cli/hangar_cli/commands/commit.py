@@ -14,7 +14,7 @@ from hangar_cli.parameters import json_option, message_option, wait_option
 from hangar_core.errors import HangarError, NothingToCommit, UnresolvedConflicts
 
 if TYPE_CHECKING:
-    from hangar_core.model import Status
+    from hangar_core.reports import Status
 
 MARKER = "# Everything below this line is ignored."
 

@@ -15,7 +15,7 @@ from hangar_cli.parameters import json_option
 from hangar_core.errors import BranchNotFound
 
 if TYPE_CHECKING:
-    from hangar_core.model import Move
+    from hangar_core.reports import Move
 
 
 @click.command()

@@ -14,7 +14,7 @@ from hangar_cli.output import columns, printable, result, result_json, talk
 from hangar_cli.parameters import json_option, message_option, wait_option
 
 if TYPE_CHECKING:
-    from hangar_core.model import Stash
+    from hangar_core.reports import Stash
 
 _number = click.argument("number", type=click.IntRange(min=0), default=0)
 

@@ -12,7 +12,7 @@ from hangar_cli.current import current_repository
 from hangar_cli.describe import dtype_name, schema_json
 from hangar_cli.output import coloured, printable, result, result_json
 from hangar_cli.parameters import json_option
-from hangar_core.model import ArraysetChange, MergeState, Status
+from hangar_core.reports import ArraysetChange, MergeState, Status
 
 if TYPE_CHECKING:
     from hangar_core.repository.merging import ConflictRow

@@ -12,7 +12,7 @@ from hangar_cli.output import printable_lines, result, result_json
 from hangar_cli.parameters import json_option
 
 if TYPE_CHECKING:
-    from hangar_core.model import Summary
+    from hangar_core.reports import Summary
 
 
 @click.command()

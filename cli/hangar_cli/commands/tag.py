@@ -13,7 +13,7 @@ from hangar_cli.output import columns, printable, result, result_json, talk
 from hangar_cli.parameters import json_option, message_option
 
 if TYPE_CHECKING:
-    from hangar_core.model import Tag
+    from hangar_core.reports import Tag
 
 
 @click.group(cls=Section)

@@ -18,7 +18,7 @@ from hangar_core import Repository
 from hangar_core.arraysets.metadata import MetadataReader
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.checkout import WriterCheckout
-from hangar_core.model import LogEntry
+from hangar_core.reports import LogEntry
 
 # The bound of the contract for opening a writer after a crash.
 RECOVERY_SECONDS = 1.0

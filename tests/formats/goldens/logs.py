@@ -12,9 +12,10 @@ from hangar_core.backends import codecs, pack_blocks, pack_frames
 from hangar_core.hashing import digests
 from hangar_core.hashing.arrays import array_digest, canonical
 from hangar_core.hashing.samples import payload_of
-from hangar_core.model import Arrayset, CommitId, MergeState, Schema
+from hangar_core.model import Arrayset, CommitId, Schema
 from hangar_core.records import merging, staging
 from hangar_core.records.keys import encode_key
+from hangar_core.reports import MergeState
 
 UID = bytes(range(16))
 

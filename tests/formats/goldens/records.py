@@ -6,11 +6,12 @@ from typing import Any
 
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import encode_schema, schema_digest
-from hangar_core.model import Commit, CommitId, Digest, Move, NestedKey, Schema, Tag
+from hangar_core.model import Commit, CommitId, Digest, NestedKey, Schema
 from hangar_core.records.commits import ArraysetRow, encode_commit, encode_root
 from hangar_core.records.keys import encode_key, encode_nested
 from hangar_core.records.names import encode_move, encode_tag
 from hangar_core.records.nodes import Node, encode_node
+from hangar_core.reports import Move, Tag
 
 
 def digest_of(code: int, number: int) -> Digest:

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from hangar_core.errors import InvalidName
 from hangar_core.hashing import digests
 from hangar_core.hashing.dtypes import ML_DTYPES
-from hangar_core.model import Arrayset, Commit, CommitId, Digest, MergeState, Move, Schema, Tag
+from hangar_core.model import Arrayset, Commit, CommitId, Digest, Schema
 from hangar_core.names import check_sample_key
 from hangar_core.records.commits import ArraysetRow
 from hangar_core.records.keys import encode_key
 from hangar_core.records.nodes import MAX_LEVEL, Node
 from hangar_core.records.staging import Begin
+from hangar_core.reports import MergeState, Move, Tag
 
 LATEST = 253_402_300_799_999_999
 u64 = st.integers(0, 2**64 - 1)
