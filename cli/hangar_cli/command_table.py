@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -18,8 +16,7 @@ from hangar_cli.output import never_fail_on_a_character, printable
 from hangar_core.errors import HangarError
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a command lives (``module:object``) and its line in the overview."""
 
     target: str
@@ -42,6 +39,8 @@ class Section(click.Group):
         """Find the command; an unknown one is a usage error that names its nearest neighbours."""
         word, known = args[0], self.list_commands(ctx)
         if word not in known and not word.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches  # only who mistypes needs it
+
             near = get_close_matches(word.lower(), known)
             suggestion = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise click.UsageError(f"No such command '{printable(word)}'.{suggestion}", ctx)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hangar_cli.output import printable
@@ -80,6 +79,8 @@ def commit_json(entry: LogEntry) -> dict[str, Any]:
 
 def time_text(microseconds: int) -> str:
     """Return a commit's time in ISO 8601, UTC."""
+    from datetime import UTC, datetime  # `status` has no use for it
+
     return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat()
 
 

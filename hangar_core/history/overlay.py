@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hangar_core.history import tree
 from hangar_core.history.changes import tally
 from hangar_core.history.key_overlay import KeyOverlay, overlay_of
-from hangar_core.history.merging import MergePlan
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, CommitId, Digest, Root, Schema
 from hangar_core.reports import ArraysetChange, MergeState, Status
+
+if TYPE_CHECKING:
+    from hangar_core.history.merging import MergePlan
 
 
 @dataclass(slots=True)

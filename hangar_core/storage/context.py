@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import DIRECTORY, Layout
 from hangar_core.storage.tables import Tables, open_tables
 
 if TYPE_CHECKING:
+    from hangar_core.storage.datastore import DataReader
     from hangar_core.storage.datawriter import DataWriter
 
 
@@ -35,6 +35,8 @@ class RepoContext:
 
     def open_data(self) -> DataReader:
         """Return a reader of array data of one's own, to be closed by its owner."""
+        from hangar_core.storage.datastore import DataReader  # `status`, `log` and their like read no data
+
         return DataReader(self.layout, self.tables)
 
     def open_data_writer(self) -> DataWriter:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import uuid
 from functools import cache
 from pathlib import Path
 
@@ -21,9 +19,13 @@ def boot_id() -> str:
     try:
         return _LINUX_BOOT_ID.read_text("ascii").strip()
     except OSError:
+        import uuid
+
         return f"process-{os.getpid()}-{uuid.uuid4().hex}"
 
 
 def host_name() -> str:
     """Return the name of this machine, for people."""
+    import socket  # only writers have to say who they are
+
     return socket.gethostname()

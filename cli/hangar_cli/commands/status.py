@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hangar_cli.conflicts import conflict_lines, conflicts_json, count_words, next_lines, progress_words
 from hangar_cli.current import current_repository
 from hangar_cli.describe import dtype_name, schema_json
 from hangar_cli.output import coloured, printable, result, result_json
@@ -43,6 +42,8 @@ def status_lines(staged: Status, conflicts: Sequence[ConflictRow] = ()) -> Itera
     """Yield the status as people read it: the branch, what a commit would record, and the next commands."""
     yield f"Branch: {printable(staged.branch)}"
     if staged.merging is not None:
+        from hangar_cli.conflicts import conflict_lines, count_words, progress_words  # merges are rare
+
         left = f"{count_words(len(conflicts))} to resolve" if conflicts else "all conflicts are resolved"
         yield f"{progress_words(staged.merging, staged.branch)}: {left}."
         if conflicts:
@@ -56,6 +57,8 @@ def status_lines(staged: Status, conflicts: Sequence[ConflictRow] = ()) -> Itera
         yield from _block(staged, state)
     yield ""
     if staged.merging is not None:
+        from hangar_cli.conflicts import next_lines
+
         yield from next_lines(conflicts, staged)
     else:
         yield 'Next: hangar commit -m "MESSAGE"'
@@ -128,6 +131,8 @@ def _status_json(staged: Status, conflicts: Sequence[ConflictRow]) -> dict[str, 
 
 
 def _merging_json(state: MergeState, conflicts: Sequence[ConflictRow]) -> dict[str, Any]:
+    from hangar_cli.conflicts import conflicts_json
+
     return {
         "kind": state.kind,
         "label": state.label,
