@@ -166,7 +166,8 @@ def encode_node(node: Node) -> bytes:
 def decode_node(data: bytes) -> Node:
     """Return the node, with everything about it checked. Raises `CorruptRecord`."""
     node = view_node(data)
-    assert len(node.keys) == node.size  # looked at here: the order of the keys is checked with it
+    if len(node.keys) != node.size:  # being looked at, the keys are checked as well
+        raise _corrupt("it has not as many keys as digests")
     return node
 
 

@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 
 from hangar_core.model import User
+from hangar_core.storage.datastore import DataReader
+from hangar_core.storage.datawriter import DataWriter
 from hangar_core.storage.layout import Layout
 from hangar_core.storage.tables import Tables, forget_tables, open_tables
+
+# What several files need beside fixtures is a package; pytest's importlib mode leaves the path alone.
+sys.path.insert(0, str(Path(__file__).parent))
 
 Run = Callable[..., str]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -32,6 +37,28 @@ def tables(layout: Layout) -> Iterator[Tables]:
     """Its database."""
     yield open_tables(layout.records)
     forget_tables(layout.records)
+
+
+@pytest.fixture
+def writer(layout: Layout, tables: Tables) -> Iterator[DataWriter]:
+    """The one who may store."""
+    writer = DataWriter(layout, tables)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def readers(layout: Layout, tables: Tables) -> Iterator[Callable[[], DataReader]]:
+    """As many fresh readers as wanted."""
+    made: list[DataReader] = []
+
+    def fresh() -> DataReader:
+        made.append(DataReader(layout, tables))
+        return made[-1]
+
+    yield fresh
+    for reader in made:
+        reader.close()
 
 
 def _command(script: str, *words: object) -> list[str]:

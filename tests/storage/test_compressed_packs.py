@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import xxhash
 from numpy.typing import NDArray
+from packed import pack_of, publish, same
 
 from hangar_core.backends import codecs, pack_blocks, pack_frames
 from hangar_core.backends.codecs import AutoCodecs, Compression
@@ -29,42 +29,6 @@ AUTO = Compression("auto", "digits")
 IN_BLOCK, ALONE = pack_blocks.BLOCK_LOCATION_SIZE, pack_frames.LOCATION_SIZE
 
 
-@pytest.fixture
-def writer(layout: Layout, tables: Tables) -> Iterator[DataWriter]:
-    """The one who may store."""
-    writer = DataWriter(layout, tables)
-    yield writer
-    writer.close()
-
-
-@pytest.fixture
-def readers(layout: Layout, tables: Tables) -> Iterator[Callable[[], DataReader]]:
-    """As many fresh readers as wanted."""
-    made: list[DataReader] = []
-
-    def fresh() -> DataReader:
-        made.append(DataReader(layout, tables))
-        return made[-1]
-
-    yield fresh
-    for reader in made:
-        reader.close()
-
-
-def publish(writer: DataWriter, tables: Tables) -> None:
-    """What a commit does with data."""
-    writer.keep()
-    writer.sync()
-    with tables.write() as batch:
-        batch.put_many("locations", writer.staged.items())
-        batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in writer.published().items()))
-
-
-def pack_of(layout: Layout) -> Path:
-    (path,) = layout.data.rglob("*.pack")
-    return path
-
-
 def digits(count: int, size: int = 784) -> list[NDArray[Any]]:
     """Sparse bytes, no two arrays alike."""
     rng = np.random.default_rng(count)
@@ -79,11 +43,6 @@ def noise(count: int, size: int = 784) -> list[NDArray[Any]]:
 def ramps(count: int, size: int) -> list[NDArray[Any]]:
     """Large integers that differ in their low bytes only: they are smaller when they are shuffled."""
     return [np.arange(size, dtype="<i8") * 977 + 2**40 + number for number in range(count)]
-
-
-def same(one: Any, two: NDArray[Any]) -> bool:
-    """Whether two arrays are the same to the last bit."""
-    return (one.dtype, one.shape, one.tobytes()) == (two.dtype, two.shape, two.tobytes())
 
 
 def places(writer: DataWriter, found: list[Digest]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xxhash
 from numpy.typing import NDArray
+from packed import pack_of, publish, same
 
 from hangar_core import files
 from hangar_core.backends import pack_frames
@@ -29,49 +30,8 @@ NAN = np.array([0x7FF00000DEADBEEF], "<u8")
 HEADER = 64  # of the pack; the first frame begins there
 
 
-@pytest.fixture
-def writer(layout: Layout, tables: Tables) -> Iterator[DataWriter]:
-    """The one who may store."""
-    writer = DataWriter(layout, tables)
-    yield writer
-    writer.close()
-
-
-@pytest.fixture
-def readers(layout: Layout, tables: Tables) -> Iterator[Callable[[], DataReader]]:
-    """As many fresh readers as wanted."""
-    made: list[DataReader] = []
-
-    def fresh() -> DataReader:
-        made.append(DataReader(layout, tables))
-        return made[-1]
-
-    yield fresh
-    for reader in made:
-        reader.close()
-
-
-def publish(writer: DataWriter, tables: Tables) -> None:
-    """What a commit does with data."""
-    writer.keep()
-    writer.sync()
-    with tables.write() as batch:
-        batch.put_many("locations", writer.staged.items())
-        batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in writer.published().items()))
-
-
-def pack_of(layout: Layout) -> Path:
-    (path,) = layout.data.rglob("*.pack")
-    return path
-
-
 def packs_of(layout: Layout) -> set[Path]:
     return set(layout.data.rglob("*.pack"))
-
-
-def same(one: Any, two: NDArray[Any]) -> bool:
-    """Whether two arrays are the same to the last bit."""
-    return (one.dtype, one.shape, one.tobytes()) == (two.dtype, two.shape, two.tobytes())
 
 
 # --- in and out -----------------------------------------------------------------------------------------------------
