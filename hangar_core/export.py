@@ -93,7 +93,7 @@ def export(
     samples: Sequence[SampleKey] | None = None,
     extension: str | None = None,
     plugin: str | None = None,
-    plugin_options: Mapping[str, str] | None = None,
+    plugin_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     progress: ProgressReporter | None = None,
 ) -> ExportReceipt:
@@ -132,7 +132,7 @@ def view(
     commit: str,
     extension: str | None = None,
     plugin: str | None = None,
-    plugin_options: Mapping[str, str] | None = None,
+    plugin_options: Mapping[str, Any] | None = None,
 ) -> View:
     """Return one sample as a plugin shows it, with its facts.
 
@@ -241,7 +241,7 @@ def _save(
     target: Path,
     plugin: external.BasePlugin,
     extension: str,
-    options: Mapping[str, str],
+    options: Mapping[str, Any],
     report: ProgressReporter,
 ) -> None:
     def stream() -> Iterator[tuple[SampleKey, NDArray[Any]]]:

@@ -1,6 +1,9 @@
-"""Options that a command does not know go to the plugin: pairs ``--name value``, handed on as text.
+"""Options of plugins on the command line of `import`, `export` and `view`.
 
-They are taken out before click reads the line: click alone could not tell ``PATH... --key date`` from three paths.
+With ``--plugin NAME`` the options that this plugin declares become options of the command, in its help too. Without a
+name, or for a plugin that declares none, what the command does not know are pairs ``--name value``, handed on as text.
+Either way the plugin contract checks the values. Pairs are taken out before click reads the line: click alone could not
+tell ``PATH... --key date`` from three paths.
 """
 
 from __future__ import annotations
@@ -8,37 +11,63 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
+from hangar_cli.declared_options import DeclaredOptions, declared_options, with_plain_switches
 from hangar_cli.output import printable
 from hangar_core.errors import InvalidInput
 
-_META_KEY = "hangar_cli.plugin_options"
+_GIVEN = "hangar_cli.plugin_options"
+_DECLARED = "hangar_cli.declared_options"
 
 
 class PluginOptionsCommand(click.Command):
-    """A command that keeps unknown ``--name value`` pairs for the plugin (see `given_plugin_options`)."""
+    """A command with options of plugins (see `given_plugin_options`): those of their method called `method`."""
+
+    def __init__(self, *args: Any, method: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.method = method
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Set the pairs aside and let click read the rest."""
+        """Add the options that the plugin named declares, or set pairs aside; let click read the rest."""
         if ctx.resilient_parsing:  # the shell asks for completions of a line that is not finished
             return super().parse_args(ctx, args)
-        rest, pairs = _split(args, _options_and_whether_they_take_a_value(ctx), ctx)
-        ctx.meta[_META_KEY] = pairs
-        return super().parse_args(ctx, rest)
+        ctx.meta[_GIVEN] = {}
+        known = _options_and_whether_they_take_a_value(ctx)
+        name = _value_of("--plugin", args, known)
+        declared = declared_options(name, self.method, self.params, ctx.meta[_GIVEN]) if name else None
+        if declared is None:
+            args, ctx.meta[_GIVEN] = _split(args, known, ctx)
+        else:
+            ctx.meta[_DECLARED] = declared
+            args = list(with_plain_switches(args, declared.options))
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters of the command, and those of the plugin that was named."""
+        declared: DeclaredOptions | None = ctx.meta.get(_DECLARED)
+        return [*super().get_params(ctx), *(declared.options if declared else ())]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Say in the help that there may be more options than listed."""
+        """List the options, and those of the plugin below them; say that there may be more if none was named."""
+        declared: DeclaredOptions | None = ctx.meta.pop(_DECLARED, None)
         super().format_options(ctx, formatter)
+        if declared is not None:
+            declared.write_help(ctx, formatter)
+            return
         with formatter.section("Plugin options"):
-            formatter.write_text("Any other pair `--name value` is handed to the plugin as text.")
+            formatter.write_text(
+                "`--plugin NAME --help` lists those of a plugin. Any other pair `--name value` is handed to the plugin "
+                "as text."
+            )
 
 
-def given_plugin_options(ctx: click.Context) -> Mapping[str, str]:
-    """Return the pairs of this command line, option name without dashes -> text."""
-    pairs: Mapping[str, str] = ctx.meta[_META_KEY]
-    return pairs
+def given_plugin_options(ctx: click.Context) -> Mapping[str, Any]:
+    """Return the plugin's options that stand on this command line: name -> text, or the value of a declared one."""
+    given: Mapping[str, Any] = ctx.meta[_GIVEN]
+    return given
 
 
 @contextmanager
@@ -54,8 +83,23 @@ def refused_options_are_usage_errors(ctx: click.Context) -> Iterator[None]:
         if blamed not in given_plugin_options(ctx):
             raise
         known = _options_and_whether_they_take_a_value(ctx)
-        meant = _did_you_mean(f"--{blamed}".replace("_", "-"), known)
+        meant = "" if refusal.hint else _did_you_mean(f"--{blamed}".replace("_", "-"), known)
         raise click.UsageError(printable(f"{refusal.message}{meant} {refusal.hint or ''}".rstrip()), ctx) from refusal
+
+
+def _value_of(option: str, args: list[str], known: Mapping[str, bool]) -> str | None:
+    """Return the value that an option of the command has on a line that click has not read yet, the last one given."""
+    found: str | None = None
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name == option:
+            found = value if equals else next(words, None)
+        elif known.get(word):
+            next(words, None)
+    return found
 
 
 def _options_and_whether_they_take_a_value(ctx: click.Context) -> dict[str, bool]:

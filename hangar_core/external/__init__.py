@@ -17,8 +17,20 @@ from hangar_core.errors import (
     PluginError,
     PluginNotFound,
 )
-from hangar_core.external.base_plugin import BasePlugin, SavesMany
-from hangar_core.external.calls import board_show, describe, load, plugin_manager, save, save_many, show
+from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, SavesMany
+from hangar_core.external.calls import (
+    board_show,
+    checked_options,
+    decode,
+    describe,
+    encode,
+    load,
+    plugin_manager,
+    save,
+    save_many,
+    show,
+)
+from hangar_core.external.declared import NoOptions, OptionSpec, option, specs_for
 from hangar_core.external.manager import PluginEntry, PluginManager
 from hangar_core.external.options import OptionReader
 from hangar_core.external.sources import bad_file, check_file, open_file
@@ -30,9 +42,12 @@ __all__ = [
     "BasePlugin",
     "InvalidData",
     "InvalidInput",
+    "KeepsOriginals",
     "MethodNotProvided",
+    "NoOptions",
     "NoPluginFor",
     "OptionReader",
+    "OptionSpec",
     "PluginBroken",
     "PluginEntry",
     "PluginError",
@@ -43,12 +58,17 @@ __all__ = [
     "bad_file",
     "board_show",
     "check_file",
+    "checked_options",
+    "decode",
     "describe",
+    "encode",
     "load",
     "open_file",
+    "option",
     "parse_detail",
     "plugin_manager",
     "save",
     "save_many",
     "show",
+    "specs_for",
 ]

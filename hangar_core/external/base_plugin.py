@@ -5,14 +5,18 @@ A complete plugin::
     class HangarPfm(BasePlugin):
         VERSION = "1"
 
+        @dataclass(frozen=True)
+        class Options:
+            scale: float = option(1.0, help="Multiply every value by this.")
+
         def __init__(self):
             super().__init__(provides=["load"], accepts=["pfm"])
 
         def load(self, fpath, **options):
-            self.read_options(options)                   # takes none: a mistyped one is refused
+            given = self.typed_options(self.Options, "load", options)
             with self.open_file(fpath) as file:
                 array = decode_pfm(file.read())          # yours
-            return array, self.sample_name(fpath)
+            return array * given.scale, self.sample_name(fpath)
 """
 
 from __future__ import annotations
@@ -20,9 +24,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, BinaryIO, ClassVar, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from hangar_core.errors import BadFile, InvalidInput
+from hangar_core.external.declared import typed_options
 from hangar_core.external.options import OptionReader
 from hangar_core.external.sources import bad_file, check_file, open_file
 from hangar_core.external.targets import target_path
@@ -31,17 +36,25 @@ from hangar_core.model import SampleKey
 METHODS = ("load", "save", "show", "board_show")
 API_VERSION = 1
 
+_Options = TypeVar("_Options")
+
 # numpy.ndarray, str, bytes, or a mapping from arrayset name to one of them. Not spelled out: numpy stays unimported.
 SampleData: TypeAlias = Any
+# How a file begins: bytes at its start, or (offset, bytes).
+Signature: TypeAlias = bytes | tuple[int, bytes]
 Loaded: TypeAlias = tuple[SampleData, SampleKey] | Iterator[tuple[SampleData, SampleKey]]
 
 
 class BasePlugin:
     """Base of all plugins. It is made without arguments, once, when it is first needed.
 
-    A subclass overrides the methods that it lists in `provides`. Each takes options as keyword arguments whose values
-    are text. An exception other than hangar's own is reported as a failure of the plugin, so let bugs out; for a file
-    that is not what it should be raise `BadFile` (see `bad_file`).
+    A subclass overrides the methods that it lists in `provides`. Each takes options as keyword arguments: with the
+    types declared in `Options`, or else as they were given, which is text from a command line. An exception other than
+    hangar's own is reported as a failure of the plugin, so let bugs out; for a file that is not what it should be raise
+    `BadFile` (see `bad_file`).
+
+    Two more things are optional and no part of this class, so that having them says something: `save_many` (see
+    `SavesMany`), and `decode` with `encode` (see `KeepsOriginals`).
     """
 
     API_VERSION: ClassVar[int] = API_VERSION
@@ -54,6 +67,12 @@ class BasePlugin:
     """Extensions for which ``load(save(x))`` gives exactly x again, for each x that `save` accepts."""
     DEFAULT_EXTENSION: ClassVar[str | None] = None
     """What an export writes when the data came from a format that is not lossless, or nobody knows from which."""
+    TOLERANCE: ClassVar[Mapping[str, float]] = {}
+    """For extensions that are not lossless: by how much a value of ``load(save(x))`` may differ from x."""
+    MAGIC: ClassVar[Mapping[str, tuple[Signature, ...]]] = {}
+    """Extension -> how such files begin: ``{"nii": ((344, b"n+1"),), "npy": (b"\\x93NUMPY",)}``. Any one is enough."""
+    Options: ClassVar[type[Any] | None] = None
+    """A dataclass that declares the options, see `hangar_core.external.option`. None: any ``--name value`` goes on."""
 
     def __init__(self, provides: Sequence[str], accepts: Sequence[str]) -> None:
         """Say which of load, save, show, board_show this plugin `provides`, and which extensions it `accepts`.
@@ -151,8 +170,16 @@ class BasePlugin:
                 return tail
         raise InvalidInput(f"plugin '{self.plugin_name}' has no format `{extension}`, only {', '.join(sorted(known))}.")
 
+    def typed_options(self, options_class: type[_Options], method: str, given: Mapping[str, object]) -> _Options:
+        """Return `given` as an instance of `options_class`, the plugin's own `Options`, for one of its methods.
+
+        Options that `method` does not take have their defaults. Raises `InvalidInput` for an unknown name or a value
+        that breaks its rule.
+        """
+        return typed_options(options_class, method, given, f"plugin '{self.plugin_name}'")
+
     def read_options(self, options: Mapping[str, object], *known: str) -> OptionReader:
-        """Return the options for reading with a type; raises `InvalidInput` if one is not among the `known` names."""
+        """Return undeclared options for reading with a type; raises `InvalidInput` if one is not `known`."""
         return OptionReader(options, known, f"plugin '{self.plugin_name}'")
 
 
@@ -169,6 +196,19 @@ class SavesMany(Protocol):
         **options: Any,
     ) -> list[Path]:
         """Write all `samples` of the arrayset below `outdir`, or nothing on failure; return the paths written."""
+        ...
+
+
+@runtime_checkable
+class KeepsOriginals(Protocol):
+    """A plugin whose files are worth keeping as they are, because it reads and makes them in memory too."""
+
+    def decode(self, data: bytes, **options: Any) -> SampleData:
+        """Return the only sample in the bytes of a file. Takes the options of `load`; raises `BadFile`."""
+        ...
+
+    def encode(self, arr: SampleData, extension: str, **options: Any) -> bytes:
+        """Return the bytes that `save` would write. Takes the options of `save`; raises `InvalidData`."""
         ...
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from hangar_core.errors import BadFile, HangarError, PluginError
-from hangar_core.external.base_plugin import BasePlugin, Loaded, SampleData, SavesMany
+from hangar_core.errors import BadFile, HangarError, MethodNotProvided, PluginError
+from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, Loaded, SampleData, SavesMany
+from hangar_core.external.declared import specs_for, typed_values, unknown_option
 from hangar_core.external.discovery import reason_of
 from hangar_core.external.manager import PluginManager
 from hangar_core.model import SampleKey
@@ -42,8 +44,9 @@ def load(
         PluginNotFound, PluginBroken, NoPluginFor, MethodNotProvided: there is no such plugin.
     """
     chosen = plugin_manager().choose("load", plugin, extension)
+    options = checked_options(chosen, "load", plugin_kwargs)
     with _blaming(chosen, fpath):
-        loaded = chosen.load(fpath, **plugin_kwargs)
+        loaded = chosen.load(fpath, **options)
         if isinstance(loaded, Iterator | list):
             return _each_pair(chosen, fpath, iter(loaded))
         return _checked_pair(loaded)
@@ -74,10 +77,9 @@ def save(
         PluginError, PluginNotFound, PluginBroken, NoPluginFor, MethodNotProvided: as in `load`.
     """
     chosen = plugin_manager().choose("save", plugin, extension)
+    options = checked_options(chosen, "save", plugin_kwargs)
     with _blaming(chosen, sample_det):
-        return chosen.save(
-            arr, outdir, sample_det, extension.lstrip(".") or _default_extension(chosen), **plugin_kwargs
-        )
+        return chosen.save(arr, outdir, sample_det, extension.lstrip(".") or _default_extension(chosen), **options)
 
 
 def save_many(
@@ -95,6 +97,7 @@ def save_many(
     """
     chosen = plugin_manager().choose("save", plugin, extension)
     extension = extension.lstrip(".") or _default_extension(chosen)
+    options = checked_options(chosen, "save_many" if isinstance(chosen, SavesMany) else "save", plugin_kwargs)
     theirs: list[Exception] = []
 
     def passing() -> Iterator[tuple[SampleKey, SampleData]]:
@@ -106,9 +109,9 @@ def save_many(
 
     with _blaming(chosen, arrayset, but=theirs):
         if isinstance(chosen, SavesMany):
-            return chosen.save_many(passing(), outdir, arrayset, extension, **plugin_kwargs)
+            return chosen.save_many(passing(), outdir, arrayset, extension, **options)
         return [
-            chosen.save(data, outdir, f"{'int' if isinstance(key, int) else 'str'}:{key}", extension, **plugin_kwargs)
+            chosen.save(data, outdir, f"{'int' if isinstance(key, int) else 'str'}:{key}", extension, **options)
             for key, data in passing()
         ]
 
@@ -119,8 +122,9 @@ def show(arr: SampleData, plugin: str | None = None, extension: str | None = Non
     Raises `InvalidData` for data it cannot draw, otherwise as `load`.
     """
     chosen = plugin_manager().choose("show", plugin, extension)
+    options = checked_options(chosen, "show", plugin_kwargs)
     with _blaming(chosen, "the data to show"):
-        return chosen.show(arr, **plugin_kwargs)
+        return chosen.show(arr, **options)
 
 
 def board_show(
@@ -131,8 +135,9 @@ def board_show(
     Raises `InvalidData` for data it cannot draw, otherwise as `load`.
     """
     chosen = plugin_manager().choose("board_show", plugin, extension)
+    options = checked_options(chosen, "board_show", plugin_kwargs)
     with _blaming(chosen, "the data to show"):
-        kind, content = chosen.board_show(arr, **plugin_kwargs)
+        kind, content = chosen.board_show(arr, **options)
         if kind not in BOARD_TYPES or not isinstance(content, bytes):
             raise TypeError(f"board_show returned {kind!r}; it must return one of {', '.join(BOARD_TYPES)} with bytes")
         return kind, content
@@ -143,8 +148,68 @@ def describe(
 ) -> dict[str, str]:
     """Return the options that the plugin wants back when it saves or shows data that it loaded from this file."""
     chosen = plugin_manager().choose("load", plugin, extension)
+    options = checked_options(chosen, "describe", plugin_kwargs)
     with _blaming(chosen, fpath):
-        return {str(name): str(value) for name, value in chosen.describe(fpath, **plugin_kwargs).items()}
+        return {str(name): str(value) for name, value in chosen.describe(fpath, **options).items()}
+
+
+def decode(
+    data: bytes, plugin: str | None = None, extension: str | None = None, *, source: str = "", **plugin_kwargs: Any
+) -> SampleData:
+    """Return the only sample in the bytes of a file; `source` says in errors where they come from.
+
+    Raises what `load` raises, and `MethodNotProvided` if the plugin does not keep originals.
+    """
+    chosen = plugin_manager().choose("load", plugin, extension)
+    if not isinstance(chosen, KeepsOriginals):
+        raise _does_not("decode", chosen)
+    options = checked_options(chosen, "decode", plugin_kwargs)
+    with _blaming(chosen, source or "the data to decode"):
+        return chosen.decode(data, **options)
+
+
+def encode(arr: SampleData, extension: str, plugin: str | None = None, **plugin_kwargs: Any) -> bytes:
+    """Return the bytes of the file that `save` would write.
+
+    Raises what `save` raises, and `MethodNotProvided` if the plugin does not keep originals.
+    """
+    chosen = plugin_manager().choose("save", plugin, extension)
+    if not isinstance(chosen, KeepsOriginals):
+        raise _does_not("encode", chosen)
+    options = checked_options(chosen, "encode", plugin_kwargs)
+    with _blaming(chosen, "the data to encode"):
+        content = chosen.encode(arr, extension.lstrip(".") or _default_extension(chosen), **options)
+        if not isinstance(content, bytes):
+            raise TypeError(f"encode returned {type(content).__name__}; it must return bytes")
+        return content
+
+
+def checked_options(plugin: BasePlugin, method: str, given: Mapping[str, object]) -> dict[str, Any]:
+    """Return the options for one call of a plugin: the one place that checks them, wherever they come from.
+
+    With declared options each that `method` takes is in the result, with its type. Without, what was given goes through
+    if the method can take it. Raises `InvalidInput` with the fact `option`, and a suggestion for a mistyped name.
+    """
+    who = f"plugin '{plugin.plugin_name}'"
+    if plugin.Options is not None:
+        return typed_values(specs_for(plugin.Options, method), given, who)
+    known = _keywords(getattr(type(plugin), method)) if given else None
+    for name in given:
+        if known is not None and name not in known:
+            raise unknown_option(name, known, who)
+    return dict(given)
+
+
+@functools.lru_cache(maxsize=256)
+def _keywords(method: Any) -> tuple[str, ...] | None:
+    """Return the names that a method takes as keyword arguments, beside what it is always given; None: any."""
+    try:
+        parameters = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):  # not written in Python
+        return None
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return None
+    return tuple(one.name for one in parameters if one.default is not one.empty)
 
 
 @contextmanager
@@ -180,7 +245,13 @@ def _each_pair(
 def _checked_pair(pair: object) -> tuple[Any, SampleKey]:
     if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], str | int)):
         raise TypeError(f"load must give data and name, or a generator of such pairs, not {type(pair).__name__}")
+    if isinstance(pair[0], Mapping) and not all(isinstance(arrayset, str) for arrayset in pair[0]):
+        raise TypeError("data for several arraysets must be a mapping from the name of an arrayset to its data")
     return pair
+
+
+def _does_not(method: str, plugin: BasePlugin) -> MethodNotProvided:
+    return MethodNotProvided(plugin=plugin.plugin_name, method=method, provides=", ".join(plugin.provides))
 
 
 def _default_extension(plugin: BasePlugin) -> str:

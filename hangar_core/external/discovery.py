@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hangar_core.errors import HangarError, InvalidInput, PluginBroken
 from hangar_core.external.base_plugin import API_VERSION, BasePlugin
+from hangar_core.external.declared import specs_of
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
 
 GROUP = "hangar.external.plugins"
+# What the author of a plugin for an older contract has to change, by its number; those not listed are understood.
+_CHANGES = {0: "read docs/plugins.md, then say API_VERSION = 1"}
+MAGIC_WITHIN = 4096
+"""Only this many bytes at the start of a file are looked at for the signatures in `MAGIC`."""
 _BUNDLED_IN = "hangar-core"
 
 _log = logging.getLogger(__name__)
@@ -79,10 +84,11 @@ def check_plugin(plugin: object) -> None:
     """Raise `InvalidInput` with the reason why `plugin` cannot be used, if there is one."""
     if not isinstance(plugin, BasePlugin):
         raise InvalidInput(f"{type(plugin).__name__} is not a subclass of hangar_core.external.BasePlugin")
-    if not isinstance(plugin.API_VERSION, int) or plugin.API_VERSION > API_VERSION:
-        raise InvalidInput(
-            f"it needs plugin API {plugin.API_VERSION}, this hangar has {API_VERSION}: upgrade hangar-core"
-        )
+    api = plugin.API_VERSION
+    if not isinstance(api, int) or api > API_VERSION:
+        raise InvalidInput(f"it needs plugin API {api}, this hangar has {API_VERSION}: upgrade hangar-core")
+    if api < API_VERSION and api in _CHANGES:
+        raise InvalidInput(f"it is written for plugin API {api}, this hangar has {API_VERSION}: {_CHANGES[api]}")
     if not isinstance(plugin.PRIORITY, int):
         raise InvalidInput(f"its PRIORITY is {plugin.PRIORITY!r}, not a whole number")
     try:
@@ -90,6 +96,26 @@ def check_plugin(plugin: object) -> None:
     except AttributeError as why:
         raise InvalidInput("its __init__ does not call super().__init__(provides=..., accepts=...)") from why
     BasePlugin(provides, accepts)  # once more: the plugin may have replaced them since
+    _check_signatures(plugin.MAGIC)
+    if plugin.Options is not None:
+        specs_of(plugin.Options)
+
+
+def _check_signatures(magic: object) -> None:
+    """Check that `MAGIC` says at which byte which bytes stand, within the start of a file that is looked at."""
+    right = isinstance(magic, Mapping) and all(
+        isinstance(extension, str) and isinstance(several, tuple) and all(map(_is_signature, several))
+        for extension, several in magic.items()
+    )
+    if not right:
+        raise InvalidInput(f"its MAGIC is {magic!r}, not like {{'npy': (b'NUMPY', (128, b'DICM'))}}")
+
+
+def _is_signature(one: object) -> bool:
+    match (0, one) if isinstance(one, bytes) else one:
+        case (int(offset), bytes(content)):
+            return bool(content) and 0 <= offset <= MAGIC_WITHIN - len(content)
+    return False
 
 
 def reason_of(why: BaseException) -> str:

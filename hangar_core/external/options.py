@@ -1,13 +1,11 @@
-"""Options of a plugin, as they come from a command line: pairs of name and text."""
+"""Options of a plugin that declares none: pairs of name and text, read one by one. See `declared` for the others."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from hangar_core.errors import InvalidInput
-
-_WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+from hangar_core.external.declared import WORDS, did_you_mean, unknown_option
 
 
 class OptionReader:
@@ -24,7 +22,7 @@ class OptionReader:
         self._who = who
         for name in given:
             if name not in known:
-                raise _unknown(name, known, who)
+                raise unknown_option(name, known, who)
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """Return the option as text."""
@@ -36,7 +34,7 @@ class OptionReader:
         value = self._given.get(name)
         if value is None:
             return default
-        word = _WORDS.get(str(value).strip().lower())
+        word = WORDS.get(str(value).strip().lower())
         if word is None:
             raise self.refusal(name, "is yes or no")
         return word
@@ -63,19 +61,9 @@ class OptionReader:
         for choice in choices:
             if choice.lower() == str(value).strip().lower():
                 return choice
-        raise self.refusal(name, f"is one of {', '.join(choices)}", _did_you_mean(str(value), choices))
+        raise self.refusal(name, f"is one of {', '.join(choices)}", did_you_mean(str(value), choices))
 
     def refusal(self, name: str, rule: str, hint: str | None = None) -> InvalidInput:
         """Return the error for a value that breaks the `rule` ("is yes or no")."""
         message = f"option `{name}` of {self._who} {rule}, not `{self._given.get(name)}`."
         return InvalidInput(message, hint=hint, option=name)
-
-
-def _unknown(name: str, known: Sequence[str], who: str) -> InvalidInput:
-    knows = f"it knows {', '.join(sorted(known))}" if known else "it knows none"
-    return InvalidInput(f"{who} has no option `{name}` here; {knows}.", hint=_did_you_mean(name, known), option=name)
-
-
-def _did_you_mean(word: str, known: Sequence[str]) -> str | None:
-    close = difflib.get_close_matches(word.lower(), known, n=1)
-    return f"did you mean `{close[0]}`?" if close else None

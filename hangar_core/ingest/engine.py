@@ -62,7 +62,7 @@ class _Import:
     staging: StagingArea
     arrayset: str
     plugin: str | None
-    options: Mapping[str, str]
+    options: Mapping[str, Any]
     report: ProgressReporter
     rejects: list[Reject] = field(default_factory=list)
     ignored: list[Reject] = field(default_factory=list)
@@ -98,7 +98,7 @@ def ingest(
     paths: list[Path],
     *,
     plugin: str | None = None,
-    plugin_options: Mapping[str, str] | None = None,
+    plugin_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     progress: ProgressReporter | None = None,
 ) -> Receipt:

@@ -434,7 +434,7 @@ class Repository:
         paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         plugin: str | None = None,
-        plugin_options: Mapping[str, str] | None = None,
+        plugin_options: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         branch: str = "",
         progress: ProgressReporter | None = None,
@@ -467,7 +467,7 @@ class Repository:
         samples: Sequence[SampleKey] | None = None,
         format: str | None = None,  # noqa: A002 - the documented word
         plugin: str | None = None,
-        plugin_options: Mapping[str, str] | None = None,
+        plugin_options: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         progress: ProgressReporter | None = None,
     ) -> ExportReceipt:
@@ -497,7 +497,7 @@ class Repository:
         start: str | None = None,
         format: str | None = None,  # noqa: A002 - the documented word
         plugin: str | None = None,
-        plugin_options: Mapping[str, str] | None = None,
+        plugin_options: Mapping[str, Any] | None = None,
     ) -> View:
         """Return one sample of the commit `start` (see `resolve`) in a form that a terminal can show."""
         from hangar_core.export import view

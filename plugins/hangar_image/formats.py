@@ -58,6 +58,15 @@ _MAGIC = (
     ("BMP", b"BM"),
 )
 
+# The same by extension, for hangar, which knows by them what a file without a suffix is.
+SIGNATURES: dict[str, tuple[bytes | tuple[int, bytes], ...]] = {
+    "png": (b"\x89PNG\r\n\x1a\n",),
+    "jpg": (b"\xff\xd8\xff",),
+    "gif": (b"GIF87a", b"GIF89a"),
+    "tif": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "webp": ((8, b"WEBP"),),
+}
+
 
 class CutError(Exception):
     """The file ends before its format does."""

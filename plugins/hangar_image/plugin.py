@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from hangar_core.external import BasePlugin, InvalidInput, OptionReader, atomic_file
+from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
 from hangar_image.drawing import TerminalPicture, png
-from hangar_image.formats import FORMATS
+from hangar_image.formats import FORMATS, SIGNATURES
 from hangar_image.reading import MODES, Wanted, frames, opened
 from hangar_image.writing import OPTIONS, checked, parameters, write
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What can be asked for; None means as it is, or as usual."""
+
+    mode: str | None = option(None, of="load", choices=MODES, help="Convert all pictures to this mode.")
+    orient: bool = option(False, of="load", help="Turn photographs upright as their EXIF data say.")
+    quality: int | None = option(
+        None, of="save", minimum=1, maximum=100, help="Quality of jpg [default: 95], and of webp that is not lossless."
+    )
+    lossless: bool | None = option(None, of="save", help="Whether webp keeps every value.  [default: yes]")
+    width: int | None = option(
+        None, of="show", minimum=1, maximum=1000, metavar="CELLS", help="Width of the drawing.  [default: at most 80]"
+    )
 
 
 class HangarImage(BasePlugin):
@@ -41,6 +57,8 @@ class HangarImage(BasePlugin):
     # webp neither: it drops an alpha channel in which nothing is transparent.
     LOSSLESS = ("png", "bmp", "tif", "tiff")
     DEFAULT_EXTENSION = "png"
+    MAGIC = SIGNATURES
+    Options = ImageOptions
 
     def __init__(self) -> None:
         super().__init__(provides=["load", "save", "show", "board_show"], accepts=list(FORMATS))
@@ -53,8 +71,8 @@ class HangarImage(BasePlugin):
         Raises `BadFile`: wrong-format, truncated, too-large, undecodable, or as `open_file`; `InvalidInput` for an
         option.
         """
-        read = self.read_options(options, "mode", "orient")
-        wanted = Wanted(read.choice("mode", MODES), read.yes_no("orient", default=False))
+        given = self.typed_options(ImageOptions, "load", options)
+        wanted = Wanted(given.mode, given.orient)
         promised = self._promised(fpath)
         with opened(fpath, promised) as picture:
             count = picture.frames
@@ -71,11 +89,11 @@ class HangarImage(BasePlugin):
         default yes) of webp. Raises `InvalidData` if the format cannot hold the array, naming those that can.
         """
         accepted = self.accepted_extension(extension)
-        given = parameters(accepted, self._options_for(accepted, options))
+        asked = self._options_for(accepted, options)
         array = checked(arr, accepted)
         target = self.target_path(outdir, sample_detail, extension)
         with atomic_file(target) as file:
-            write(array, file, accepted, given)
+            write(array, file, accepted, parameters(accepted, asked.quality, asked.lossless))
         return target
 
     def show(self, arr: NDArray[Any], **options: Any) -> TerminalPicture:
@@ -83,13 +101,11 @@ class HangarImage(BasePlugin):
 
         Raises `InvalidData` unless the shape is (h, w) or (h, w, 1 to 4) and the values are real numbers.
         """
-        read = self.read_options(options, "width")
-        width = read.integer("width", default=0, minimum=1, maximum=1000) if read.text("width") else None
-        return TerminalPicture(arr, width)
+        return TerminalPicture(arr, self.typed_options(ImageOptions, "show", options).width)
 
     def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
         """Return the picture as image/png, made smaller if it has more than 4 million (2**22) pixels."""
-        self.read_options(options)
+        self.typed_options(ImageOptions, "board_show", options)
         return "image/png", png(arr)
 
     def _promised(self, fpath: str | os.PathLike[str]) -> str | None:
@@ -98,5 +114,12 @@ class HangarImage(BasePlugin):
         except InvalidInput:
             return None  # a file of any name may be read with `--plugin image`
 
-    def _options_for(self, extension: str, options: dict[str, Any]) -> OptionReader:
-        return OptionReader(options, OPTIONS.get(extension, ()), f"plugin '{self.plugin_name}' for {extension}")
+    def _options_for(self, extension: str, options: dict[str, Any]) -> ImageOptions:
+        given = self.typed_options(ImageOptions, "save", options)
+        known = OPTIONS.get(extension, ())
+        for name in ("quality", "lossless"):
+            if getattr(given, name) is not None and name not in known:
+                knows = f"it knows {', '.join(known)}" if known else "it knows none"
+                message = f"plugin '{self.plugin_name}' for {extension} has no option `{name}` here; {knows}."
+                raise InvalidInput(message, option=name)
+        return given

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hangar_core.external import InvalidData, OptionReader
+from hangar_core.external import InvalidData
 from hangar_image.formats import FORMATS, HOLDS, LARGEST_SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What `save` knows for each extension.
-OPTIONS = {"jpg": ("quality",), "jpeg": ("quality",), "webp": ("lossless", "quality")}
+# Which options of `save` each extension has.
+OPTIONS: dict[str, tuple[str, ...]] = {"jpg": ("quality",), "jpeg": ("quality",), "webp": ("lossless", "quality")}
+_USUAL_QUALITY = {"jpg": 95, "jpeg": 95, "webp": 80}
 _CHANNELS = {2: "LA", 3: "RGB", 4: "RGBA"}
 _GREY = {"bool": "1", "uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}
 
@@ -46,14 +47,14 @@ def checked(arr: Any, extension: str) -> NDArray[Any]:
     return arr
 
 
-def parameters(extension: str, options: OptionReader) -> dict[str, Any]:
-    """Return what to tell Pillow when it writes a file of that extension."""
+def parameters(extension: str, quality: int | None, lossless: bool | None) -> dict[str, Any]:
+    """Return what to tell Pillow when it writes a file of that extension; None means as usual."""
+    quality = _USUAL_QUALITY.get(extension) if quality is None else quality
     if extension in ("jpg", "jpeg"):
-        return {"quality": options.integer("quality", default=95, minimum=1, maximum=100)}
+        return {"quality": quality}
     if extension == "webp":
-        quality = options.integer("quality", default=80, minimum=1, maximum=100)
         # exact: the colours below fully transparent pixels are data too
-        return {"lossless": options.yes_no("lossless", default=True), "quality": quality, "exact": True}
+        return {"lossless": lossless is not False, "quality": quality, "exact": True}
     if extension == "gif":
         return {"optimize": False}  # it would renumber the greys, and the file would come back in colour
     return {"compression": "tiff_adobe_deflate"} if extension in ("tif", "tiff") else {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from hangar_core.external import BadFile, BasePlugin, InvalidData, atomic_file
+from hangar_core.external import BadFile, BasePlugin, InvalidData, NoOptions, atomic_file
 from hangar_npy.facts import facts_of, table_of
-from hangar_npy.header import MAX_HEADER, check_header
+from hangar_npy.header import MAGIC, MAX_HEADER, check_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,8 @@ class HangarNpy(BasePlugin):
     VERSION = "1"
     LOSSLESS = ("npy",)
     DEFAULT_EXTENSION = "npy"
+    MAGIC: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"npy": (MAGIC,)}
+    Options = NoOptions
 
     def __init__(self) -> None:
         super().__init__(provides=["load", "save", "show", "board_show"], accepts=["npy"])
@@ -43,7 +46,7 @@ class HangarNpy(BasePlugin):
         def refusal(code: str, reason: str, fix: str) -> BadFile:
             return self.bad_file(fpath, code=code, reason=reason, fix=fix)
 
-        self.read_options(options)
+        self.typed_options(self.Options, "load", options)
         with self.open_file(fpath) as file:
             check_header(file, refusal)
             try:
@@ -61,7 +64,7 @@ class HangarNpy(BasePlugin):
         """
         import numpy as np
 
-        self.read_options(options)
+        self.typed_options(self.Options, "save", options)
         self.accepted_extension(extension)
         array = self._checked(arr)
         target = self.target_path(outdir, sample_detail, extension)
@@ -71,12 +74,12 @@ class HangarNpy(BasePlugin):
 
     def show(self, arr: NDArray[Any], **options: Any) -> Table:
         """Return a table of the array's dtype, shape, least and greatest value, mean, count of NaN and first values."""
-        self.read_options(options)
+        self.typed_options(self.Options, "show", options)
         return table_of(self._checked(arr))
 
     def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
         """Return the same facts as JSON."""
-        self.read_options(options)
+        self.typed_options(self.Options, "board_show", options)
         return "application/json", json.dumps(facts_of(self._checked(arr)), allow_nan=False).encode()
 
     def _checked(self, arr: Any) -> NDArray[Any]:

@@ -124,7 +124,7 @@ def test_text_is_no_picture(tmp_path):
     ("extension", "options", "words"),
     [
         ("png", {"quality": "3"}, "for png has no option `quality` here; it knows none"),
-        ("jpg", {"qualty": "3"}, "it knows quality"),
+        ("jpg", {"qualty": "3"}, "it knows lossless, quality"),
         ("jpg", {"quality": "101"}, "whole number from 1 to 100"),
         ("webp", {"lossless": "so-so"}, "yes or no"),
         ("npy", {}, "has no format `npy`"),

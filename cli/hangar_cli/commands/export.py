@@ -16,7 +16,7 @@ from hangar_cli.progress import reported_progress
 from hangar_core.model import SampleKey
 
 
-@click.command(cls=PluginOptionsCommand)
+@click.command(cls=PluginOptionsCommand, method="save")
 @click.argument("arrayset")
 @click.argument("startpoint", required=False)
 @click.option(

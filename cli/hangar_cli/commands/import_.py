@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _KEPT = 5
 
 
-@click.command("import", cls=PluginOptionsCommand)
+@click.command("import", cls=PluginOptionsCommand, method="load")
 @click.argument("arrayset")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(), callback=as_existing_paths)
 @click.option("--branch", default="", metavar="BRANCH", help="Branch to import data to.  [default: the staging branch]")

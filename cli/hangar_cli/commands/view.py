@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SHORT = 12
 
 
-@click.command(cls=PluginOptionsCommand)
+@click.command(cls=PluginOptionsCommand, method="show")
 @click.argument("arrayset")
 @click.argument("sample", callback=as_sample)
 @click.argument("startpoint", required=False)
