@@ -22,7 +22,8 @@ _STEP = re.compile(r"~(\d*)|\^(\d*)|@\{([^{}]*)\}", re.ASCII)
 _AGO = re.compile(r"(\d+) (second|minute|hour|day|week)s? ago", re.ASCII)
 # More than any history has; Python refuses to read a number of thousands of digits.
 _DIGITS = 18
-_STAGING = frozenset({refs.RESERVED, "@"})
+# What means the head of the staging branch.
+STAGING = frozenset({refs.RESERVED, "@"})
 
 
 def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -> CommitId:
@@ -36,7 +37,7 @@ def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -
     steps = found[0] if found else ""
     name = text[: len(text) - len(steps)]
     # The staging branch is known: its name is not looked up again, which a tag may have as well.
-    on_staging = name in _STAGING or (not name and steps.startswith("@{"))
+    on_staging = name in STAGING or (not name and steps.startswith("@{"))
     branch = refs.staging_branch(reader) if on_staging else name
     commit: CommitId | None = None
     for step in _STEP.finditer(steps):

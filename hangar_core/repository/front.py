@@ -248,12 +248,14 @@ class Repository:
     def reset(self, commit: str | None = None, *, hard: bool = False, wait: float = 0.0) -> str:
         """Move the staging branch to a commit, by default to where it is, and return the digest.
 
-        `hard` drops all changes; otherwise the content stays as it is, as staged changes. Before the first commit there
-        is nowhere to move to by default: the digest is empty. Raises `CommitNotFound`, `NoCommits`, `MergePending`.
+        `hard` drops all changes; otherwise the content stays as it is, as staged changes. Before the first commit
+        there is nowhere to move to by default, nor to ``HEAD``: the digest is empty. Raises `CommitNotFound`,
+        `NoCommits`, `MergePending`.
         """
         from hangar_core.history.integrating import reset_to
+        from hangar_core.history.resolving import STAGING
 
-        named = None if commit is None else self.resolve(commit)
+        named = None if commit is None or commit in STAGING else self.resolve(commit)
         with self._stage(None, wait) as staging:
             target = staging.base if named is None else named
             reset_to(staging, target, self._author(), hard=hard)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -106,9 +108,17 @@ def test_hard_reset_before_the_first_commit_drops_what_is_staged(repo):
     assert not repo.status().clean
     assert repo.reset(hard=True) == ""
     assert repo.status().clean
+    for name in "HEAD", "@":
+        with closing(repo.checkout(write=True)) as again:
+            again.arraysets.init_arrayset("numbers", shape=(1,), dtype="u1")
+        assert repo.reset(name) == ""
+        assert not repo.status().clean
+        assert repo.reset(name, hard=True) == ""
+        assert repo.status().clean
     assert repo.reflog() == []
-    with pytest.raises(NoCommits):
-        repo.reset("HEAD", hard=True)
+    for name in "master", "HEAD~1":
+        with pytest.raises(NoCommits):
+            repo.reset(name, hard=True)
 
 
 def test_a_soft_reset_to_nowhere_else_is_refused_in_a_merge(filled):

@@ -50,6 +50,12 @@ def test_hard_reset_alone_drops_what_is_staged(two: Terminal) -> None:
     assert "nope" in two("reset", "nope", code=4).stderr
 
 
+def test_hard_reset_to_head_before_the_first_commit_drops_what_is_staged(hangar: Terminal) -> None:
+    hangar("arrayset", "create", "numbers", "UINT8", "2")
+    assert hangar("reset", "HEAD", "--hard").stdout == "Branch master has no commits yet\n"
+    assert hangar.json("status")["clean"] is True
+
+
 # --- stash ------------------------------------------------------------------------------------------------------------
 
 
