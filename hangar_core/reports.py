@@ -29,7 +29,8 @@ class LogEntry(NamedTuple):
 class ArraysetChange(NamedTuple):
     """What staging changed in one arrayset; `schema` is the one in force (or removed).
 
-    Changes are counted in entries of the record tree: samples, or subsamples where they are nested.
+    Changes are counted in entries of the record tree: samples, or subsamples where they are nested. `renamed_from` is
+    the name in the base commit, empty if that is the same.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ArraysetChange(NamedTuple):
     added: int = 0
     deleted: int = 0
     mutated: int = 0
+    renamed_from: str = ""
 
 
 class Status(NamedTuple):

@@ -35,7 +35,7 @@ def conflict_lines(rows: Sequence[ConflictRow]) -> Iterator[str]:
     table = [("ARRAYSET", "KEY", "OURS", "THEIRS", "BASE", "")]
     for row in rows[:_SHOWN]:
         ours, theirs, base = (_side(row, side) for side in ("ours", "theirs", "base"))
-        table.append((printable(row.arrayset) or METADATA, _key(row), ours, theirs, base, _WORDS[row.kind]))
+        table.append((printable(row.arrayset) or METADATA, _key(row), ours, theirs, base, _words(row)))
     yield from (f"  {line}" for line in columns(table))
     if len(rows) > _SHOWN:
         yield f"  ... and {len(rows) - _SHOWN:,} more (all of them: hangar status --json)"
@@ -94,6 +94,8 @@ def conflicts_json(rows: Sequence[ConflictRow]) -> list[dict[str, Any]]:
             "theirs": row.theirs or None,
             "base": row.base or None,
             "texts": dict(row.texts) or None,
+            "names": dict(row.names) or None,
+            "bound": list(row.bound),
         }
         for row in rows
     ]
@@ -140,6 +142,18 @@ def report_conflicts(repo: Repository, what: str, version: str | None, facts: di
 def count_words(count: int) -> str:
     """Return ``1 conflict``, ``2 conflicts``."""
     return f"{count:,} conflict{'' if count == 1 else 's'}"
+
+
+def _words(row: ConflictRow) -> str:
+    """Return what both sides did; of an arrayset with several names also what it is called where."""
+    words = _WORDS[row.kind]
+    if row.kind == "t1" and not row.theirs:
+        words = "added in ours, theirs has another one of this name"
+    if row.names:
+        words += ": " + ", ".join(f"{printable(name)} in {side}" for side, name in row.names.items())
+    if row.bound:
+        words += f"; decided together with {', '.join(map(printable, row.bound))}"
+    return words
 
 
 def _key(row: ConflictRow) -> str:

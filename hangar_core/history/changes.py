@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hangar_core.history import tree
+from hangar_core.history.identities import name_pairs
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, Digest, Root
 
@@ -26,6 +28,24 @@ class Tally:
         return self.added + self.deleted + self.mutated
 
 
+class ArraysetStep(NamedTuple):
+    """What an arrayset was and what it is: None where there was or is none.
+
+    `name` is the one it has now, or the last it had; `renamed_from` the one before, empty if that is the same.
+    """
+
+    name: str
+    renamed_from: str
+    old: Arrayset | None
+    new: Arrayset | None
+
+    @property
+    def in_schema(self) -> bool:
+        """Whether it was added, deleted, renamed, or changed in schema or options."""
+        old, new = self.old, self.new
+        return old is None or new is None or (old.schema, old.options) != (new.schema, new.options)
+
+
 class Changes:
     """The way from `old` to `new`. Arraysets are compared at once, samples and metadata when they are asked for."""
 
@@ -36,44 +56,35 @@ class Changes:
         self._empty = tree.empty(objects)
 
     @property
-    def arraysets(self) -> dict[str, tuple[Arrayset | None, Arrayset | None]]:
-        """Arraysets that differ in anything, by name: what they were and what they are."""
-        names = sorted(self.old.arraysets.keys() | self.new.arraysets.keys())
-        pairs = {name: (self.old.arraysets.get(name), self.new.arraysets.get(name)) for name in names}
-        return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
+    def arraysets(self) -> list[ArraysetStep]:
+        """Arraysets that differ in anything, their names included, in order of names."""
+        found = []
+        for before, after in name_pairs(self.old.arraysets, self.new.arraysets):
+            old = self.old.arraysets[before] if before is not None else None
+            new = self.new.arraysets[after] if after is not None else None
+            renamed_from = before if before is not None and after is not None and before != after else ""
+            if old != new or renamed_from:
+                found.append(ArraysetStep(after or before or "", renamed_from, old, new))
+        return found
 
-    def schema_changes(self) -> dict[str, tuple[Arrayset | None, Arrayset | None]]:
-        """Arraysets that were added, deleted, or changed in schema or options."""
-        return {
-            name: (old, new)
-            for name, (old, new) in self.arraysets.items()
-            if old is None or new is None or (old.schema, old.options) != (new.schema, new.options)
-        }
-
-    def samples(self, name: str) -> Iterator[KeyChange]:
+    def samples(self, step: ArraysetStep) -> Iterator[KeyChange]:
         """Yield what differs in one arrayset, in order of keys; all samples of one that was added or deleted."""
-        old, new = self.old.arraysets.get(name), self.new.arraysets.get(name)
+        old, new = step.old, step.new
         return tree.diff(self._objects, old.tree if old else self._empty, new.tree if new else self._empty)
 
     def metadata(self) -> Iterator[KeyChange]:
         """Yield what differs in the metadata, in order of keys."""
         return tree.diff(self._objects, self.old.metadata, self.new.metadata)
 
-    def tally(self, name: str) -> Tally:
+    def tally(self, step: ArraysetStep) -> Tally:
         """Count the changes of one arrayset by entries of its tree: by subsample where samples are nested.
 
         An arrayset that was added or deleted whole is not walked.
         """
-        old, new = self.old.arraysets.get(name), self.new.arraysets.get(name)
-        if old is None or new is None:
-            added, deleted = (tree.count(self._objects, one.tree) if one else 0 for one in (new, old))
+        if step.old is None or step.new is None:
+            added, deleted = (tree.count(self._objects, one.tree) if one else 0 for one in (step.new, step.old))
             return Tally(added, deleted)
-        return tally(self.samples(name))
-
-    @property
-    def nothing(self) -> bool:
-        """Whether both contents are equal."""
-        return not self.arraysets and self.old.metadata == self.new.metadata
+        return tally(self.samples(step))
 
 
 def tally(changes: Iterator[KeyChange]) -> Tally:

@@ -9,11 +9,12 @@ from functools import partial
 from hangar_core.errors import InvalidInput
 from hangar_core.hashing import digests
 from hangar_core.history import tree
-from hangar_core.history.changes import Changes, Tally, tally
+from hangar_core.history.changes import ArraysetStep, Changes, Tally, tally
 from hangar_core.history.commits import root_of
+from hangar_core.history.identities import names_of
 from hangar_core.history.objects import Objects
 from hangar_core.history.sizes import ByteTally, Sizes, size_of_each
-from hangar_core.model import Arrayset, Digest, NestedKey, Root, SampleKey, Schema
+from hangar_core.model import Digest, NestedKey, Root, SampleKey, Schema
 from hangar_core.records.keys import decode_either, encode_either
 from hangar_core.reports import LogEntry, SampleEvent
 
@@ -23,7 +24,8 @@ class DiffRow:
     """One difference. `what` is schema, sample or metadata; `kind` added, deleted or mutated; digests as text.
 
     The key of a nested arrayset is (sample, subsample). Of a schema the two schemas are given instead of digests; equal
-    ones mean that options of the arrayset changed.
+    ones mean that options of the arrayset changed, or its name: `renamed_from` is the one it had, empty if that is the
+    same.
     """
 
     what: str
@@ -34,16 +36,21 @@ class DiffRow:
     new: str
     old_schema: Schema | None = None
     new_schema: Schema | None = None
+    renamed_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ArraysetStatistics:
-    """How one arrayset differs. `state` is added, deleted, mutated (schema or options) or same."""
+    """How one arrayset differs. `state` is added, deleted, mutated (schema, options or name) or same.
+
+    `renamed_from` is the name it had, empty if that is the same.
+    """
 
     name: str
     state: str
     samples: Tally
     measure: Callable[[], ByteTally] = field(repr=False, compare=False)
+    renamed_from: str = ""
 
     def bytes(self) -> ByteTally:
         """Return how many bytes of data were added and removed, a mutated sample counting for both.
@@ -82,40 +89,43 @@ class ContentDiff:
 
     def _statistics(self) -> DiffStatistics:
         changes = self._changes
-        schemas = changes.schema_changes()
         rows = []
-        for name, (before, after) in changes.arraysets.items():
-            state = (
-                "added" if before is None else "deleted" if after is None else "mutated" if name in schemas else "same"
-            )
-            counts = changes.tally(name)
-            rows.append(ArraysetStatistics(name, state, counts, partial(self._bytes, name, before, after, counts)))
+        for step in changes.arraysets:
+            counts = changes.tally(step)
+            state = _kind(step.old, step.new) if step.in_schema else "same"
+            measure = partial(self._bytes, step, counts)
+            rows.append(ArraysetStatistics(step.name, state, counts, measure, step.renamed_from))
         return DiffStatistics(tuple(rows), tally(changes.metadata()))
 
-    def _bytes(self, name: str, before: Arrayset | None, after: Arrayset | None, counts: Tally) -> ByteTally:
-        added = self._total(name, after, counts.added + counts.mutated, new=True)
-        return ByteTally(added, self._total(name, before, counts.deleted + counts.mutated, new=False))
+    def _bytes(self, step: ArraysetStep, counts: Tally) -> ByteTally:
+        added = self._total(step, counts.added + counts.mutated, new=True)
+        return ByteTally(added, self._total(step, counts.deleted + counts.mutated, new=False))
 
-    def _total(self, name: str, side: Arrayset | None, count: int, *, new: bool) -> int | None:
+    def _total(self, step: ArraysetStep, count: int, *, new: bool) -> int | None:
+        side = step.new if new else step.old
         if side is None or not count:
             return 0
         each = size_of_each(side.schema)
         if each is not None:
             return count * each
         with self._objects.snapshot():
-            found = (after if new else before for _, before, after in self._changes.samples(name))
+            found = (after if new else before for _, before, after in self._changes.samples(step))
             return self._sizes.total(side.schema, (one for one in found if one is not None))
 
     def rows(self, arrayset: str | None = None) -> Iterator[DiffRow]:
-        """Yield every difference: schemas, samples in order of keys, metadata; or those of one arrayset."""
+        """Yield every difference: schemas, samples in order of keys, metadata; or those of one arrayset.
+
+        An arrayset that was renamed has either name, and its samples stand under the new one.
+        """
         changes = self._changes
-        for name, (before, after) in changes.schema_changes().items():
-            if arrayset in (None, name):
-                schemas = (before.schema if before else None), (after.schema if after else None)
-                yield DiffRow("schema", _kind(before, after), name, None, "", "", *schemas)
-        for name in changes.arraysets:
-            if arrayset in (None, name):
-                yield from (_row("sample", name, *change) for change in changes.samples(name))
+        chosen = [step for step in changes.arraysets if arrayset in (None, step.name, step.renamed_from or None)]
+        for step in chosen:
+            if step.in_schema:
+                schemas = (step.old.schema if step.old else None), (step.new.schema if step.new else None)
+                kind = _kind(step.old, step.new)
+                yield DiffRow("schema", kind, step.name, None, "", "", *schemas, step.renamed_from)
+        for step in chosen:
+            yield from (_row("sample", step.name, *change) for change in changes.samples(step))
         if arrayset is None:
             yield from (_row("metadata", "", *change) for change in changes.metadata())
 
@@ -126,15 +136,20 @@ def sample_events(
     """Return the entries of a log (newest first) that changed one sample, of a nested arrayset (sample, subsample).
 
     Commits whose arrayset has the very tree of their parent are passed over without a look inside. A merge counts only
-    if it gave the sample a value that none of its parents had.
+    if it gave the sample a value that none of its parents had. The arrayset is the newest one of that name, followed
+    through all names it had.
     """
     key = encode_either(sample)
     known: dict[tuple[Digest, bytes], Digest | None] = {}
+    contents = (root_of(objects, entry.id).arraysets for entry in log)
+    newest = next((names_of(found) for found in contents if arrayset in found), {})
+    identity = next((one for one, name in newest.items() if name == arrayset), None)
 
     def value_at(root: Root) -> Digest | None:
-        aset = root.arraysets.get(arrayset)
-        if aset is None:
+        name = names_of(root.arraysets).get(identity) if identity is not None else None
+        if name is None:
             return None
+        aset = root.arraysets[name]
         if aset.schema.nested and not isinstance(sample, tuple):
             raise InvalidInput(
                 f"The samples of `{arrayset}` are nested: each subsample has a history of its own.",

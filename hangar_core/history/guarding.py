@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from hangar_core.errors import ArraysetNotFound, InvalidData, MergePending, PendingChanges
 from hangar_core.hashing.canonical import FieldReader
 from hangar_core.history.commits import read_root
+from hangar_core.history.identities import identity_of, names_of
 from hangar_core.history.merging import Conflict, KeyConflict, plan_merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
@@ -131,9 +132,10 @@ def refuse_misfits(overlay: Overlay, objects: Objects, chosen: Sequence[Conflict
     if state is None or not names:
         return
     theirs = read_root(objects, state.theirs).arraysets
+    their_names = names_of(theirs)
     for name in sorted(names):
         schema = schema_in_force(overlay, name)
-        brought = theirs[name].schema
+        brought = theirs[their_names[identity_of(name, overlay.arraysets[name].options)]].schema
         if not _has_room_for(schema, brought):
             raise InvalidData(
                 f"What is brought in for arrayset `{name}` does not fit it any more: "

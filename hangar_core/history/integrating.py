@@ -164,7 +164,8 @@ def _bring(
     ours = root_of(objects, staging.base)
     plan = plan_merge(objects, base, ours, theirs)
     if strategy is not None:
-        plan.settle_all(strategy)
+        plan.settle(plan.conflicts, strategy)
+        plan.conflicts.clear()
     if plan.conflicts:
         if on_conflict == "raise":
             objects.clear_pending()
@@ -184,13 +185,10 @@ def _bring(
 
 def _way(staging: StagingArea, old: Root, new: Root) -> MergePlan:
     """Return the plan that makes `new` out of `old`."""
-    changes = Changes(staging.objects, old, new)
-    plan = MergePlan(metadata=[(key, after) for key, _, after in changes.metadata()])
-    for name, (_, after) in changes.arraysets.items():
-        if after is None:
-            plan.remove.append(name)
-        else:
-            plan.adopt[name] = after
+    metadata = Changes(staging.objects, old, new).metadata()
+    plan = MergePlan(metadata=[(key, after) for key, _, after in metadata])
+    plan.remove += sorted(old.arraysets.keys() - new.arraysets.keys())
+    plan.adopt |= {name: one for name, one in sorted(new.arraysets.items()) if one != old.arraysets.get(name)}
     return plan
 
 

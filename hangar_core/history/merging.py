@@ -7,16 +7,20 @@ t1   added on both sides with different values
 t21  removed on our side, mutated on theirs
 t22  removed on their side, mutated on ours
 t3   mutated on both sides to different values
+
+Arraysets are compared by identity: one that a side renamed takes what the other changed along, under its new name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from hangar_core.history import tree
-from hangar_core.history.changes import Changes, KeyChange
+from hangar_core.history.changes import KeyChange
+from hangar_core.history.identities import called, identity_of
+from hangar_core.history.merged_names import MergedNames, Named, Names, Sides, merge_names, sides_of
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, Digest, Root, Schema
 
@@ -42,16 +46,25 @@ class KeyConflict:
 
 @dataclass(frozen=True, slots=True)
 class SchemaConflict:
-    """An arrayset whose existence, schema or options both sides changed differently.
+    """An arrayset whose existence, name, schema or options both sides changed differently.
 
-    Where samples of both sides can live together, only the options are in conflict, and samples are merged as ever;
-    otherwise the samples go with their side.
+    Where samples of both sides can live together, only name and options are in conflict, and samples are merged as
+    ever; otherwise the samples go with their side. `arrayset` is the name that it has until the conflict is decided,
+    `their_name` the one that deciding for theirs gives it, `names` are those of base, ours and theirs.
+
+    Names can be in each other's way: such conflicts are decided together, with those of the arraysets in `bound`.
+    `usurper` is another arrayset that has this name on their side and is not there on ours.
     """
 
     arrayset: str
+    identity: str
     base: Arrayset | None
     ours: Arrayset | None
     theirs: Arrayset | None
+    names: Names
+    their_name: str
+    bound: tuple[str, ...] = ()
+    usurper: Named | None = None
 
     @property
     def kind(self) -> ConflictKind:
@@ -71,80 +84,155 @@ def _kind(base: object, ours: object, theirs: object) -> ConflictKind:
 
 @dataclass(slots=True)
 class MergePlan:
-    """What makes the merge out of our side. An adopted arrayset is taken over with its tree as it is."""
+    """What makes the merge out of our side: first removals, then renames (old -> new), then the rest by new names.
 
-    adopt: dict[str, Arrayset] = field(default_factory=dict)
+    An adopted arrayset is taken over with its tree as it is.
+    """
+
     remove: list[str] = field(default_factory=list)
+    rename: dict[str, str] = field(default_factory=dict)
+    adopt: dict[str, Arrayset] = field(default_factory=dict)
     define: dict[str, tuple[Schema, Mapping[str, str]]] = field(default_factory=dict)
     samples: dict[str, list[tuple[bytes, Digest | None]]] = field(default_factory=dict)
     metadata: list[tuple[bytes, Digest | None]] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
 
-    def settle(self, conflict: Conflict, side: Side) -> None:
-        """Add what decides a conflict for one side; deciding for ours changes nothing."""
+    def settle(self, conflicts: Collection[Conflict], side: Side) -> None:
+        """Add what decides conflicts for one side, those that are bound to each other together.
+
+        Deciding for ours changes nothing.
+        """
         if side == "ours":
             return
+        schemas = [one for one in conflicts if isinstance(one, SchemaConflict)]
+        for conflict in conflicts:
+            self._take(conflict)
+        self._call({one.arrayset: one.their_name for one in schemas if one.their_name != one.arrayset})
+        for one in schemas:
+            if one.usurper is not None:
+                self.adopt[one.arrayset] = _as_named(one.usurper.aset, one.usurper.identity, one.arrayset)
+
+    def _take(self, conflict: Conflict) -> None:
+        """Take what their side has, under the name that our side has for it."""
+        name = conflict.arrayset
         if isinstance(conflict, KeyConflict):
-            changes = self.samples.setdefault(conflict.arrayset, []) if conflict.arrayset else self.metadata
+            changes = self.samples.setdefault(name, []) if name else self.metadata
             changes.append((conflict.key, conflict.theirs))
         elif conflict.theirs is None:
-            self.remove.append(conflict.arrayset)
+            self.remove.append(name)
+        elif conflict.ours is not None and conflict.theirs in (conflict.base, conflict.ours):
+            pass  # only its name is in conflict
         elif (schema := _common_schema(conflict.base, conflict.ours, conflict.theirs)) is not None:
             assert conflict.ours is not None
-            self.define[conflict.arrayset] = schema, _merge_options(conflict.base, conflict.ours, conflict.theirs, side)
+            options = _merge_options(conflict.base, conflict.ours, conflict.theirs, "theirs")
+            self.define[name] = schema, called(options, conflict.identity, name)
         else:
-            self.adopt[conflict.arrayset] = conflict.theirs
+            self.adopt[name] = _as_named(conflict.theirs, conflict.identity, name)
 
-    def settle_all(self, side: Side) -> None:
-        """Decide every conflict for one side."""
-        for conflict in self.conflicts:
-            self.settle(conflict, side)
-        self.conflicts.clear()
+    def _call(self, names: Mapping[str, str]) -> None:
+        """Give arraysets other names than this plan has for them, all at once."""
+        renamed = {old: names.get(new, new) for old, new in self.rename.items()}
+        renamed |= {old: new for old, new in names.items() if old not in self.rename.values()}
+        self.rename = {old: new for old, new in renamed.items() if old != new}
+        self.samples = {names.get(name, name): changes for name, changes in self.samples.items()}
+        defined, self.define = self.define, {}
+        for name, (schema, options) in defined.items():
+            new = names.get(name, name)
+            self.define[new] = schema, called(options, identity_of(name, options), new)
+        adopted, self.adopt = self.adopt, {}
+        for name, one in adopted.items():
+            self.adopt[names.get(name, name)] = _as_named(one, identity_of(name, one.options), names.get(name, name))
 
 
 def plan_merge(objects: Objects, base: Root, ours: Root, theirs: Root) -> MergePlan:
     """Return how to bring the changes from `base` to `theirs` into `ours`."""
     plan = MergePlan()
-    mine, other = Changes(objects, base, ours), Changes(objects, base, theirs)
-    for name in other.arraysets:
-        _plan_arrayset(objects, plan, name, base.arraysets.get(name), mine, other)
-    taken, conflicts = _three_way(mine.metadata(), other.metadata(), "")
+    sides = sides_of(base, ours, theirs)
+    names = merge_names(sides)
+    for identity in sorted(sides, key=lambda one: (sides[one].shown_name, one)):
+        one, name = sides[identity], names.names[identity]
+        is_open = _plan_arrayset(objects, plan, one, name) or identity in names.disputed
+        if is_open and identity not in names.usurpers.values():
+            plan.conflicts.append(_conflict(identity, sides, names))
+    mine, other = (tree.diff(objects, base.metadata, side.metadata) for side in (ours, theirs))
+    taken, conflicts = _three_way(mine, other, "")
     plan.metadata += taken
     plan.conflicts += conflicts
     return plan
 
 
-def _plan_arrayset(
-    objects: Objects, plan: MergePlan, name: str, base: Arrayset | None, mine: Changes, other: Changes
-) -> None:
-    """Plan one arrayset that their side changed."""
-    ours, theirs = mine.new.arraysets.get(name), other.new.arraysets.get(name)
-    if ours == theirs:
-        return
-    if ours == base:
-        if theirs is None:
-            plan.remove.append(name)
-        else:
-            plan.adopt[name] = theirs
-        return
+def _conflict(identity: str, sides: Mapping[str, Sides], names: MergedNames) -> SchemaConflict:
+    one = sides[identity]
+    name = names.names[identity] or one.shown_name
+    takes_theirs = identity in names.disputed and one.ours is not None and one.theirs is not None
+    usurper = names.usurpers.get(identity)
+    base, ours, theirs = (side.aset if side is not None else None for side in one)
+    return SchemaConflict(
+        name,
+        identity,
+        base,
+        ours,
+        theirs,
+        names=one.names,
+        their_name=one.names.theirs if takes_theirs else name,
+        bound=names.bound.get(identity, ()),
+        usurper=sides[usurper].theirs if usurper is not None else None,
+    )
+
+
+def _plan_arrayset(objects: Objects, plan: MergePlan, sides: Sides, name: str | None) -> bool:
+    """Plan one arrayset, whose name is merged already (None: it is not there), and whether it is in conflict itself."""
+    if sides.theirs in (sides.base, sides.ours):
+        return False
+    ours, theirs = sides.ours, sides.theirs
+    if ours == sides.base and (ours is None or theirs is None):
+        if ours is not None:
+            plan.remove.append(ours.name)
+        elif theirs is not None and name is not None:
+            plan.adopt[name] = _as_named(theirs.aset, theirs.identity, name)
+        return False
+    if ours is None or theirs is None or name is None:
+        return True
+    if ours.name != name:
+        plan.rename[ours.name] = name
+    base = sides.base.aset if sides.base is not None else None
+    if ours.aset == base:
+        if theirs.aset != base:
+            plan.adopt[name] = _as_named(theirs.aset, theirs.identity, name)
+        return False
+    if theirs.aset in (base, ours.aset):
+        return False
+    return _plan_content(objects, plan, (base, ours.aset, theirs.aset), (ours.identity, name))
+
+
+def _plan_content(
+    objects: Objects,
+    plan: MergePlan,
+    sides: tuple[Arrayset | None, Arrayset, Arrayset],
+    named: tuple[str, str],
+) -> bool:
+    """Plan schema, options and samples of an arrayset that both sides changed: (identity, name).
+
+    Returns whether schema or options are in conflict.
+    """
+    (base, ours, theirs), (identity, name) = sides, named
     schema = _common_schema(base, ours, theirs)
-    if ours is None or theirs is None or schema is None:
-        plan.conflicts.append(SchemaConflict(name, base, ours, theirs))
-        return
+    if schema is None:
+        return True
     options = _merge_options(base, ours, theirs, "ours")
-    if options != _merge_options(base, ours, theirs, "theirs"):
-        plan.conflicts.append(SchemaConflict(name, base, ours, theirs))
     if (schema, options) != (ours.schema, ours.options):
-        plan.define[name] = (schema, options)
-    if base is None:
-        start = tree.empty(objects)
-        left, right = tree.diff(objects, start, ours.tree), tree.diff(objects, start, theirs.tree)
-    else:
-        left, right = mine.samples(name), other.samples(name)
+        plan.define[name] = schema, called(options, identity, name)
+    start = tree.empty(objects) if base is None else base.tree
+    left, right = (tree.diff(objects, start, side.tree) for side in (ours, theirs))
     taken, conflicts = _three_way(left, right, name)
     if taken:
         plan.samples[name] = taken
     plan.conflicts += conflicts
+    return options != _merge_options(base, ours, theirs, "theirs")
+
+
+def _as_named(aset: Arrayset, identity: str, name: str) -> Arrayset:
+    return aset._replace(options=called(aset.options, identity, name))
 
 
 def _common_schema(base: Arrayset | None, ours: Arrayset | None, theirs: Arrayset | None) -> Schema | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hangar_core.history import tree
 from hangar_core.history.changes import tally
+from hangar_core.history.identities import called, identity_of, name_pairs
 from hangar_core.history.key_overlay import KeyOverlay, overlay_of
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, CommitId, Digest, Root, Schema
@@ -68,12 +69,21 @@ class Overlay:
     def remove_arrayset(self, name: str) -> None:
         del self.arraysets[name]
 
+    def rename_arraysets(self, names: Mapping[str, str]) -> None:
+        """Give arraysets other names, old -> new, all at once: they may change names with each other."""
+        moved = {old: self.arraysets.pop(old) for old in names}
+        for old, staged in moved.items():
+            new = names[old]
+            options = called(staged.options, identity_of(old, staged.options), new)
+            self.arraysets[new] = StagedArrayset(staged.schema, options, self.root.arraysets.get(new), staged.samples)
+
     def lay(self, plan: MergePlan) -> None:
         """Carry out a merge plan, conflicts aside."""
-        for name, aset in plan.adopt.items():
-            self.adopt_arrayset(name, aset)
         for name in plan.remove:
             self.remove_arrayset(name)
+        self.rename_arraysets(plan.rename)
+        for name, aset in plan.adopt.items():
+            self.adopt_arrayset(name, aset)
         for name, (schema, options) in plan.define.items():
             self.put_arrayset(name, schema, options)
         for name, changes in plan.samples.items():
@@ -107,32 +117,36 @@ class Overlay:
     def status(self, branch: str, base: CommitId | None) -> Status:
         """Return what is staged, arrayset by arrayset."""
         changes = []
-        for name in sorted(self.root.arraysets.keys() | self.arraysets.keys()):
-            change = self._arrayset_change(name)
+        for old, new in name_pairs(self.root.arraysets, self.arraysets):
+            change = self._arrayset_change(old, new)
             if change is not None:
                 changes.append(change)
         added, deleted, mutated = self.metadata.tallies()
         return Status(branch, base, tuple(changes), added, deleted, mutated, self.merging)
 
-    def _arrayset_change(self, name: str) -> ArraysetChange | None:
-        before, now = self.root.arraysets.get(name), self.arraysets.get(name)
-        if now is None:
+    def _arrayset_change(self, old: str | None, new: str | None) -> ArraysetChange | None:
+        """Return what became of an arrayset that has one name in the base commit and one that is staged."""
+        before = self.root.arraysets[old] if old is not None else None
+        if new is None:
             assert before is not None
-            return ArraysetChange(name, before.schema, before.options, "deleted", deleted=self._entries(before))
-        added, deleted, mutated = now.samples.tallies()
-        if before is None or now.base is None:
-            added = now.samples.entries  # all of them, an adopted tree included
-        elif now.samples.base != before.tree:
+            assert old is not None
+            return ArraysetChange(old, before.schema, before.options, "deleted", deleted=self._entries(before))
+        now = self.arraysets[new]
+        if before is None:
+            return ArraysetChange(new, now.schema, now.options, "added", now.samples.entries)
+        if old == new and not now.changed:
+            return None
+        if now.samples.base == before.tree:
+            added, deleted, mutated = now.samples.tallies()
+        elif now.base is None and not now.samples.base_count:  # removed and created anew: the old samples are gone
+            added, deleted, mutated = now.samples.entries, self._entries(before), 0
+        else:
             changed = tally(tree.diff(self._objects, before.tree, now.samples.tree()))
             added, deleted, mutated = changed.added, changed.deleted, changed.mutated
-        if before is None:
-            return ArraysetChange(name, now.schema, now.options, "added", added, deleted, mutated)
-        if now.base is None:  # removed and created anew under the same name: the old samples are gone
-            return ArraysetChange(name, now.schema, now.options, "mutated", added, self._entries(before), mutated)
-        if not now.changed:
-            return None
-        same = before.schema == now.schema and before.options == now.options
-        return ArraysetChange(name, now.schema, now.options, "same" if same else "mutated", added, deleted, mutated)
+        same = now.base is not None and (before.schema, before.options) == (now.schema, now.options)
+        renamed_from = old if old is not None and old != new else ""
+        state = "same" if same else "mutated"
+        return ArraysetChange(new, now.schema, now.options, state, added, deleted, mutated, renamed_from)
 
     def _entries(self, aset: Arrayset) -> int:
         return tree.count(self._objects, aset.tree)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from hangar_core.errors import InvalidInput, NoMerge, NotFound, NothingToCommit
+from hangar_core.errors import AlreadyExists, InvalidInput, MergePending, NoMerge, NotFound, NothingToCommit
 from hangar_core.hashing import digests
 from hangar_core.history import integrating
 from hangar_core.history.guarding import refuse_misfits, schema_in_force
 from hangar_core.history.integrating import Author
-from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, Side
+from hangar_core.history.merging import Conflict, KeyConflict, MergePlan, SchemaConflict, Side
 from hangar_core.history.objects import Objects
 from hangar_core.history.staging import StagingArea
 from hangar_core.model import CommitId, NestedKey, SampleKey, Schema
@@ -33,7 +33,8 @@ class ConflictRow:
 
     The key of a nested arrayset is (sample, subsample).
     `base`, `ours` and `theirs` are digests as text, empty where there is nothing. `texts` are the values of a piece of
-    metadata by side (``base``, ``ours``, ``theirs``), without those that are nothing.
+    metadata by side (``base``, ``ours``, ``theirs``), without those that are nothing. `names` are those of an arrayset
+    by side, if it has not the same everywhere, and `bound` other arraysets that are decided together with it.
     """
 
     arrayset: str
@@ -43,6 +44,8 @@ class ConflictRow:
     ours: str
     theirs: str
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    bound: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,17 @@ def rows(conflicts: Collection[Conflict], objects: Objects) -> list[ConflictRow]
 def resolve(staging: StagingArea, arrayset: str, keys: str | Collection[ConflictKey], side: Side) -> int:
     """Decide the conflicts of an arrayset (empty: of the metadata) that `keys` choose, and return how many.
 
-    What was set by hand since the merge began is decided already. Raises `NoMerge`, `NotFound` if no open conflict
-    matches, `InvalidData` if what is brought in does not fit the arrayset.
+    What was set by hand since the merge began is decided already. Arraysets whose names are in each other's way are
+    decided together, and after their samples. Raises `NoMerge`, `NotFound` if no open conflict matches, `InvalidData`
+    if what is brought in does not fit the arrayset, `MergePending` if samples have to be decided first, `AlreadyExists`
+    if a name has been given to another arrayset since the merge began.
     """
     chosen = _matching(staging, arrayset, keys)
     if side == "theirs":
         refuse_misfits(staging.overlay, staging.objects, chosen)
+        _refuse_names(staging, chosen)
     plan = MergePlan()
-    for conflict in chosen:
-        plan.settle(conflict, side)
+    plan.settle(chosen, side)
     staging.stage_plan(plan, chosen)
     staging.sync()
     return len(chosen)
@@ -144,7 +149,32 @@ def _matching(staging: StagingArea, arrayset: str, keys: str | Collection[Confli
         where = f"arrayset `{arrayset}`" if arrayset else "the metadata"
         wanted = f"`{keys}`" if isinstance(keys, str) else "the keys given"
         raise NotFound(f"No open conflict of {where} matches {wanted}.", hint="`hangar status` lists them")
-    return chosen
+    bound = {name for one in chosen if isinstance(one, SchemaConflict) for name in one.bound}
+    together = (one for one in _open(staging) if isinstance(one, SchemaConflict) and one.arrayset in bound)
+    return [*chosen, *(one for one in together if one not in chosen)]
+
+
+def _refuse_names(staging: StagingArea, chosen: Collection[Conflict]) -> None:
+    """Raise unless arraysets can take the names of their side: conflicts of samples are kept by name."""
+    renamed = {one.arrayset: one.their_name for one in chosen if isinstance(one, SchemaConflict)}
+    renamed = {old: new for old, new in renamed.items() if old != new}
+    undecided = next((one for one in _open(staging) if one.arrayset in renamed and one not in chosen), None)
+    state = staging.overlay.merging
+    if undecided is not None and state is not None:
+        name = undecided.arrayset
+        raise MergePending(
+            branch=staging.branch,
+            kind=state.kind,
+            blocked=f"giving arrayset `{name}` the name `{renamed[name]}`",
+            hint=f"decide its samples first, or all at once: `hangar resolve {name} --theirs`",
+        )
+    leaving = {one.arrayset for one in chosen if isinstance(one, SchemaConflict)}
+    for old, new in renamed.items():
+        if new in staging.overlay.arraysets and new not in leaving:
+            raise AlreadyExists(
+                f"There is an arrayset `{new}` already, which `{old}` would be called.",
+                hint=f"remove it, or decide with `hangar resolve {old} --ours`",
+            )
 
 
 def _key(conflict: Conflict) -> ConflictKey:
@@ -182,4 +212,7 @@ def _row(conflict: Conflict, objects: Objects) -> ConflictRow:
     base, ours, theirs = (
         digests.text(one.tree) if one else "" for one in (conflict.base, conflict.ours, conflict.theirs)
     )
-    return ConflictRow(conflict.arrayset, None, conflict.kind, base, ours, theirs)
+    names = {side: name for side, name in conflict.names._asdict().items() if name}
+    if len({*names.values(), conflict.arrayset}) == 1:
+        names = {}
+    return ConflictRow(conflict.arrayset, None, conflict.kind, base, ours, theirs, names=names, bound=conflict.bound)

@@ -30,6 +30,7 @@ from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of, write_commit, write_root
 from hangar_core.history.graph import is_ancestor
 from hangar_core.history.guarding import OpenConflicts, place_of, refuse_changes, refuse_unknown
+from hangar_core.history.identities import called, identity_of, names_of, new_identity
 from hangar_core.history.merging import Conflict, MergePlan
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay, StagedArrayset
@@ -195,6 +196,7 @@ class StagingArea:
         """Create an arrayset, or change the schema and options of one. Raises `MergePending`."""
         self._check_owner()
         self._refuse_to_define(name, schema)
+        options = self._identified(name, options)
         self._log.append(records.ARRAYSET, records.encode_arrayset(name, schema, options))
         self.overlay.put_arrayset(name, schema, options)
 
@@ -217,13 +219,28 @@ class StagingArea:
         staged = self._staged(old)
         if self.overlay.merging is not None:  # its conflicts are kept by name
             refuse_changes(self.overlay, self.branch, f"renaming arrayset `{old}`")
+        identity = identity_of(old, staged.options)
+        if identity not in names_of(self.overlay.root.arraysets):  # nobody knows it under another name
+            identity = new_identity(new, names_of(self.overlay.arraysets))
+        options = called(staged.options, identity, new)
+        self._stage_together([(records.REMOVE, records.encode_remove(old)), *self._anew(new, staged, options)])
+
+    def _identified(self, name: str, options: Mapping[str, str]) -> Mapping[str, str]:
+        """Return options that say which arrayset it is: that of this name which is there, or a new one."""
+        there = self.overlay.arraysets.get(name)
+        if there is not None:
+            return called(options, identity_of(name, there.options), name)
+        return called(options, new_identity(name, names_of(self.overlay.arraysets)), name)
+
+    def _anew(self, name: str, staged: StagedArrayset, options: Mapping[str, str]) -> list[tuple[int, bytes]]:
+        """Return what stages an arrayset under a name that is free: its base is taken over, its changes follow."""
         samples = staged.samples
         if samples.base_count:
-            based = Arrayset(staged.schema, samples.base, samples.base_count, staged.options)
-            first = merge_records.ADOPT, merge_records.encode_adopt(new, based)
+            based = Arrayset(staged.schema, samples.base, samples.base_count, options)
+            first = merge_records.ADOPT, merge_records.encode_adopt(name, based)
         else:
-            first = records.ARRAYSET, records.encode_arrayset(new, staged.schema, staged.options)
-        self._stage_together([first, self._samples(new, samples.edits()), (records.REMOVE, records.encode_remove(old))])
+            first = records.ARRAYSET, records.encode_arrayset(name, staged.schema, options)
+        return [first, self._samples(name, samples.edits())]
 
     @_in_turn
     def stage_metadata(self, key: bytes, value: str | None) -> None:
@@ -266,7 +283,9 @@ class StagingArea:
         group = [self._samples(arrayset, changes)]
         if created is not None:
             self._refuse_to_define(arrayset, created[0])
-            group.insert(0, (records.ARRAYSET, records.encode_arrayset(arrayset, *created)))
+            schema, options = created
+            options = self._identified(arrayset, options)
+            group.insert(0, (records.ARRAYSET, records.encode_arrayset(arrayset, schema, options)))
         self._stage_together([*group, *self._decided_by_hand(arrayset, (key for key, _ in changes))])
 
     def _staged(self, arrayset: str) -> StagedArrayset:
@@ -328,8 +347,12 @@ class StagingArea:
         self._stage_together([*self._operations(plan), *((merge_records.RESOLVED, one) for one in decided)])
 
     def _operations(self, plan: MergePlan) -> list[tuple[int, bytes]]:
-        found = [(merge_records.ADOPT, merge_records.encode_adopt(name, aset)) for name, aset in plan.adopt.items()]
-        found += [(records.REMOVE, records.encode_remove(name)) for name in plan.remove]
+        found = [(records.REMOVE, records.encode_remove(name)) for name in (*plan.remove, *plan.rename)]
+        for old, new in plan.rename.items():
+            if new not in plan.adopt:
+                staged = self._staged(old)
+                found += self._anew(new, staged, called(staged.options, identity_of(old, staged.options), new))
+        found += [(merge_records.ADOPT, merge_records.encode_adopt(name, aset)) for name, aset in plan.adopt.items()]
         found += [(records.ARRAYSET, records.encode_arrayset(name, *what)) for name, what in plan.define.items()]
         found += [self._samples(name, changes) for name, changes in plan.samples.items()]
         for key, digest in plan.metadata:

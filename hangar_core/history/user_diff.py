@@ -65,13 +65,14 @@ def diff_contents(objects: Objects, old: Root, new: Root) -> Diff:
     """Return what makes `new` out of `old`, collected: costs memory for each change."""
     found = Diff(_nothing(), _nothing(), _nothing())
     changes = ContentChanges(objects, old, new)
-    for name, (before, after) in changes.schema_changes().items():
-        aset = after or before
-        assert aset is not None
-        _place(found, before, after).schema[name] = aset.schema
-    for name in changes.arraysets:
-        for key, one, two in changes.samples(name):
-            _place(found, one, two).samples[SampleRecord(name, decode_either(key))] = digests.text(two or one or b"")
+    for step in changes.arraysets:
+        if step.in_schema:
+            aset = step.new or step.old
+            assert aset is not None
+            _place(found, step.old, step.new).schema[step.name] = aset.schema
+        for key, one, two in changes.samples(step):
+            record = SampleRecord(step.name, decode_either(key))
+            _place(found, one, two).samples[record] = digests.text(two or one or b"")
     for key, one, two in changes.metadata():
         _place(found, one, two).metadata[MetadataRecordKey(decode_key(key))] = digests.text(two or one or b"")
     return found

@@ -156,3 +156,22 @@ def test_on_a_terminal_changes_have_colours_and_json_a_line_each(changed: Termin
     drawn = changed.look("diff", "--json")
     assert len(drawn.splitlines()) == len(CHANGES) + 2
     assert json.loads(drawn) == changed.json("diff")
+
+
+def test_a_rename_is_one_line_and_only_changed_samples_follow(committed: Terminal) -> None:
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        writer.arraysets.rename("pictures", "photos")["cat/001"] = picture(8)
+    shown = committed("diff").stdout
+    assert signs(shown) == ["~ (schema) photos", "~ photos cat/001"]
+    assert shown.splitlines()[0].endswith("(renamed from pictures)")
+    assert committed("diff", "--arrayset", "pictures").stdout == shown
+    schema, sample = committed.json("diff")["changes"]
+    assert (schema["kind"], schema["arrayset"], schema["renamed_from"]) == ("mutated", "photos", "pictures")
+    assert (sample["kind"], sample["arrayset"], "renamed_from" in sample) == ("mutated", "photos", False)
+    assert "photos    renamed from pictures  0      0        1" in committed("diff", "--stat").stdout
+    (row,) = committed.json("diff", "--stat")["arraysets"]
+    assert (row["name"], row["state"], row["renamed_from"]) == ("photos", "mutated", "pictures")
+    (staged,) = committed.json("status")["arraysets"]
+    assert (staged["name"], staged["renamed_from"]) == ("photos", "pictures")
+    committed("commit", "-m", "photos")
+    assert [one["kind"] for one in committed.json("history", "photos", "cat/001")["changes"]] == ["mutated", "added"]

@@ -153,6 +153,8 @@ def test_merge_json_names_the_result_and_the_conflicts(dev: Terminal) -> None:
         "key": "cat/001",
         "kind": "t3",
         "texts": None,
+        "names": None,
+        "bound": [],
         **digests,
     }
     merging = dev.json("status")["merging"]
@@ -399,3 +401,43 @@ def test_a_merge_is_neither_reverted_nor_picked(dev: Terminal) -> None:
 
 def test_open_conflicts_stop_a_commit_before_the_editor_opens(conflicted: Terminal) -> None:
     assert "Conflicts that are not resolved yet: 3." in conflicted("commit", code=3).stderr
+
+
+def rename(terminal: Terminal, branch: str, old: str, new: str) -> None:
+    with closing(Repository(terminal.directory).checkout(write=True, branch=branch)) as writer:
+        writer.arraysets.rename(old, new)
+
+
+def test_two_names_for_one_arrayset_are_told_and_decided(dev: Terminal) -> None:
+    rename(dev, "master", "pictures", "photos")
+    dev("commit", "-m", "photos")
+    rename(dev, "dev", "pictures", "images")
+    dev("commit", "-m", "images")
+    dev("checkout", "master")
+    told = dev("merge", "dev", code=3).stdout
+    assert "1 conflict to resolve" in told
+    assert "changed on both sides: pictures in base, photos in ours, images in theirs" in told
+    assert "Next: hangar resolve photos --ours   (or --theirs;" in told
+    (conflict,) = dev.json("status")["merging"]["conflicts"]
+    assert (conflict["what"], conflict["arrayset"], conflict["bound"]) == ("arrayset", "photos", [])
+    assert conflict["names"] == {"base": "pictures", "ours": "photos", "theirs": "images"}
+    assert dev("resolve", "photos", "--theirs").stdout == "Resolved 1 conflict, 0 left.\n"
+    assert "    images (renamed from photos)\n" in dev("status").stdout
+    dev("merge", "--continue")
+    assert "images" in dev("summary").stdout
+
+
+def test_one_name_for_two_arraysets_is_decided_for_both_at_once(dev: Terminal) -> None:
+    rename(dev, "dev", "pictures", "photos")
+    dev("commit", "-m", "photos")
+    dev("checkout", "master")
+    dev("arrayset", "create", "photos", "UINT8", "2")
+    dev("commit", "-m", "other photos")
+    told = dev("merge", "dev", code=3).stdout
+    assert "added in ours, theirs has another one of this name; decided together with pictures" in told
+    assert "pictures in base, pictures in ours, photos in theirs; decided together with photos" in told
+    assert dev("resolve", "photos", "--theirs").stdout == "Resolved 2 conflicts, 0 left.\n"
+    dev("merge", "--continue")
+    with closing(Repository(dev.directory).checkout()) as reader:
+        assert list(reader) == ["photos"]
+        assert len(reader["photos"]) > 0

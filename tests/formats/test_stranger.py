@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import struct
 from collections.abc import Iterator
@@ -199,7 +200,22 @@ def read_root(database: Database, digest: bytes) -> tuple[dict[str, Any], dict[b
         arraysets[name] = {"schema": schema, "options": fields.options(), "samples": samples}
     assert fields.data == b""
     assert list(arraysets) == sorted(arraysets)
+    by_identity(arraysets)
     return arraysets, metadata
+
+
+def by_identity(arraysets: dict[str, Any]) -> dict[str, str]:
+    """records.md: which arrayset is which, whatever it is called (identity -> name)."""
+    found = {}
+    for name, told in arraysets.items():
+        identity = told["options"].get("renamed.from", name)
+        assert identity not in found
+        assert told["options"].get("renamed.from") != name
+        first, slash, number = identity.partition("/")
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", first)
+        assert not slash or int(number) >= 2
+        found[identity] = name
+    return found
 
 
 def read_frames(path: Path, generation: int) -> Iterator[tuple[int, int, Fields]]:
@@ -305,8 +321,9 @@ def carry_out(
 def check(
     root: Path, database: Database, arraysets: dict[str, Any], places: dict[bytes, bytes], content: dict[str, Any]
 ) -> None:
-    """Compare every sample with what it should be."""
+    """Compare every sample with what it should be; `titles` is the only name that was not the first."""
     assert set(arraysets) == set(content)
+    assert by_identity(arraysets) == {"captions" if name == "titles" else name: name for name in content}
     for name, told in arraysets.items():
         found: dict[Any, Any] = {}
         for key, digest in told["samples"].items():
@@ -317,7 +334,8 @@ def check(
                 found.setdefault(outer, {})[inner] = sample
             else:
                 found[read_key(key)] = sample
-        assert told["options"] == {"backend": "20"}
+        renamed = {"renamed.from": "captions"} if name == "titles" else {}
+        assert told["options"] == {"backend": "20", **renamed}
         np.testing.assert_equal(found, content[name])
         assert {type(one) for one in found.values()} == {type(one) for one in content[name].values()}
 
@@ -450,3 +468,40 @@ def test_a_stranger_finds_the_log_that_counts_wherever_a_reset_was_stopped(
         forget_tables(repository / ".hangar" / "records")
         assert not (repository / ".hangar" / "staging.log.next").exists()
         check_staged(repository / ".hangar", content)
+
+
+# --- arraysets under other names --------------------------------------------------------------------------------------
+
+
+def test_a_stranger_follows_arraysets_through_their_names(golden_repository: Path, root: Path) -> None:
+    """Two change names, one of them gives its name to a new one: each is found by its identity in every commit."""
+    repo = Repository(golden_repository)
+    repo.reset("dev", hard=True)
+    writer = repo.checkout(write=True)
+    first, second = sorted(writer)[:2]
+    writer.arraysets.rename(first, "other")
+    writer.arraysets.rename(second, first)
+    writer.arraysets.rename("other", second)
+    writer.commit("changed names")
+    writer.arraysets.rename(first, "third")
+    writer.add_str_arrayset(first)["new"] = "text"
+    writer.add_str_arrayset("fourth")
+    writer.commit("one more of that name")
+    writer.close()
+    forget_tables(root / "records")
+
+    database = Database(root / "records")
+    commit = read_commit(database, head(database, "dev"))
+    (parent,) = commit["parents"]
+    (before,) = read_commit(database, parent)["parents"]
+    contents = [read_root(database, read_commit(database, one)["root"])[0] for one in (before, parent)]
+    contents.append(read_root(database, commit["root"])[0])
+    names = [by_identity(content) for content in contents]
+    assert [one[first] for one in names] == [first, second, second]
+    assert [one[second] for one in names] == [second, first, "third"]
+    assert {one: names[2][one] for one in names[2].keys() - names[1].keys()} == {
+        f"{first}/2": first,
+        "fourth": "fourth",
+    }
+    for identity in (first, second):
+        assert contents[0][names[0][identity]]["samples"] == contents[2][names[2][identity]]["samples"]

@@ -17,7 +17,7 @@ from hangar_core.errors import ArraysetNotFound
 if TYPE_CHECKING:
     from hangar_core import Repository
     from hangar_core.history.changes import Tally
-    from hangar_core.history.content_diff import ContentDiff, DiffRow, DiffStatistics
+    from hangar_core.history.content_diff import ArraysetStatistics, ContentDiff, DiffRow, DiffStatistics
 
 _SIGNS = {"added": "+", "deleted": "-", "mutated": "~"}
 _COLOURS = {"added": "green", "deleted": "red", "mutated": "yellow"}
@@ -86,27 +86,30 @@ def _line(row: DiffRow) -> str:
 
 def _schema_facts(row: DiffRow) -> str:
     if row.old_schema == row.new_schema and row.new_schema is not None:
-        return f"{schema_words(row.new_schema)} (other options)"
+        changed = f"renamed from {printable(row.renamed_from)}" if row.renamed_from else "other options"
+        return f"{schema_words(row.new_schema)} ({changed})"
     words = [schema_words(schema) for schema in (row.old_schema, row.new_schema) if schema is not None]
-    return " -> ".join(words)
+    return " -> ".join(words) + (f" (renamed from {printable(row.renamed_from)})" if row.renamed_from else "")
 
 
 def _row_json(row: DiffRow) -> dict[str, Any]:
     facts: dict[str, Any] = {"what": row.what, "kind": row.kind, "arrayset": row.arrayset or None, "key": row.key}
     if row.what == "schema":
+        facts["renamed_from"] = row.renamed_from or None
         schemas = {"old": row.old_schema, "new": row.new_schema}
         return {**facts, **{side: schema_json(schema) if schema else None for side, schema in schemas.items()}}
     return {**facts, "old": row.old or None, "new": row.new or None}
 
 
 def _show_statistics(found: DiffStatistics, arrayset: str | None, ends: dict[str, str | None], as_json: bool) -> None:
-    chosen = [one for one in found.arraysets if arrayset in (None, one.name)]
+    chosen = [one for one in found.arraysets if arrayset in (None, one.name, one.renamed_from or None)]
     metadata = found.metadata if arrayset is None else None
     if as_json:
         rows = [
             {
                 "name": one.name,
                 "state": one.state,
+                "renamed_from": one.renamed_from or None,
                 "samples": {state: getattr(one.samples, state) for state in _SIGNS},
                 "bytes": one.bytes()._asdict(),
             }
@@ -115,13 +118,17 @@ def _show_statistics(found: DiffStatistics, arrayset: str | None, ends: dict[str
         counts = {state: getattr(metadata, state) for state in _SIGNS} if metadata is not None else None
         result_json(_STAT_VERSION, {**ends, "arraysets": rows, "metadata": counts})
         return
-    lines = [(printable(one.name), one.state, *_counts(one.samples), *map(_size, one.bytes())) for one in chosen]
+    lines = [(printable(one.name), _state(one), *_counts(one.samples), *map(_size, one.bytes())) for one in chosen]
     if metadata is not None and metadata.total:
         lines.append((METADATA, "-", *_counts(metadata), "-", "-"))
     if lines:
         result_lines(columns([("ARRAYSET", "SCHEMA", "ADDED", "DELETED", "MUTATED", "+DATA", "-DATA"), *lines]))
     else:
         talk("No differences.")
+
+
+def _state(one: ArraysetStatistics) -> str:
+    return f"renamed from {printable(one.renamed_from)}" if one.renamed_from else one.state
 
 
 def _size(count: int | None) -> str:

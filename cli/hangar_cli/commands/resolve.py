@@ -68,14 +68,15 @@ def resolve(
         raise NotFound(f"No open conflict of {named} matches `{pattern}`.", hint="`hangar status` lists them")
     if take is not None:
         _take(repo, chosen, take, wait)
+        count = 1
     else:
-        repo.merging.resolve(where, {row.key for row in chosen}, side="ours" if ours else "theirs", wait=wait)
+        count = repo.merging.resolve(where, {row.key for row in chosen}, side="ours" if ours else "theirs", wait=wait)
     left = repo.merging.conflicts()
     if as_json:
-        facts = {"resolved": len(chosen), "arrayset": where or None, "conflicts": conflicts_json(left)}
+        facts = {"resolved": count, "arrayset": where or None, "conflicts": conflicts_json(left)}
         result_json("hangar.resolve/1", facts)
         return
-    result(f"Resolved {count_words(len(chosen))}, {len(left):,} left.")
+    result(f"Resolved {count_words(count)}, {len(left):,} left.")
     for line in next_lines(left, repo.status()):
         talk(line)
 

@@ -76,7 +76,8 @@ def _block(staged: Status, state: str) -> Iterator[str]:
     if schemas:
         yield f"  Schema: {len(schemas)}"
         for change in schemas:
-            yield f"    {printable(change.name)}"
+            renamed = f" (renamed from {printable(change.renamed_from)})" if change.renamed_from else ""
+            yield f"    {printable(change.name)}{renamed}"
             yield from (f"      {fact}" for fact in _schema_facts(change))
     if samples:
         yield f"  Samples: {sum(count for _, count in samples)}"
@@ -115,6 +116,7 @@ def _status_json(staged: Status, conflicts: Sequence[ConflictRow]) -> dict[str, 
             {
                 "name": change.name,
                 "state": change.state,
+                "renamed_from": change.renamed_from or None,
                 "schema": schema_json(change.schema),
                 "options": dict(change.options),
                 "samples": {"added": change.added, "deleted": change.deleted, "mutated": change.mutated},
