@@ -385,6 +385,8 @@ class StagingArea:
         root = write_root(self.objects, self.overlay.content())
         if second is None and root == self._root_of_base():
             self._publish_healed()
+            if merging is None and not self.overlay.clean:
+                self.reset()  # an arrayset was made anew just as it was: what is staged comes to nothing
             raise NothingToCommit
         parents = tuple(one for one in (self.base, second) if one is not None)
         commit = write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))

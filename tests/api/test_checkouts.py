@@ -7,7 +7,7 @@ import atexit
 import numpy as np
 import pytest
 
-from hangar_core.errors import ClosedError, EmptyMessage, InvalidName
+from hangar_core.errors import ClosedError, EmptyMessage, InvalidName, NothingToCommit
 
 
 def _handles(checkout):
@@ -306,3 +306,22 @@ def test_status_lists_what_is_staged(filled):
     assert (more.state, more.added) == ("added", 1)
     assert (status.metadata_added, status.metadata_deleted, status.metadata_mutated) == (1, 1, 0)
     assert not status.clean
+
+
+def test_an_arrayset_made_anew_as_it_was_is_no_change_and_blocks_nothing(filled):
+    filled.create_branch("other")
+    writer = filled.checkout(write=True)
+    before = dict(writer.arraysets["numbers"].items())
+    schema = writer.arraysets["numbers"]
+    shape, dtype = schema.shape, schema.dtype
+    writer.arraysets.remove_aset("numbers")
+    aset = writer.arraysets.init_arrayset("numbers", shape=shape, dtype=dtype)
+    aset.update(before)
+    with pytest.raises(NothingToCommit):
+        writer.commit("nothing")
+    assert writer.diff.status() == "CLEAN"
+    aset["c"] = np.zeros(shape, dtype)
+    writer.commit("something")
+    writer.close()
+    assert filled.status().clean
+    filled.checkout(write=True, branch="other").close()

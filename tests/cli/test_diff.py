@@ -90,6 +90,7 @@ def test_stat_counts_by_arrayset(changed: Terminal) -> None:
         {
             "name": "pictures",
             "state": "same",
+            "renamed_from": None,
             "samples": {"added": 2, "deleted": 1, "mutated": 1},
             "bytes": {"added": 3 * 576, "removed": 2 * 576},
         }
