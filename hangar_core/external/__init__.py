@@ -30,9 +30,13 @@ from hangar_core.external.calls import (
     save_many,
     show,
 )
+from hangar_core.external.choosing import Choice
 from hangar_core.external.declared import NoOptions, OptionSpec, option, specs_for
-from hangar_core.external.manager import PluginEntry, PluginManager
+from hangar_core.external.entries import PluginEntry
+from hangar_core.external.facts import PluginFacts
+from hangar_core.external.manager import PluginManager
 from hangar_core.external.options import OptionReader
+from hangar_core.external.preferences import preferring, read_preferences, write_preference
 from hangar_core.external.sources import bad_file, check_file, open_file
 from hangar_core.external.targets import AtomicFiles, atomic_file, parse_detail
 
@@ -40,6 +44,7 @@ __all__ = [
     "AtomicFiles",
     "BadFile",
     "BasePlugin",
+    "Choice",
     "InvalidData",
     "InvalidInput",
     "KeepsOriginals",
@@ -51,6 +56,7 @@ __all__ = [
     "PluginBroken",
     "PluginEntry",
     "PluginError",
+    "PluginFacts",
     "PluginManager",
     "PluginNotFound",
     "SavesMany",
@@ -67,8 +73,11 @@ __all__ = [
     "option",
     "parse_detail",
     "plugin_manager",
+    "preferring",
+    "read_preferences",
     "save",
     "save_many",
     "show",
     "specs_for",
+    "write_preference",
 ]

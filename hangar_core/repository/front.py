@@ -446,10 +446,11 @@ class Repository:
 
         Nothing is staged when any file is refused: `FilesRejected` lists each with cause and fix.
         """
+        from hangar_core.external import preferring
         from hangar_core.ingest import ingest
 
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        with self._stage(branch or None, wait) as staging:
+        with self._stage(branch or None, wait) as staging, preferring(self._context.layout.plugin_preferences):
             return ingest(
                 staging,
                 arrayset,
@@ -475,19 +476,21 @@ class Repository:
     ) -> ExportReceipt:
         """Write samples of the commit `start` (see `resolve`) as files; see `hangar_core.export`."""
         from hangar_core.export import export
+        from hangar_core.external import preferring
 
         checkout = self._open_reader("", digests.text(self.resolve(start)))
         try:
-            return export(
-                checkout.arraysets[arrayset],
-                Path(outdir),
-                samples=samples,
-                extension=format,
-                plugin=plugin,
-                plugin_options=plugin_options or {},
-                overwrite=overwrite,
-                progress=progress,
-            )
+            with preferring(self._context.layout.plugin_preferences):
+                return export(
+                    checkout.arraysets[arrayset],
+                    Path(outdir),
+                    samples=samples,
+                    extension=format,
+                    plugin=plugin,
+                    plugin_options=plugin_options or {},
+                    overwrite=overwrite,
+                    progress=progress,
+                )
         finally:
             checkout.close()
 
@@ -503,17 +506,19 @@ class Repository:
     ) -> View:
         """Return one sample of the commit `start` (see `resolve`) in a form that a terminal can show."""
         from hangar_core.export import view
+        from hangar_core.external import preferring
 
         commit = digests.text(self.resolve(start))
         checkout = self._open_reader("", commit)
         try:
-            return view(
-                checkout.arraysets[arrayset],
-                sample,
-                commit=commit,
-                extension=format,
-                plugin=plugin,
-                plugin_options=plugin_options or {},
-            )
+            with preferring(self._context.layout.plugin_preferences):
+                return view(
+                    checkout.arraysets[arrayset],
+                    sample,
+                    commit=commit,
+                    extension=format,
+                    plugin=plugin,
+                    plugin_options=plugin_options or {},
+                )
         finally:
             checkout.close()

@@ -5,6 +5,7 @@
     .hangar/
       format.json    {"format": 1, "requires": [...]}
       config.toml    user: meant to be read by people
+      plugins.json   which plugin is preferred for an extension; only there if somebody has said so
       lock           OS lock of the writer, with its owner's name
       records/       the database
       staging.log    what is staged since the last commit
@@ -47,6 +48,10 @@ class Layout(NamedTuple):
     @property
     def config_file(self) -> Path:
         return self.root / "config.toml"
+
+    @property
+    def plugin_preferences(self) -> Path:
+        return self.root / "plugins.json"
 
     @property
     def lock_file(self) -> Path:

@@ -30,6 +30,7 @@ def scrubbed_environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "USERPROFILE": str(home),
         "XDG_CACHE_HOME": str(home / ".cache"),
+        "XDG_CONFIG_HOME": str(home / ".config"),
         "GIT_CONFIG_GLOBAL": nowhere,
         "GIT_CONFIG_NOSYSTEM": "1",
         "TMPDIR": str(home),

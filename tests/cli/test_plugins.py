@@ -44,6 +44,7 @@ def test_strangers_are_listed_with_their_origin_and_conflicts(
         "state": "ok",
         "reason": turbo["reason"],
         "conflicts": ["png"],
+        "ties": [],
     }
     [row] = [line for line in terminal("plugins", "list").stdout.splitlines() if line.startswith("turbo")]
     assert "hangar-turbo" in row

@@ -52,6 +52,7 @@ def list_(as_json: bool) -> None:
                 "state": entry.state,
                 "reason": entry.reason,
                 "conflicts": list(entry.conflicts),
+                "ties": list(entry.ties),
             }
             for entry in entries
         ]
