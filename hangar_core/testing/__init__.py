@@ -1,10 +1,26 @@
-"""What somebody who extends hangar needs to test it: contract suites to subclass. Needs pytest."""
+"""What somebody who extends hangar needs to test it: contract suites to subclass. They need pytest."""
 
-import pytest
+from __future__ import annotations
 
-# So that an assertion which fails here says as much as one in a test file.
-pytest.register_assert_rewrite("hangar_core.testing.backends")
+from typing import TYPE_CHECKING, Any
 
-from hangar_core.testing.backends import BackendContract  # noqa: E402 — after the line above, or it has no effect
+if TYPE_CHECKING:
+    from hangar_core.testing.backends import BackendContract
+    from hangar_core.testing.plugins import PluginContract
 
-__all__ = ["BackendContract"]
+__all__ = ["BackendContract", "PluginContract"]
+
+_MODULES = {"BackendContract": "hangar_core.testing.backends", "PluginContract": "hangar_core.testing.plugins"}
+
+
+def __getattr__(name: str) -> Any:
+    # Not before it is asked for: `hangar plugins check` uses the checks of plugins where there is no pytest.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    import pytest
+
+    # So that an assertion which fails there says as much as one in a test file.
+    pytest.register_assert_rewrite(_MODULES[name])
+    return getattr(import_module(_MODULES[name]), name)

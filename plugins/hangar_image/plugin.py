@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
 from hangar_image.drawing import TerminalPicture, png
@@ -56,6 +56,8 @@ class HangarImage(BasePlugin):
     # gif is not here: pictures that came from one are mostly in colour, and it takes only grey ones back exactly.
     # webp neither: it drops an alpha channel in which nothing is transparent.
     LOSSLESS = ("png", "bmp", "tif", "tiff")
+    # Of pictures as cameras and drawings give them; noise in the colours can be further off.
+    TOLERANCE: ClassVar[Mapping[str, float]] = {"jpg": 16, "jpeg": 16, "gif": 0, "webp": 0}
     DEFAULT_EXTENSION = "png"
     MAGIC = SIGNATURES
     Options = ImageOptions

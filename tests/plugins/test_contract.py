@@ -1,0 +1,34 @@
+"""The bundled plugins pass the suite that strangers use."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hangar_core.testing import PluginContract
+
+
+class TestNpy(PluginContract):
+    plugin = "npy"
+
+    def samples(self):
+        return {"npy": [np.arange(24.0).reshape(4, 6), np.zeros((0, 3), ">i2"), np.array([True, False]), np.float32(5)]}
+
+
+class TestCsv(PluginContract):
+    plugin = "csv"
+    detects_truncation = False
+
+    def samples(self):
+        rows = [np.array([1.5, -0.0, np.inf]), np.array([np.nan, 2.0**-1074, 0.1]), np.array([1, 2**63 - 1])]
+        return {"csv": rows, "tsv": rows[:1]}
+
+
+class TestImage(PluginContract):
+    plugin = "image"
+
+    def samples(self):
+        rows, columns = np.mgrid[0:20, 0:30]
+        colour = np.stack([rows * 5, columns * 5, rows + columns], axis=-1).astype("uint8")
+        grey = colour[..., 0].copy()
+        exact = {"png": [grey, colour, grey.astype("uint16") * 257], "bmp": [colour], "tif": [grey / np.float32(255)]}
+        return {**exact, "jpg": [grey, colour], "gif": [grey], "webp": [colour]}
