@@ -154,7 +154,7 @@ class DataWriter(DataReader):
             if offset >= self._last_adopted.get(uid, (0, digest, location))[0]:
                 self._last_adopted[uid] = offset, digest, location
             if not durable:
-                self._writer.inherit(uid)
+                self._apart.inherit(uid)  # which also removes it, if it is not wanted in the end
         self.staged.update(placed)
         return True
 

@@ -334,6 +334,23 @@ def test_data_that_nothing_names_are_given_back_on_closing(stored: Digest, layou
     assert {path: path.stat().st_size for path in packs_of(layout)} == before
 
 
+def test_what_a_crash_had_staged_can_be_dropped_and_the_writer_goes_on(layout: Layout, tables: Tables) -> None:
+    first = DataWriter(layout, tables)
+    staged = {digest: first.staged[digest] for digest in first.put_many([FIRST, SECOND])}
+    first.keep()
+    first.close()
+    writer = DataWriter(layout, tables)
+    assert writer.adopt(staged, durable=False, verify=False)
+    assert writer.adopted_whole()
+    writer.recover()
+    writer.turn_over()
+    assert not packs_of(layout)
+    writer.put(NAN)
+    publish(writer, tables)
+    assert len(packs_of(layout)) == 1
+    writer.close()
+
+
 def test_after_a_failed_write_the_next_frames_are_whole_and_aligned(
     writer: DataWriter, tables: Tables, readers: Callable[[], DataReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
