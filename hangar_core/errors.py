@@ -302,6 +302,13 @@ class CorruptRecord(Corrupt):
     template = "The record {what} is damaged: {reason}."
 
 
+class BadSegment(Corrupt, ValueError):
+    """What a worker handed over as a segment of data is not what it says it is. Nothing of it was taken over."""
+
+    template = "The segment {segment} is not taken over: {reason}."
+    default_hint = "store its samples again"
+
+
 class DataMissing(Corrupt, FileNotFoundError):
     """A sample is recorded, its bytes are not on this machine."""
 

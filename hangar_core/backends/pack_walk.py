@@ -86,18 +86,39 @@ def _walk_frames(path: Path, uid: bytes, data: mmap.mmap, view: memoryview) -> I
         at = end
 
 
-def _end_of(view: memoryview, at: int) -> int | None:
-    """Return where the frame or block at a place ends, or None if no whole header is there."""
+def headers(data: mmap.mmap, view: memoryview) -> Iterator[tuple[int, Frame | pack_blocks.BlockHeader]]:
+    """Yield (offset, header) of each frame and block of a mapped pack; `view` is of all of it. Looks at no payload."""
+    at = PACK_HEADER_SIZE
+    while at < len(view):
+        found = _header_at(view, at)
+        if found is None:
+            at = _next_header(data, view, at + ALIGNMENT)
+        else:
+            yield at, found[0]
+            at = found[1]
+
+
+def _header_at(view: memoryview, at: int) -> tuple[Frame | pack_blocks.BlockHeader, int] | None:
+    """Return the header at a place, and where its frame or block ends; None if none lies whole in the pack."""
+    header: Frame | pack_blocks.BlockHeader
     try:
         if bytes(view[at : at + len(FRAME_MAGIC)]) == pack_blocks.BLOCK_MAGIC:
-            size = pack_blocks.decode_header(view, at).size
+            header = pack_blocks.decode_header(view, at)
         else:
-            size = decode_frame(view, at).size
+            header = decode_frame(view, at)
     except BadFrame:
         return None
+    end = at + header.size
+    if end <= len(view):
+        return header, end
     # The zeros behind the last payload may be missing.
-    end = at + size
-    return end if end <= len(view) else len(view) if end < len(view) + ALIGNMENT else None
+    return (header, len(view)) if end < len(view) + ALIGNMENT else None
+
+
+def _end_of(view: memoryview, at: int) -> int | None:
+    """Return where the frame or block at a place ends, or None if no whole header is there."""
+    found = _header_at(view, at)
+    return None if found is None else found[1]
 
 
 def _next_header(data: mmap.mmap, view: memoryview, start: int) -> int:

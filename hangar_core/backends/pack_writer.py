@@ -6,6 +6,7 @@ Nothing here reads. A writer appends to one pack of its own; from then on the fi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -44,8 +45,11 @@ class _Piece(NamedTuple):
 class PackWriter:
     """Appends to one pack, which is created with the first frame."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, lasting: bool = True) -> None:
+        """Without `lasting` the pack is going to be renamed: nothing is made durable but its bytes, by `sync`, and the
+        directory has to be there."""
         self._directory = directory
+        self._lasting = lasting
         self._uid = b""
         self._file: files.AppendFile | None = None
         self._inherited: dict[bytes, files.AppendFile | None] = {}
@@ -177,16 +181,20 @@ class PackWriter:
     def _create(self) -> files.AppendFile:
         import uuid  # readers have no use for it
 
-        files.make_directory(self._directory.parent)
-        files.make_directory(self._directory)
+        if self._lasting:
+            files.make_directory(self._directory.parent)
+            files.make_directory(self._directory)
         self._uid = uuid.uuid4().bytes  # another one each time, in case this fails half-way
         out = files.AppendFile(pack_path(self._directory, self._uid), "pack")
         try:
             out.write(encode_pack_header(self._uid))
-            # The name is made durable now, so that later a sync of the file is enough.
-            files.sync_directory(self._directory)
+            if self._lasting:
+                # The name is made durable now, so that later a sync of the file is enough.
+                files.sync_directory(self._directory)
         except BaseException:
             out.close()
+            with suppress(StorageFailed):  # the next writer will find it
+                files.remove(out.path)
             raise
         self._file = out
         return out

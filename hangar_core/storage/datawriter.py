@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from hangar_core import files
 from hangar_core.backends.base import Location, location_code
 from hangar_core.backends.codecs import AutoCodecs, Compression
 from hangar_core.backends.pack_frames import CODE as PACK
@@ -20,6 +22,8 @@ from hangar_core.model import Digest
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import COMPRESSED, Layout
 from hangar_core.storage.sealing import Claim, Sealing, stored_form
+from hangar_core.storage.segment_adoption import SegmentDirectory, check_segment
+from hangar_core.storage.segments import Segment
 from hangar_core.storage.tables import Tables
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ class DataWriter(DataReader):
         self._codecs = AutoCodecs()
         self._has_compressed = False
         self._sealing = Sealing(layout.data, self._payload, layout.require)
+        self._segments = SegmentDirectory(layout.temporary, self._directory)
+        self._unnamed: list[bytes] = []
 
     def get(self, digest: Digest, location: Location | None = None) -> Sample:
         """Return a fresh array, text or bytes, staged or published."""
@@ -109,11 +115,15 @@ class DataWriter(DataReader):
         if apart is None:
             apart = digests.code_of(next(iter(fresh))) != digests.ARRAY
         compress = self._codecs.resolve(codec, fresh.values())
-        if compress and not self._has_compressed:
-            self._layout.require(COMPRESSED)
-            self._has_compressed = True
+        if compress:
+            self._require_compressed()
         locations = (self._apart if apart else self._writer).append_many(fresh.values(), compress=compress)
         self.staged.update(zip(fresh, locations, strict=True))
+
+    def _require_compressed(self) -> None:
+        if not self._has_compressed:
+            self._layout.require(COMPRESSED)
+            self._has_compressed = True
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():
@@ -123,6 +133,11 @@ class DataWriter(DataReader):
         """Return those of which no undamaged data are here."""
         staged = self.staged
         fresh = {payload.digest: payload for payload in payloads if payload.digest not in staged}
+        self._drop_published(fresh)
+        return fresh
+
+    def _drop_published(self, fresh: dict[Digest, Any]) -> None:
+        """Take out those of which undamaged data are published."""
         with self._tables.read() as reader:
             published = reader.get_many("locations", fresh)
         for digest, location in published.items():
@@ -130,11 +145,51 @@ class DataWriter(DataReader):
             # there costs less than hashing what comes in.
             if self.holds(Digest(digest), Location(location), verify=True):
                 del fresh[Digest(digest)]
-        return fresh
+
+    # --- segments of workers ----------------------------------------------------------------------------------------
+
+    @property
+    def segment_directory(self) -> Path:
+        """Where workers of this writer make their segments (`SegmentWriter`). Raises `StorageFailed`.
+
+        Workers begin segments while this writer is open. What is not adopted goes with `drop_segments`, or when the
+        writer is closed, or is left to the next one.
+        """
+        self._check_process()
+        return self._segments.path
+
+    def adopt_segment(self, segment: Segment, *, verify: bool = False) -> int:
+        """Take over a segment that a worker has finished; its new samples are staged. Returns how many are new.
+
+        Data that are known are not staged again, and a segment without new data is removed. The description is held
+        against the file; with `verify`, which is for what comes from elsewhere, all data are hashed again as well.
+        Raises `BadSegment`, `StorageFailed`, with nothing staged. A segment that was refused stays where it is.
+        """
+        self._check_process()
+        found = check_segment(self._segments.path, segment, verify=verify)
+        fresh = {digest: location for digest, location in found.locations.items() if digest not in self.staged}
+        self._drop_published(fresh)
+        if not fresh:
+            files.remove(found.path)
+            return 0
+        if found.compressed:
+            self._require_compressed()
+        self._segments.take_over(found)
+        self._adopted[found.uid] = found.length
+        self._unnamed.append(found.uid)
+        self._apart.inherit(found.uid)  # who wrote it has synced it; a promise does not rest on what others say
+        self.staged.update(fresh)
+        return len(fresh)
+
+    def drop_segments(self) -> None:
+        """Remove what workers have written and nobody has adopted, to be called when none of them is at work."""
+        self._check_process()
+        self._segments.remove()
 
     def keep(self) -> None:
         """Say that everything stored so far is named by a record; what never is, `close` gives back."""
         self._kept, self._kept_apart = self._writer.end, self._apart.end
+        self._unnamed.clear()
 
     def sync(self) -> None:
         """Make everything stored survive a power cut."""
@@ -174,6 +229,7 @@ class DataWriter(DataReader):
         for uid, end in self._adopted.items():
             ends[uid] = max(ends.get(uid, 0), end)
         self._packs.recover(self._directory, ends, self.locate)
+        self._segments.remove_left()
 
     # --- publishing -------------------------------------------------------------------------------------------------
 
@@ -247,9 +303,16 @@ class DataWriter(DataReader):
         """Forget what is staged: the bytes become garbage that the next writer reclaims."""
         self.staged.clear()
         self._last_adopted.clear()
+        self._unnamed.clear()
 
     def close(self) -> None:
         super().close()
+        if self._pid != os.getpid():
+            return  # a forked child gives nothing back: its parent may be about to name it
+        self._segments.remove()
+        for uid in self._unnamed:
+            self._apart.drop(uid)
+        self._unnamed.clear()
         self._writer.close(self._kept)
         self._apart.close(self._kept_apart)
 

@@ -55,6 +55,7 @@ def everywhere(nursery: Nursery, tmp_path: Path, scenario: str, name: str) -> It
 
 # The scenario has nothing to cut off, and moves nothing to another backend; later tests do.
 NAMES = [name for name in FAILPOINTS if name != "truncate" and not name.startswith("seal.")]
+ADOPTING = ("pack.write.torn", "pack.sync", "replace", "directory.sync", "log.write", "tables.committed", "remove")
 SEALING = [name for name in FAILPOINTS if name.startswith("seal.")]
 
 
@@ -77,6 +78,15 @@ def test_a_kill_while_samples_move_to_another_backend_loses_nothing(
     nursery: Nursery, tmp_path: Path, name: str
 ) -> None:
     found = list(everywhere(nursery, tmp_path, "sealing", name))
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", ADOPTING)
+def test_a_kill_while_segments_of_workers_are_adopted_loses_nothing(
+    nursery: Nursery, tmp_path: Path, name: str
+) -> None:
+    """In the worker, before the rename, before the log names what was renamed, and afterwards."""
+    found = list(everywhere(nursery, tmp_path, "adopting", name))
     assert not found, "\n".join(found)
 
 

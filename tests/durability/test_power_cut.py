@@ -17,6 +17,7 @@ from durable.power import Film, boot, cuts, forget, look, record
 from durable.scenario import (
     Step,
     World,
+    adopting,
     arrayset,
     commit,
     enter,
@@ -101,6 +102,13 @@ def test_merges_stashes_and_resets_survive_whole(merges: Film, tmp_path: Path) -
 def test_samples_that_move_to_another_backend_survive_whole(tmp_path: Path) -> None:
     (tmp_path / "film").mkdir()
     film = record(tmp_path / "film", sealing(), "boot one")
+    every = {number: [NOTHING, ALL, ("some of it", number)] for number in range(len(film.operations) + 1)}
+    check(wrong(film, tmp_path / "cut", every))
+
+
+def test_segments_of_workers_survive_whole(tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    film = record(tmp_path / "film", adopting(), "boot one")
     every = {number: [NOTHING, ALL, ("some of it", number)] for number in range(len(film.operations) + 1)}
     check(wrong(film, tmp_path / "cut", every))
 

@@ -4,6 +4,7 @@ Rules, none kinder than POSIX:
 - bytes written or cut off are safe when their file was synced after it; until then each write may be there, not be
   there, or be there in some of its 512-byte sectors, and the file may have grown without it (zeros or anything);
 - a name made, replaced or removed is safe when its directory was synced after it, whatever became of the file;
+- a rename from one directory to another is two such changes: the file may be found under both names, or under none;
 - the database file is as its last transaction left it, and of a transaction under way any page but the two meta pages
   may be there: that is what LMDB promises and relies on.
 """
@@ -148,8 +149,12 @@ class Disk:
                 parent.change({name: None})
         elif operation.kind == "replace":
             other, target = self._place(operation.target)
-            assert other is parent, "a rename across directories is not modelled"
-            parent.change({name: None, target: parent.names[name]})
+            file = parent.names[name]
+            if other is parent:
+                parent.change({name: None, target: file})
+            else:
+                other.change({target: file})
+                parent.change({name: None})
         else:
             raise AssertionError(f"what is {operation.kind}?")
 

@@ -44,6 +44,7 @@ SCENARIOS = {
     "everything": scenario.everything,
     "rotting": scenario.rotting,
     "sealing": scenario.sealing,
+    "adopting": scenario.adopting,
     "integrating": scenario.integrating,
 }
 

@@ -18,6 +18,8 @@ import numpy as np
 
 from hangar_core import Repository
 from hangar_core.checkout import WriterCheckout
+from hangar_core.records.keys import encode_key
+from hangar_core.storage.segments import SegmentWriter
 
 from .state import State, Table, observe, value
 
@@ -161,6 +163,21 @@ def update(name: str, numbers: dict[Key, int]) -> Step:
         )
 
     return Step(f"update {name}", do, expect)
+
+
+def adopt(name: str, numbers: dict[Key, int]) -> Step:
+    """Have a worker store samples in a segment of its own, take that over, and stage them together."""
+
+    def do(world: World) -> None:
+        staging = world.open._staging
+        with SegmentWriter(staging.data.segment_directory) as worker:
+            digests = worker.put_many(sample(name, number) for number in numbers.values())
+            segment = worker.finish()
+        assert segment is not None
+        staging.data.adopt_segment(segment)
+        staging.stage_samples(name, list(zip(map(encode_key, numbers), digests, strict=True)))
+
+    return Step(f"adopt {name}", do, update(name, numbers).expect)
 
 
 def delete(name: str, key: Key) -> Step:
@@ -309,6 +326,31 @@ def sealing() -> list[Step]:
         opened(),
         put("sealed", "last", 7),
         closed(),
+    ]
+
+
+def adopting() -> list[Step]:
+    """Samples that workers have stored, some of them known already, and some dropped in the end."""
+    return [
+        init(),
+        opened(),
+        arrayset("a"),
+        arrayset("sealed"),
+        put("a", "own", 1),
+        enter("a"),
+        adopt("a", {"own again": 1, "one": 2, 3: 3}),
+        leave(),
+        adopt("sealed", {"one": 1, "two": 2}),
+        commit("first"),
+        adopt("a", {"old": 3}),
+        adopt("a", {"dropped": 5}),
+        reset(),
+        adopt("a", {"one": 6, "kept": 7}),
+        closed(),
+        opened(),
+        adopt("a", {"last": 8, "kept again": 7}),
+        closed(),
+        commit_without_writer("second"),
     ]
 
 
