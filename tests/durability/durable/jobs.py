@@ -148,8 +148,9 @@ def _read_only(place: Path, allowed: list[State | None]) -> State | None:
     if not repo.initialized:
         assert None in allowed
         return None
-    found, said = read_committed(repo), read_tallies(repo)
-    fitting = [one for one in allowed if one is not None and one.tallies() == said and one.without_staged() == found]
+    found, (said, renamed) = read_committed(repo), read_tallies(repo)
+    candidates = (one for one in allowed if one is not None and one.tallies(renamed) == said)
+    fitting = [one for one in candidates if one.without_staged() == found]
     assert fitting, f"readers see {found.history} and status says {said}"
     seen = observe(place)
     assert seen in fitting, differences(seen, fitting[0])
@@ -220,9 +221,9 @@ def read_damaged(directory: str, commits: dict[str, str], staged: bool) -> dict[
             reading.content(f"commit {message}", reader, state.commits[message])
             reader.close()
     with reading.refusable():
-        said = read_tallies(repo)
+        said, renamed = read_tallies(repo)
         if staged:
-            reading.compare("status", lambda: said, state.tallies())
+            reading.compare("status", lambda: said, state.tallies(renamed))
     with reading.refusable():
         writer = repo.checkout(write=True)
         if staged:

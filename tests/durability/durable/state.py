@@ -7,6 +7,7 @@ is staged. Tests predict it with the model in `scenario` and read it with `obser
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,15 +74,19 @@ class State:
     def reset(self) -> None:
         self.staged = deepcopy(self.base)
 
-    def tallies(self) -> Tallies:
+    def tallies(self, renamed: Mapping[str, str]) -> Tallies:
         """Return what `status` has to say: per arrayset, and for the metadata, how many were (added, deleted, mutated).
 
-        Arraysets are not removed and made anew in the scenarios, so that samples tell everything.
+        Arraysets are not removed and made anew in the scenarios, so that samples tell everything but which arrayset was
+        `renamed` (new name -> old name); what cannot be a rename counts as a removal and an addition.
         """
         before, now = self.base.arraysets, self.staged.arraysets
+        gone = before.keys() - now.keys()
+        pairs = {new: old for new, old in renamed.items() if new in now.keys() - before.keys() and old in gone}
         arraysets = {}
-        for name in sorted(before.keys() | now.keys()):
-            old = before[name].samples if name in before else {}
+        for name in sorted((before.keys() | now.keys()) - set(pairs.values())):
+            old_name = pairs.get(name, name)
+            old = before[old_name].samples if old_name in before else {}
             new = now[name].samples if name in now else {}
             counts = _compare(old, new)
             if any(counts) or (name in before) != (name in now):
@@ -149,13 +154,14 @@ def _subject(entry: LogEntry) -> str:
     return entry.commit.message.partition("\n")[0]
 
 
-def read_tallies(repo: Repository) -> Tallies:
-    """Return what `status` says, as `State.tallies` does."""
+def read_tallies(repo: Repository) -> tuple[Tallies, dict[str, str]]:
+    """Return what `status` says, as `State.tallies` does, and which arraysets are said to be renamed."""
     status = repo.status()
+    renamed = {one.name: one.renamed_from for one in status.arraysets if one.renamed_from}
     arraysets = {one.name: (one.added, one.deleted, one.mutated) for one in status.arraysets}
     metadata = (status.metadata_added, status.metadata_deleted, status.metadata_mutated)
     assert status.clean == (not arraysets and not any(metadata))
-    return arraysets, metadata
+    return (arraysets, metadata), renamed
 
 
 def open_writer(repo: Repository) -> WriterCheckout:
@@ -177,7 +183,7 @@ def observe(directory: Path, *, same_boot: bool = True) -> State | None:
     if not repo.initialized:
         return None
     state = read_committed(repo)
-    said = read_tallies(repo)
+    said, renamed = read_tallies(repo)
     writer = open_writer(repo)
     try:
         state.staged = read_content(writer)
@@ -187,8 +193,9 @@ def observe(directory: Path, *, same_boot: bool = True) -> State | None:
     finally:
         writer.close()
     if not same_boot:
-        said = read_tallies(repo)
-    assert said == state.tallies(), f"status says {said}, there is {state.tallies()}"
+        said, renamed = read_tallies(repo)
+    there = state.tallies(renamed)
+    assert said == there, f"status says {said}, there is {there}"
     return state
 
 
