@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hangar_core.errors import RepositoryNotFound
@@ -30,6 +31,14 @@ def current_writer(wait: float) -> Iterator[WriterCheckout]:
     with closing(current_repository().checkout(write=True, wait=wait)) as writer:
         assert isinstance(writer, WriterCheckout)
         yield writer
+
+
+def plugin_preferences_here() -> Path | None:
+    """Return the file with the preferences for plugins of the repository in the current directory, None without one."""
+    from hangar_core.storage.layout import DIRECTORY, Layout
+
+    layout = Layout(Path.cwd() / DIRECTORY)
+    return layout.plugin_preferences if layout.exists() else None
 
 
 def repository_at(path: str) -> Repository:

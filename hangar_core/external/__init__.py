@@ -38,9 +38,11 @@ from hangar_core.external.manager import PluginManager
 from hangar_core.external.options import OptionReader
 from hangar_core.external.preferences import preferring, read_preferences, write_preference
 from hangar_core.external.sources import bad_file, check_file, open_file
+from hangar_core.external.surroundings import ALLOWED, allowed_plugins, preferences_file
 from hangar_core.external.targets import AtomicFiles, atomic_file, parse_detail
 
 __all__ = [
+    "ALLOWED",
     "AtomicFiles",
     "BadFile",
     "BasePlugin",
@@ -60,6 +62,7 @@ __all__ = [
     "PluginManager",
     "PluginNotFound",
     "SavesMany",
+    "allowed_plugins",
     "atomic_file",
     "bad_file",
     "board_show",
@@ -73,6 +76,7 @@ __all__ = [
     "option",
     "parse_detail",
     "plugin_manager",
+    "preferences_file",
     "preferring",
     "read_preferences",
     "save",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from hangar_core.external.choosing import Choice
 from hangar_core.external.discovery import Origin
 from hangar_core.external.facts_cache import FactsCache
 from hangar_core.external.slots import Slot
+
+_MISSING = re.compile(r"No module named '([A-Za-z0-9_]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,20 @@ class PluginEntry:
     accepts: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     ties: tuple[str, ...] = ()
+
+    @property
+    def fix(self) -> str:
+        """The next thing to type, or to do, for a plugin that is not ok; empty if there is none."""
+        missing = _MISSING.search(self.reason)
+        if self.state == "broken" and missing is not None:
+            return f"pip install {missing[1]}"
+        if self.state == "broken" and "upgrade hangar-core" in self.reason:
+            return "pip install --upgrade hangar-core"
+        if self.state == "broken":
+            return f"pip install --upgrade {self.distribution}, or ask its author"
+        if self.state == "shadowed":
+            return f"pip uninstall {self.distribution}"
+        return ""
 
 
 def entry_of(slot: Slot, cache: FactsCache, choices: Callable[[str, str], Iterator[Choice]]) -> PluginEntry:

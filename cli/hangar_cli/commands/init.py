@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 
 import click
 
 from hangar_cli.current import repository_at
+from hangar_cli.git_settings import git_config
 from hangar_cli.output import printable, result, talk
 
 
@@ -47,7 +46,7 @@ def _find_out(given: str | None, what: str, question: str) -> tuple[str, str | N
         if not given.strip():
             raise click.BadParameter("It must not be empty.", param_hint=f"'--{what}'")
         return given.strip(), None
-    from_git = _git_config(f"user.{what}")
+    from_git = git_config(f"user.{what}")
     if from_git:
         return from_git, "git config"
     if sys.stdin.isatty():
@@ -57,17 +56,3 @@ def _find_out(given: str | None, what: str, question: str) -> tuple[str, str | N
         f"hangar does not know your {what}. Give --name NAME and --email EMAIL "
         f'(or set it in git: git config --global user.{what} "...").'
     )
-
-
-def _git_config(key: str) -> str | None:
-    """Return a value of git's configuration, None without git or without the value."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    try:
-        answer = subprocess.run(  # noqa: S603 — fixed words, no shell
-            [git, "config", "--get", key], capture_output=True, text=True, timeout=10, check=False, errors="replace"
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None  # a git that does not work is as good as none
-    return answer.stdout.strip() or None
