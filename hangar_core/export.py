@@ -112,7 +112,7 @@ def export(
     for key in samples or ():
         _find(aset, key)  # raises for one that is not there, before anything is written
     chosen, suffix = _format_for("save", aset, plugin, extension)
-    options = {**_recorded_options(aset, chosen), **(plugin_options or {})}
+    options = {**_recorded_options(aset, chosen, "save"), **(plugin_options or {})}
     try:
         with tempfile.TemporaryDirectory(prefix=".hangar-export-", dir=outdir) as fresh:
             _save(aset, keys, Path(fresh), chosen, suffix, options, progress or _quiet)
@@ -142,7 +142,7 @@ def view(
     digest = _find(aset, key)
     array = aset[key]
     chosen, _ = _format_for("show", aset, plugin, extension, array)
-    options = {**_recorded_options(aset, chosen), **(plugin_options or {})}
+    options = {**_recorded_options(aset, chosen, "show"), **(plugin_options or {})}
     shown = external.show(array, plugin=chosen.plugin_name, **options)
     minimum, maximum, mean = _statistics(array)
     return View(
@@ -222,14 +222,19 @@ def _default_extension(plugin: external.BasePlugin, aset: Samples) -> str:
     return plugin.DEFAULT_EXTENSION or (plugin.LOSSLESS or tuple(plugin.accepts))[0]
 
 
-def _recorded_options(aset: Samples, plugin: external.BasePlugin) -> dict[str, str]:
+def _recorded_options(aset: Samples, plugin: external.BasePlugin, method: str) -> dict[str, str]:
+    """Return the options that the plugin asked to have back, without those that its version of today does not know."""
     if aset.options.get(SOURCE_PLUGIN) != plugin.plugin_name:
         return {}
-    return {
+    recorded = {
         name.removeprefix(SOURCE_OPTION): value
         for name, value in aset.options.items()
         if name.startswith(SOURCE_OPTION)
     }
+    if plugin.Options is None:
+        return recorded
+    known = external.specs_for(plugin.Options, method)
+    return {name: value for name, value in recorded.items() if name in known}
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

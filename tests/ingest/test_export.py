@@ -199,3 +199,37 @@ def test_view_gives_facts_and_something_to_draw(photos, pixels):
     assert view.renderable is not None
     with pytest.raises(SampleNotFound, match="nope not in aset"):
         photos.view("photos", "nope")
+
+
+def test_what_a_plugin_asked_to_have_back_and_does_not_know_any_more_is_left_out(repo, out, tmp_path):
+    """An arrayset keeps the options of its import; the plugin may have been upgraded since."""
+    from dataclasses import make_dataclass
+
+    from hangar_core.external import BasePlugin, option, plugin_manager
+
+    class Changing(BasePlugin):
+        def __init__(self):
+            super().__init__(["load", "save", "show"], ["changing"])
+
+        def load(self, fpath, **options):
+            return np.arange(3), "x"
+
+        def describe(self, fpath, **options):
+            return {"old": "1", "kept": "2"}
+
+        def save(self, arr, outdir, sample_detail, extension, **options):
+            self.target_path(outdir, sample_detail, extension).write_text(str(options))
+
+        def show(self, arr, **options):
+            return str(options)
+
+    (tmp_path / "x.changing").write_text("x")
+    plugin_manager().register("changing", Changing)
+    try:
+        repo.ingest("changed", tmp_path / "x.changing")
+        repo.commit("first")
+        Changing.Options = make_dataclass("Options", [("kept", int, option(0, help="Kept."))])
+        repo.export("changed", out)
+        assert (out / "x.changing").read_text() == repo.view("changed", "x").renderable == "{'kept': 2}"
+    finally:
+        plugin_manager().unregister("changing")
