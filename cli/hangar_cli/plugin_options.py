@@ -8,10 +8,11 @@ tell ``PATH... --key date`` from three paths.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -39,7 +40,7 @@ class PluginOptionsCommand(click.Command):
         name = _value_of("--plugin", args, known)
         declared = declared_options(name, self.method, self.params, ctx.meta[_GIVEN]) if name else None
         if declared is None:
-            args, ctx.meta[_GIVEN] = _split(args, known, ctx)
+            args, ctx.meta[_GIVEN] = _split(args, known, ctx, self.method)
         else:
             ctx.meta[_DECLARED] = declared
             args = list(with_plain_switches(args, declared.options))
@@ -111,24 +112,31 @@ def _options_and_whether_they_take_a_value(ctx: click.Context) -> dict[str, bool
     }
 
 
-def _split(args: list[str], known: Mapping[str, bool], ctx: click.Context) -> tuple[list[str], dict[str, str]]:
+def _split(
+    args: list[str], known: Mapping[str, bool], ctx: click.Context, method: str
+) -> tuple[list[str], dict[str, str]]:
     """Return the words for click and the pairs for the plugin."""
     rest: list[str] = []
     pairs: dict[str, str] = {}
-    words = iter(args)
-    for word in words:
+    words = deque(args)
+    while words:
+        word = words.popleft()
         name, equals, value = word.partition("=")
         if word == "--":  # all that follows are arguments, also those that look like options
-            rest.extend([word, *words])
-        elif name in known or not word.startswith("--"):
+            return [*rest, word, *words], pairs
+        if name in known or not word.startswith("--"):
             rest.append(word)
-            if known.get(word):
-                rest.extend(value for value in [next(words, None)] if value is not None)
-        else:
-            key = _key(name, known, ctx)
-            if key in pairs:
-                raise click.UsageError(f"The plugin option {name} is given twice.", ctx)
-            pairs[key] = value if equals else _value_behind(name, next(words, None), known, ctx)
+            if known.get(word) and words:
+                rest.append(words.popleft())
+            continue
+        key = _key(name, known, ctx)
+        if not equals and words and not words[0].startswith("--"):
+            value = words.popleft()
+        elif not equals:
+            key, value = _switch(key, method) or _no_value(name, known, ctx)
+        if key in pairs:
+            raise click.UsageError(f"The plugin option {name} is given twice.", ctx)
+        pairs[key] = value
     return rest, pairs
 
 
@@ -139,14 +147,28 @@ def _key(name: str, known: Mapping[str, bool], ctx: click.Context) -> str:
     return key
 
 
-def _value_behind(name: str, value: str | None, known: Mapping[str, bool], ctx: click.Context) -> str:
-    if value is None or value.startswith("--"):
-        raise click.UsageError(
-            f"No such option '{printable(name)}'.{_did_you_mean(name, known)}"
-            f" An option for the plugin needs a value: {printable(name)} VALUE.",
-            ctx,
-        )
-    return value
+def _switch(key: str, method: str) -> tuple[str, str] | None:
+    """Return the pair that ``--key`` alone stands for, if a plugin has such a switch. None of them is imported."""
+    from hangar_core.external import plugin_manager
+
+    switches = {
+        spec.name
+        for facts in plugin_manager().known().values()
+        for spec in facts.options or ()
+        if method in spec.of and spec.kind == "yes or no"
+    }
+    if key in switches:
+        return key, "yes"
+    positive = key.removeprefix("no_")
+    return (positive, "no") if positive != key and positive in switches else None
+
+
+def _no_value(name: str, known: Mapping[str, bool], ctx: click.Context) -> NoReturn:
+    raise click.UsageError(
+        f"No such option '{printable(name)}'.{_did_you_mean(name, known)}"
+        f" An option for the plugin needs a value: {printable(name)} VALUE.",
+        ctx,
+    )
 
 
 def _did_you_mean(name: str, known: Mapping[str, bool]) -> str:

@@ -54,6 +54,12 @@ class PluginManager:
             raise AssertionError(name)
         return found
 
+    def known(self) -> dict[str, PluginFacts]:
+        """Return the facts of all plugins that work, by name. Imports only those of which they are not known."""
+        found = {slot.name: facts for slot, facts in self._working()}
+        self._cache.write()
+        return found
+
     def choose(self, method: str, plugin: str | None = None, extension: str | None = None) -> BasePlugin:
         """Return the plugin for `method`: the one named, else the first for `extension` (``.ext`` and ``ext`` alike).
 

@@ -107,6 +107,14 @@ def test_a_wrong_option_of_the_plugin_that_is_chosen_is_a_usage_error_too(
     assert text in typed("import", "aset", "a.typed", *words, code=2).stderr
 
 
+@pytest.mark.parametrize(("switch", "first"), [("--flip", 1), ("--no-flip", 0)])
+def test_a_switch_needs_no_value_although_no_plugin_is_named(typed: Terminal, switch: str, first: int) -> None:
+    typed("import", "aset", "a.typed", switch, "--count", "2")
+    typed("commit", "-m", "x")
+    assert typed("view", "aset", "a").stdout.startswith(f"*[{first}, {1 - first}]\n")
+    assert "--count VALUE" in typed("import", "aset", "a.typed", "--count", code=2).stderr
+
+
 def test_the_plugin_that_is_named_last_counts_and_an_unknown_one_is_refused(typed: Terminal) -> None:
     assert "Options of plugin typed" in typed("import", "--plugin=csv", "--plugin", "typed", "--help").stdout
     assert typed("import", "a", "a.typed", "--plugin", "nope", code=1).stderr == "Error: Plugin nope not found\n"
