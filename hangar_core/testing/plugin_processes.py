@@ -49,7 +49,7 @@ def quick_import(subject: Subject) -> None:
         check=False,
     )
     if done.returncode or done.stdout or done.stderr:
-        raise Flaw(f"its import says something: {(done.stderr or done.stdout or f'exit {done.returncode}')[-1500:]}")
+        raise Flaw(f"its import says something: {_last_line(done.stderr or done.stdout or f'exit {done.returncode}')}")
     spent, changed = json.loads(told.read_text())
     if changed:
         raise Flaw(f"its import changes the {', '.join(changed)}")
@@ -73,7 +73,7 @@ def fork_and_spawn(subject: Subject) -> None:
             check=False,
         )
         if done.returncode:
-            raise Flaw(f"loading `{path.name}` in another process fails: {done.stderr[-1500:]}")
+            raise Flaw(f"loading `{path.name}` in another process fails: {_last_line(done.stderr)}")
         found = json.loads(done.stdout.splitlines()[-1])
         expected = digest_of(subject.load(path))
         for way, digest in found.items():
@@ -85,6 +85,11 @@ def _bare_environment() -> dict[str, str]:
     """Return what a process needs, and nothing that the plugin may have set in this one."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "PYTHONPATH": _path()}
+
+
+def _last_line(text: str) -> str:
+    """Return the line in which Python says what went wrong, or all that was said."""
+    return (text.strip().splitlines() or [""])[-1]
 
 
 def _path() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hangar_core.errors import HangarError
+from hangar_core.errors import BadFile, HangarError
 from hangar_core.external import plugin_manager
 from hangar_core.testing import plugin_checks, plugin_processes
 from hangar_core.testing.plugin_subject import Flaw, Subject
@@ -48,7 +48,8 @@ def examine(name: str, folder: Path, files: Sequence[Path]) -> list[Finding]:
     """Check the plugin called `name` on files that it reads, writing into `folder`, which is empty.
 
     What is in the files is written again for the round trip. Whether a file is cut off is not asked of formats without
-    signatures, because text cannot always tell. Raises `PluginNotFound`, `PluginBroken`.
+    signatures, because text cannot always tell. Raises `PluginNotFound`, `PluginBroken`, and
+    `BadFile` for a file that the plugin refuses.
     """
     plugin = plugin_manager().get(name)
     scratch = folder / "scratch"
@@ -57,9 +58,22 @@ def examine(name: str, folder: Path, files: Sequence[Path]) -> list[Finding]:
     findings = [_finding(check, subject) for check in CHECKS]
     if not files or "load" not in plugin.provides:
         return findings
+    for path in files:
+        _expect_readable(subject, path)
     samples = _samples(subject) if "save" in plugin.provides else {}
     subject = Subject(name, scratch, files=files, samples=samples, detects_truncation=subject.detects_truncation)
     return findings + [_finding(check, subject) for check in WITH_FILES]
+
+
+def _expect_readable(subject: Subject, path: Path) -> None:
+    """Raise `BadFile` for a file that the plugin refuses: it can tell nothing about the plugin's promises."""
+    try:
+        for _ in itertools.islice(subject.load(path), 3):
+            pass
+    except BadFile:
+        raise
+    except HangarError:
+        return  # a failure of the plugin: a check says so
 
 
 def _samples(subject: Subject) -> dict[str, list[Any]]:

@@ -189,6 +189,14 @@ def test_check_tells_which_promises_a_plugin_keeps(
     assert "does not exist" in hangar("plugins", "check", "csv", "b.csv", code=2).stderr
 
 
+def test_a_file_that_the_plugin_refuses_tells_nothing_about_it(hangar: Terminal) -> None:
+    (hangar.directory / "a.csv").write_text("1,2\n3\n")
+    done = hangar("plugins", "check", "csv", "a.csv", code=1)
+    assert done.stderr.startswith("Error: ")
+    assert "a.csv: line 2 has 1 cell" in done.stderr
+    assert done.stdout == ""
+
+
 def test_only_plugins_on_the_allow_list_are_there(hangar: Terminal) -> None:
     hangar.environment["HANGAR_PLUGINS"] = "csv"
     states = {one["name"]: one["state"] for one in hangar.json("plugins", "list")["plugins"]}
