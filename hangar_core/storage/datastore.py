@@ -17,6 +17,7 @@ from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.pack_frames import LOCATION_SIZE
 from hangar_core.errors import CorruptDataError, DataMissing, UnsupportedFormat
 from hangar_core.hashing import digests
+from hangar_core.hashing.digests import THREADED_FROM
 from hangar_core.hashing.samples import Payload, read_only, size_of
 from hangar_core.model import Digest
 from hangar_core.storage.layout import Layout
@@ -143,13 +144,17 @@ def _by_place(location: bytes) -> bytes:
 
 
 def in_batches(pairs: Iterable[tuple[K, S]]) -> Iterator[list[tuple[K, S]]]:
-    """Cut a stream of (anything, sample) into lists that are bounded both in number and in bytes."""
+    """Cut a stream of (anything, sample) into lists that are bounded both in number and in bytes.
+
+    A large sample is the last of its list: it is not copied, and whoever yields it may use its memory for the next.
+    """
     batch: list[tuple[K, S]] = []
     held = 0
     for pair in pairs:
         batch.append(pair)
-        held += size_of(pair[1])
-        if len(batch) == _BATCH or held >= _BATCH_BYTES:
+        size = size_of(pair[1])
+        held += size
+        if len(batch) == _BATCH or held >= _BATCH_BYTES or size >= THREADED_FROM:
             yield batch
             batch, held = [], 0
     if batch:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hangar_core.errors import CorruptDataError, InvalidData, InvalidName, SampleNotFound, UnsupportedDtype
+from hangar_core.hashing.arrays import array_digest
 
 DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16", "M8[us]", "m8[ns]"]
 
@@ -273,6 +274,28 @@ def test_update_takes_many_and_converts_what_loses_nothing(writer):
     with pytest.raises(InvalidData):
         aset.update({"d": base, "e": base.astype("i8")})
     assert "d" not in aset
+
+
+@pytest.mark.parametrize("side", [4, 600])
+@pytest.mark.parametrize("variable", [False, True])
+def test_update_stores_what_each_sample_was_although_the_stream_reuses_its_memory(repo, writer, side, variable):
+    """Large arrays are not copied, so they must be stored before the next is asked for."""
+    aset = writer.arraysets.init_arrayset("x", shape=(side, side), dtype="f8", variable_shape=variable)
+    memory = np.empty((side, side))
+
+    def stream():
+        for key in range(4):
+            memory[:] = key
+            yield key, memory
+
+    assert aset.update(stream()) == 4
+    writer.commit("c")
+    with repo.checkout() as reader:
+        for key in range(4):
+            sample = reader["x", key]
+            assert np.array_equal(sample, np.full((side, side), key))
+            assert reader.arraysets["x"].digest(key) == array_digest(sample)
+    reader.close()
 
 
 def test_update_of_a_long_stream_is_batched(writer):
