@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from hangar_core.arraysets.session import KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidInput, InvalidName, SampleNotFound
 from hangar_core.hashing.samples import payload_of, size_of
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key, made_up_name
-from hangar_core.records.keys import decode_key, encode_key
-from hangar_core.storage.datastore import in_batches
+from hangar_core.records.keys import decode_key, encode_key, encode_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 # By name: a mapping does not care which of the two kinds of names its keys are, but the type of its keys does.
 ByName: TypeAlias = Mapping[str, Any] | Mapping[int, Any] | Mapping[SampleKey, Any]
 
+K = TypeVar("K")
 # Stands for "no default was given": every other value may be a default.
 MISSING: Final = object()
 
@@ -200,28 +200,26 @@ class SampleMappingWriter(SampleMapping):
         batch; if one sample is refused, its batch is not staged. Raises as `add` does, `InvalidInput` for what is
         neither a mapping nor pairs.
         """
-        payload, check_name = self._payloads(), self._check_name
-        return self._put_all((encode_key(check_name(key)), payload(value)) for key, value in pairs_of(samples))
+        return self._put_all(pairs_of(samples), self._encode_names)
 
-    def _payloads(self) -> Callable[[object], Payload]:
-        """Return a function that checks data, converts them, and makes them what is stored."""
-        from hangar_core.storage.validation import fit
-
-        schema, alike = self._schema, self._alike
-        return lambda value: alike(value) or payload_of(fit(schema, value))
+    def _encode_names(self, names: Sequence[SampleKey]) -> list[bytes]:
+        """Return the encoded keys of names as a user gives them. Raises `InvalidName`."""
+        return encode_keys(names)
 
     @property
     def _alike(self) -> Callable[[object], Payload | None]:
         """A function that makes the payload of an array just as the schema says, and None of all else."""
         return _alike(self._schema)
 
-    def _put_all(self, samples: Iterable[tuple[bytes, Payload]]) -> int:
+    def _put_all(self, samples: Iterable[tuple[K, object]], encode: Callable[[Sequence[K]], list[bytes]]) -> int:
+        from hangar_core.arraysets.intake import take_in
+
         changed = 0
-        for batch in in_batches(samples):
+        for names, batch in take_in(samples, self._schema):
+            keys = encode(names)
             with self._session.staging.lock:
-                payloads = [payload for _, payload in batch]
-                digests = self._session.store.put_many(payloads, apart=self.is_apart, codec=self.codec)
-                changed += self.stage(zip((key for key, _ in batch), digests, strict=True))
+                digests = self._session.store.put_batch(batch, apart=self.is_apart, codec=self.codec)
+                changed += self.stage(zip(keys, digests, strict=True))
         return changed
 
     def stage(self, changes: Iterable[tuple[bytes, Digest]]) -> int:

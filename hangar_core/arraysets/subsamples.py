@@ -25,7 +25,7 @@ from hangar_core.storage.datastore import in_batches
 
 if TYPE_CHECKING:
     from hangar_core.backends.codecs import Compression
-    from hangar_core.hashing.samples import Payload, Sample
+    from hangar_core.hashing.samples import Sample
 
 
 class NestedArraysetReader(ArraysetDataReader):
@@ -201,15 +201,14 @@ class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
 
         Other subsamples of these samples stay. Checked, converted and staged batch by batch as in flat arraysets.
         """
-        payload = self._payloads()
 
-        def rows() -> Iterator[tuple[bytes, Payload]]:
+        def rows() -> Iterator[tuple[bytes, object]]:
             for sample, subsamples in pairs_of(samples):
                 prefix = prefix_of(self._check_name(sample))
                 for key, value in pairs_of(subsamples):
-                    yield prefix + encode_key(check_sample_key(key)), payload(value)
+                    yield prefix + encode_key(check_sample_key(key)), value
 
-        return self._put_all(rows())
+        return self._put_all(rows(), list)
 
     def remove(self, name: SampleKey) -> SampleKey:
         """Remove a sample with all its subsamples; earlier commits keep it. Raises `SampleNotFound`."""

@@ -82,6 +82,11 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
             return made_up_name()
         return check_sample_key(name)
 
+    def _encode_names(self, names: Sequence[SampleKey]) -> list[bytes]:
+        if None in names:
+            names = [self._check_name(name) for name in names]
+        return super()._encode_names(names)
+
     # --- the arrayset itself ----------------------------------------------------------------------------------------
 
     def rename(self, new_name: str) -> ArraysetDataWriter:

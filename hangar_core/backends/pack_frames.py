@@ -30,10 +30,12 @@ together are a block instead: see `pack_blocks`.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import repeat
 from math import prod
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import xxhash
 
@@ -56,7 +58,8 @@ _CHECK = struct.Struct("<Q")
 UNITS_AT: Final = 7
 _DIGEST_AT = 16
 _two_checks = struct.Struct("<QQ").unpack_from
-_RESERVED = bytes(7)
+# The same as `_FIXED`: what stands before the digest, the digest, the check of the payload.
+_NAMED = struct.Struct("<16s33s7xQ")
 _hashed = xxhash.xxh3_64_intdigest
 _pack_check = _CHECK.pack
 FIXED_SIZE: Final = _FIXED.size + _CHECK.size
@@ -130,8 +133,16 @@ def encode_frame(digest: Digest, dtype: str, shape: tuple[int, ...], payload: by
     """Return (header, padding behind the payload) of an uncompressed frame."""
     size = len(payload)
     start, tail = _around(dtype, shape, size)
-    fixed = start + digest + _RESERVED + _pack_check(_hashed(payload))
+    fixed = _NAMED.pack(start, digest, _hashed(payload))
     return fixed + _pack_check(_hashed(fixed + tail)) + tail, -size % ALIGNMENT
+
+
+def encode_frames(dtype: str, shape: tuple[int, ...], rows: Mapping[Digest, bytes]) -> tuple[list[bytes], bytes]:
+    """Return the headers of uncompressed frames of arrays of one dtype and shape, and the padding behind each."""
+    size = len(next(iter(rows.values())))
+    start, tail = _around(dtype, shape, size)
+    fixed = map(_NAMED.pack, repeat(start), rows, map(_hashed, rows.values()))
+    return [one + _pack_check(_hashed(one + tail)) + tail for one in fixed], bytes(-size % ALIGNMENT)
 
 
 def encode_compressed_frame(
@@ -139,7 +150,7 @@ def encode_compressed_frame(
 ) -> tuple[bytes, int]:
     """Return (header, padding behind the payload) of a frame whose payload is `raw` under a codec."""
     start, tail = _uncached_around(codec, dtype, shape, len(payload))
-    fixed = start + digest + _RESERVED + _pack_check(_hashed(raw))
+    fixed = _NAMED.pack(start, digest, _hashed(raw))
     return fixed + _pack_check(_hashed(fixed + tail)) + tail, -len(payload) % ALIGNMENT
 
 
@@ -203,6 +214,12 @@ def expanded(frame: Frame, payload: memoryview) -> memoryview:
 def encode_location(uid: bytes, offset: int) -> Location:
     """Return the location of the frame at `offset` of the pack `uid`."""
     return Location(_LOCATION.pack(_CODE_BYTES, uid, offset))
+
+
+def encode_locations(uid: bytes, offset: int, size: int, count: int) -> list[Location]:
+    """Return the locations of frames of one size, one behind the other from `offset` on."""
+    places = range(offset, offset + size * count, size)
+    return cast("list[Location]", list(map(_LOCATION.pack, repeat(_CODE_BYTES), repeat(uid), places)))
 
 
 def decode_location(location: bytes) -> tuple[bytes, int]:

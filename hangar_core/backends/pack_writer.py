@@ -5,8 +5,9 @@ Nothing here reads. A writer appends to one pack of its own; from then on the fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -18,7 +19,9 @@ from hangar_core.backends.pack_frames import (
     ALIGNMENT,
     encode_compressed_frame,
     encode_frame,
+    encode_frames,
     encode_location,
+    encode_locations,
     encode_pack_header,
     pack_path,
 )
@@ -89,6 +92,14 @@ class PackWriter:
         if parts:
             out.write(b"".join(parts))
         return locations
+
+    def append_alike(self, dtype: str, shape: tuple[int, ...], rows: Mapping[Digest, bytes]) -> list[Location]:
+        """Store small arrays of one dtype and shape, not none, with a single write; locations in the same order."""
+        headers, padding = encode_frames(dtype, shape, rows)
+        whole = chain.from_iterable(zip(headers, rows.values(), repeat(padding), strict=False))
+        at = self._aligned().write(b"".join(whole))
+        size = len(headers[0]) + len(next(iter(rows.values()))) + len(padding)
+        return encode_locations(self._uid, at, size, len(rows))
 
     def _append_compressed(self, items: Sequence[_Item]) -> list[Location]:
         packed, plain = _packed(items)

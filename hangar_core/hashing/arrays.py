@@ -19,7 +19,7 @@ from blake3 import blake3
 from hangar_core.errors import UnsupportedDtype, UnsupportedFormat
 from hangar_core.hashing.digests import ARRAY, DOMAINS, THREADED_FROM, data_digest
 from hangar_core.hashing.dtypes import ML_DTYPES
-from hangar_core.hashing.samples import Payload
+from hangar_core.hashing.samples import Alike, Payload
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_RANK = 31
 _KINDS = frozenset("biufcMm")
+# Up to here equal rows are looked for before they are hashed.
+_TINY = 16
 
 
 def dtype_text(dtype: DTypeLike) -> str:
@@ -144,6 +146,16 @@ def payloads_of(dtype: str, shape: tuple[int, ...]) -> Callable[[object], Payloa
         return Payload(payload_digest(prefix, view), dtype, shape, view)
 
     return payload
+
+
+def alike(dtype: str, shape: tuple[int, ...], rows: list[bytes]) -> Alike:
+    """Return small arrays of one dtype and shape with their digests; `rows` are their canonical bytes."""
+    prefix, suffix = digest_prefix(dtype, shape), bytes([ARRAY])
+    if rows and len(rows[0]) <= _TINY:
+        # Labels are few among many: finding an equal one costs a tenth of hashing it.
+        known = {row: Digest(blake3(prefix + row).digest() + suffix) for row in dict.fromkeys(rows)}
+        return Alike(dtype, shape, [known[row] for row in rows], rows)
+    return Alike(dtype, shape, [Digest(blake3(prefix + row).digest() + suffix) for row in rows], rows)
 
 
 def array_digest(array: NDArray[Any]) -> Digest:

@@ -36,6 +36,15 @@ class Payload(NamedTuple):
         return len(self.data)
 
 
+class Alike(NamedTuple):
+    """Arrays of one dtype and shape as columns: their digests, and their canonical bytes in the same order."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    digests: list[Digest]
+    rows: list[bytes]
+
+
 def payload_of(sample: Sample) -> Payload:
     """Return what is to be stored for a sample. Raises `UnsupportedDtype` for arrays that have no canonical form.
 

@@ -12,6 +12,9 @@ ends, and all subsamples of a sample stand together, in the order of samples. Fo
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
+
 from hangar_core.errors import CorruptRecord, InvalidName
 from hangar_core.model import NestedKey, SampleKey
 from hangar_core.names import check_sample_key, check_sample_name
@@ -21,6 +24,7 @@ TEXT = 0x02
 _INTEGER_SIZE = 9
 _BEHIND = b"\x00"
 _AFTER = b"\x01"
+_eight = struct.Struct("8s")
 
 
 def encode_key(key: SampleKey) -> bytes:
@@ -28,6 +32,18 @@ def encode_key(key: SampleKey) -> bytes:
     if isinstance(key, str):
         return b"\x02" + key.encode()
     return b"\x01" + key.to_bytes(8, "big")
+
+
+def encode_keys(keys: Sequence[SampleKey]) -> list[bytes]:
+    """Return the bytes of many keys as a user gives them, each checked by the rule for names. Raises `InvalidName`."""
+    if set(map(type, keys)) == {int}:
+        try:
+            packed = struct.pack(f">{len(keys)}Q", *keys)
+        except struct.error:
+            pass  # one is too small or too large, and the rule says so
+        else:
+            return [b"\x01" + value for (value,) in _eight.iter_unpack(packed)]
+    return [encode_key(check_sample_key(key)) for key in keys]
 
 
 def decode_key(data: bytes) -> SampleKey:

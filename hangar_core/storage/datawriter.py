@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hangar_core import files
 from hangar_core.backends.base import Location, location_code
@@ -17,7 +17,7 @@ from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.errors import CorruptDataError, DataMissing, ForkedWriter
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import Payload, payload_of, read_only
+from hangar_core.hashing.samples import Alike, Payload, payload_of, read_only
 from hangar_core.model import Digest
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import COMPRESSED, Layout
@@ -29,6 +29,7 @@ from hangar_core.storage.tables import Tables
 if TYPE_CHECKING:
     from hangar_core.hashing.samples import Sample
 
+T = TypeVar("T")
 _FEW = 64
 
 
@@ -106,10 +107,26 @@ class DataWriter(DataReader):
         self._check_process()
         payloads = [one if isinstance(one, Payload) else payload_of(one) for one in samples]
         found = [payload.digest for payload in payloads]
-        fresh = self._unknown(payloads)
+        fresh = self._unknown(zip(found, payloads, strict=True))
         if fresh:
             self._store(fresh, apart, codec)
         return found
+
+    def put_batch(
+        self, batch: Alike | Sequence[Payload], *, apart: bool | None, codec: Compression | None
+    ) -> list[Digest]:
+        """Store a batch as `put_many` does."""
+        if not isinstance(batch, Alike):
+            return self.put_many(batch, apart=apart, codec=codec)
+        self._check_process()
+        fresh = self._unknown(zip(batch.digests, batch.rows, strict=True))
+        if fresh and codec is None:
+            writer = self._apart if apart else self._writer
+            self.staged.update(zip(fresh, writer.append_alike(batch.dtype, batch.shape, fresh), strict=True))
+        elif fresh:
+            payloads = {digest: Payload(digest, batch.dtype, batch.shape, row) for digest, row in fresh.items()}
+            self._store(payloads, apart, codec)
+        return batch.digests
 
     def _store(self, fresh: Mapping[Digest, Payload], apart: bool | None, codec: Compression | None) -> None:
         if apart is None:
@@ -129,10 +146,10 @@ class DataWriter(DataReader):
         if self._pid != os.getpid():
             raise ForkedWriter(owner=self._pid)  # what a forked child wrote would end up among what its parent writes
 
-    def _unknown(self, payloads: Iterable[Payload]) -> dict[Digest, Payload]:
+    def _unknown(self, samples: Iterable[tuple[Digest, T]]) -> dict[Digest, T]:
         """Return those of which no undamaged data are here."""
         staged = self.staged
-        fresh = {payload.digest: payload for payload in payloads if payload.digest not in staged}
+        fresh = {digest: sample for digest, sample in samples if digest not in staged}
         self._drop_published(fresh)
         return fresh
 
