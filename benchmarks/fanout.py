@@ -47,7 +47,7 @@ def _measure(folder: Path, entries: list[tuple[bytes, Digest]], fanout: int) -> 
     objects = Objects(tables)
     n, name = len(entries), f"fan-out {fanout}"
     roots: list[Digest] = []
-    emit("fanout", f"{name}: build", seconds(lambda: roots.append(tree.build(objects, entries))), "s", n=n)
+    emit("fanout", f"{name}: build", seconds(lambda: roots.append(tree.build(objects, dict(entries)))), "s", n=n)
     _flush(objects, tables)
     picks = random.Random(1)
     times, sizes = [], []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -149,7 +149,7 @@ class SampleMappingWriter(SampleMapping):
 
     _session: WriteSession
 
-    def _stage(self, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
+    def _stage(self, changes: Collection[tuple[bytes, Digest | None]]) -> None:
         """Stage changes of encoded keys of this mapping: all of them or none."""
         raise NotImplementedError
 
@@ -226,9 +226,9 @@ class SampleMappingWriter(SampleMapping):
         """Stage samples whose data are stored already, as (encoded key, digest); return how many differ from before."""
         wanted = dict(changes)
         before = self._keys.get_many(wanted)
-        different = [change for change in wanted.items() if before.get(change[0]) != change[1]]
+        different = {key: one for key, one in wanted.items() if before.get(key) != one} if before else wanted
         if different:
-            self._stage(different)
+            self._stage(different.items())
         return len(different)
 
     def __delitem__(self, key: SampleKey) -> None:

@@ -5,7 +5,7 @@ A sample without subsamples does not exist: it comes with its first one and goes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -227,7 +227,7 @@ class SubsampleWriter(SampleMappingWriter, SubsampleReader):
 
     _session: WriteSession
 
-    def _stage(self, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
+    def _stage(self, changes: Collection[tuple[bytes, Digest | None]]) -> None:
         prefix = self._prefix
         self._session.staging.stage_samples(self._aset.name, [(prefix + key, digest) for key, digest in changes])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -64,7 +64,7 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
 
     # --- samples ----------------------------------------------------------------------------------------------------
 
-    def _stage(self, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
+    def _stage(self, changes: Collection[tuple[bytes, Digest | None]]) -> None:
         self._session.staging.stage_samples(self._name, changes)
 
     @property

@@ -46,7 +46,9 @@ class KeyOverlay:
     def get_many(self, keys: Collection[bytes]) -> dict[bytes, Digest]:
         """Return key -> digest of those keys that there are, staged or committed."""
         changes = self.changes
-        found = {key: digest for key in keys if (digest := changes.get(key)) is not None}
+        found: dict[bytes, Digest] = {}
+        if not changes.keys().isdisjoint(keys):
+            found = {key: digest for key in keys if (digest := changes.get(key)) is not None}
         if self.base_count and len(found) < len(keys):
             found |= lookup_many(self._objects, self.base, [key for key in keys if key not in changes])
         return found
@@ -100,10 +102,10 @@ class KeyOverlay:
 
     def tree(self) -> Digest:
         """Return the root of the tree with all changes applied, held in `Objects`."""
-        edits = sorted(self.changes.items())
+        changes = self.changes
         if not self.base_count:
-            return tree.build(self._objects, [(key, digest) for key, digest in edits if digest is not None])
-        return tree.apply(self._objects, self.base, edits)
+            return tree.build(self._objects, {key: one for key, one in changes.items() if one is not None})
+        return tree.apply(self._objects, self.base, sorted(changes.items()))
 
     def _in_base(self, key: bytes) -> Digest | None:
         return tree.lookup(self._objects, self.base, key) if self.base_count else None

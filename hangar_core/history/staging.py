@@ -7,7 +7,7 @@ ends; and a commit is one transaction after both. See docs/formats/staging-log.m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from threading import RLock
 from types import TracebackType
@@ -174,7 +174,7 @@ class StagingArea:
     # --- staging ----------------------------------------------------------------------------------------------------
 
     @_in_turn
-    def stage_samples(self, arrayset: str, changes: Sequence[tuple[bytes, Digest | None]]) -> None:
+    def stage_samples(self, arrayset: str, changes: Collection[tuple[bytes, Digest | None]]) -> None:
         """Set samples to data that `self.data` holds or, with None, remove them: one record, whole or not at all.
 
         What is in conflict is decided by that. Raises `ArraysetNotFound`, `MergePending`.
@@ -187,9 +187,9 @@ class StagingArea:
         self._log.append(*self._samples(arrayset, changes))
         self.data.keep()
         if len(changes) == 1:
-            samples.set(*changes[0])
+            samples.set(*next(iter(changes)))
         else:
-            samples.set_many(*zip(*changes, strict=True))
+            samples.set_many([key for key, _ in changes], [digest for _, digest in changes])
 
     @_in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
@@ -316,7 +316,7 @@ class StagingArea:
 
     def _samples(self, arrayset: str, changes: Iterable[tuple[bytes, Digest | None]]) -> tuple[int, bytes]:
         staged = self.data.staged
-        rows = [(key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes]
+        rows = ((key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes)
         return records.SAMPLES, records.encode_samples(arrayset, rows)
 
     def _stage_together(self, operations: Sequence[tuple[int, bytes]]) -> None:

@@ -7,13 +7,14 @@ Building, editing and comparing cost what changes; opening costs one node. The s
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hangar_core.errors import CorruptRecord
+from hangar_core.hashing.digests import NODE
 from hangar_core.history.chunking import FANOUT, cuts, is_boundary
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
-from hangar_core.records.nodes import Node, differing
+from hangar_core.records.nodes import Node, differing, encode_entries
 
 # (key, digest, samples below): an entry of a node, whatever its level
 Entry = tuple[bytes, Digest, int]
@@ -26,11 +27,12 @@ def empty(objects: Objects) -> Digest:
     return objects.put_node(Node(0, (), (), None, FANOUT))
 
 
-def build(objects: Objects, entries: Sequence[tuple[bytes, Digest]]) -> Digest:
-    """Return the root over entries in strictly ascending order of keys."""
-    if not entries:
+def build(objects: Objects, content: Mapping[bytes, Digest]) -> Digest:
+    """Return the root over keys, in whatever order they come, and their digests."""
+    if not content:
         return empty(objects)
-    return _build_up(objects, [(key, digest, 1) for key, digest in entries], 0)
+    keys = sorted(content)
+    return _build_up(objects, _nodes(objects, keys, [content[key] for key in keys], None, 0), 1)
 
 
 def count(objects: Objects, root: Digest) -> int:
@@ -175,12 +177,11 @@ def _wrong_level() -> CorruptRecord:
 
 
 def _build_up(objects: Objects, entries: list[Entry], level: int) -> Digest:
-    """Return the root over the entries of a whole level."""
-    while True:
+    """Return the root over the entries of a whole level, of which there are some."""
+    while len(entries) > 1:
         entries = _chunk(objects, entries, level)
-        if len(entries) == 1:
-            return _without_single_parents(objects, entries[0][1])
         level += 1
+    return _without_single_parents(objects, entries[0][1])
 
 
 def _without_single_parents(objects: Objects, root: Digest) -> Digest:
@@ -197,12 +198,20 @@ def _chunk(objects: Objects, entries: Sequence[Entry], level: int) -> list[Entry
     if not entries:
         return []
     keys, digests, counts = zip(*entries, strict=True)
+    return _nodes(objects, keys, digests, counts if level else None, level)
+
+
+def _nodes(
+    objects: Objects, keys: Sequence[bytes], digests: Sequence[Digest], counts: Sequence[int] | None, level: int
+) -> list[Entry]:
+    """Cut the columns of one level into nodes, and return those as entries of the next."""
     made = []
     start = 0
     for end in cuts(keys, level):
-        below = counts[start:end] if level else None
-        node = Node(level, keys[start:end], digests[start:end], below, FANOUT)
-        made.append((keys[end - 1], objects.put_node(node), node.total))
+        below = None if counts is None else counts[start:end]
+        data = encode_entries(level, FANOUT, keys[start:end], digests[start:end], below)
+        total = end - start if below is None else sum(below)
+        made.append((keys[end - 1], objects.put(NODE, data), total))
         start = end
     return made
 

@@ -154,13 +154,17 @@ def _longs(count: int) -> struct.Struct:
 
 def encode_node(node: Node) -> bytes:
     """Return the canonical bytes of a node; equal content gives equal bytes."""
-    keys = node.keys
-    count = len(keys)
-    ends = accumulate(map(len, keys))
-    parts = [_HEADER.pack(FORMAT, node.level, node.fanout, count), _words(count).pack(*ends), *keys, *node.digests]
-    if node.counts is not None:
-        parts.append(_longs(count).pack(*node.counts))
-    return b"".join(parts)
+    return encode_entries(node.level, node.fanout, node.keys, node.digests, node.counts)
+
+
+def encode_entries(
+    level: int, fanout: int, keys: Sequence[bytes], digests: Sequence[Digest], counts: Sequence[int] | None
+) -> bytes:
+    """Return the canonical bytes of the node that has these columns."""
+    size = len(keys)
+    ends = _words(size).pack(*accumulate(map(len, keys)))
+    below = b"" if counts is None else _longs(size).pack(*counts)
+    return b"".join((_HEADER.pack(FORMAT, level, fanout, size), ends, *keys, *digests, below))
 
 
 def decode_node(data: bytes) -> Node:

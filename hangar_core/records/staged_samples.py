@@ -70,6 +70,12 @@ class Samples:
 
 
 @lru_cache(maxsize=1024)
+def change_head(key_size: int, kind: int) -> bytes:
+    """Return how a change begins; `kind` is 0 of a sample removed, otherwise 1 + length of the location."""
+    return key_size.to_bytes(2, "little") + bytes((kind,))
+
+
+@lru_cache(maxsize=1024)
 def _row(head_size: int, key_size: int, kind: int, *, sealed: bool) -> struct.Struct:
     """Return the shape of a row: its head, key, digest, location and, `sealed`, a checksum."""
     data = f"{DIGEST_SIZE}s{kind - 1}s" if kind else ""

@@ -28,7 +28,7 @@ from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.hashing.schemas import decode_schema, encode_schema
 from hangar_core.model import CommitId, Digest, Schema
 from hangar_core.names import check_plain
-from hangar_core.records.staged_samples import Columns, Samples, read_changes, read_run
+from hangar_core.records.staged_samples import Columns, Samples, change_head, read_changes, read_run
 
 FORMAT: Final = 1
 BEGIN, SAMPLES, ARRAYSET, REMOVE, METADATA, SYNCED, BOOT = range(1, 8)
@@ -180,13 +180,12 @@ def decode_begin(payload: bytes) -> Begin:
 def encode_samples(arrayset: str, changes: Iterable[SampleChange]) -> bytes:
     """Return the payload of one batch of samples set or removed."""
     name = arrayset.encode()
-    parts = [bytes((len(name),)), name]
-    for key, digest, location in changes:
-        if digest is None:
-            parts += (len(key).to_bytes(2, "little"), b"\0", key)
-        else:
-            parts += (len(key).to_bytes(2, "little"), bytes((1 + len(location),)), key, digest, location)
-    return b"".join(parts)
+    head = change_head
+    rows = [
+        head(len(key), 0) + key if digest is None else head(len(key), 1 + len(location)) + key + digest + location
+        for key, digest, location in changes
+    ]
+    return bytes((len(name),)) + name + b"".join(rows)
 
 
 def decode_samples(payload: bytes) -> tuple[str, Columns]:

@@ -90,12 +90,10 @@ def decode_bundle(number: int, data: bytes) -> Iterator[tuple[str, bytes, Place]
 
 def is_small(changes: dict[str, dict[bytes, bytes | None]]) -> bool:
     """Whether what is to be written to the tables that are bundled makes a bundle."""
+    if sum(len(changes.get(table, {})) for table in BUNDLED) > _MOST_RECORDS:
+        return False
     values = [value for table in BUNDLED for value in changes.get(table, {}).values()]
-    return (
-        len(values) <= _MOST_RECORDS
-        and None not in values
-        and sum(len(value) for value in values if value is not None) <= _MOST_BYTES
-    )
+    return None not in values and sum(len(value) for value in values if value is not None) <= _MOST_BYTES
 
 
 class Recent:

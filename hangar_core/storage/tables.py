@@ -59,11 +59,6 @@ class Batch:
     def put(self, table: str, key: bytes, value: bytes) -> None:
         self.changes.setdefault(table, {})[key] = value
 
-    def entries(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield (key, value) of all changes."""
-        for changes in self.changes.values():
-            yield from changes.items()
-
     def put_many(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
         self.changes.setdefault(table, {}).update(items)
 
@@ -344,7 +339,7 @@ class Tables:
                 if table in bundled:
                     continue
                 db = self._tables[table]
-                puts = [(key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None]
+                puts = ((key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None)
                 with txn.cursor(db=db) as cursor:
                     cursor.putmulti(puts)
                 for key in (key for key, value in changes.items() if value is None):
@@ -368,17 +363,17 @@ class Tables:
 
         Earlier bundles move to their tables when there are many, and before a record of theirs is written there.
         """
-        rows = [(table, key, value) for table in bundles.BUNDLED for key, value in changes.get(table, {}).items()]
-        if not rows:
+        if not any(changes.get(table) for table in bundles.BUNDLED):
             return True
         small = bundles.is_small(changes)
         recent = self._tables[bundles.TABLE]
         first, last = bundles.numbers(txn, recent) or (1, 0)
         if self._is_crowded(last - first + 1) or not (
-            small or self._recent.index(txn, recent).keys().isdisjoint((table, key) for table, key, _ in rows)
+            small or not any(key in changes.get(table, ()) for table, key in self._recent.index(txn, recent))
         ):
             self._move_bundles(txn, first, last, keep_last=not small)
         if small:
+            rows = ((table, *one) for table in bundles.BUNDLED for one in changes.get(table, {}).items())
             bundle = bundles.encode_bundle((table, key, seal(key, value or b"")) for table, key, value in rows)
             number = bundles.encode_number(last + 1)
             txn.put(number, seal(number, bundle), db=recent)
@@ -440,7 +435,9 @@ class Tables:
 
     def _make_room(self, batch: Batch) -> None:
         """Let the map grow before a large batch is tried, rather than trying it once for every doubling."""
-        room = sum(len(key) + len(value or b"") + _PER_ENTRY for key, value in batch.entries())
+        room = 0
+        for changes in batch.changes.values():
+            room += sum(map(len, changes)) + sum(map(len, filter(None, changes.values()))) + _PER_ENTRY * len(changes)
         if room < self._first_map // 8:
             return
 

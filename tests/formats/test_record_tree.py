@@ -29,7 +29,7 @@ def objects(tmp_path: Path) -> Iterator[Objects]:
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_a_tree_keeps_its_root_and_its_shape(objects: Objects, name: str) -> None:
-    root = tree.build(objects, tree_entries(KEYS[name]))
+    root = tree.build(objects, dict(tree_entries(KEYS[name])))
     assert root.hex() == VECTORS[name]["root"]
     assert level_sizes(objects, root) == VECTORS[name]["levels"]
 

@@ -22,7 +22,7 @@ Edits = dict[bytes, Digest | None]
 
 
 def built(objects: Objects, content: Entries) -> Digest:
-    return tree.build(objects, sorted(content.items()))
+    return tree.build(objects, content)
 
 
 def applied(objects: Objects, root: Digest, changes: Edits) -> Digest:

@@ -54,7 +54,7 @@ def tree_vectors() -> dict[str, Any]:
         rows = {}
         for name, keys in tree_keys().items():
             objects = Objects(tables)
-            root = tree.build(objects, tree_entries(keys))
+            root = tree.build(objects, dict(tree_entries(keys)))
             rows[name] = {"root": root.hex(), "levels": level_sizes(objects, root)}
         tables.close()
     return rows
