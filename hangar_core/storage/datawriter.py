@@ -311,7 +311,9 @@ class DataWriter(DataReader):
         for uid in uids:
             if not self._is_published(uid):
                 self._packs.forget(uid)
-                (self._writer if uid in self._writer.published() else self._apart).drop(uid)
+                # Either may have promised to sync it, whoever wrote it.
+                self._writer.drop(uid)
+                self._apart.drop(uid)
         self._adopted.clear()
         self._sealing.done()
         self.discard()

@@ -325,3 +325,18 @@ def test_an_arrayset_made_anew_as_it_was_is_no_change_and_blocks_nothing(filled)
     writer.close()
     assert filled.status().clean
     filled.checkout(write=True, branch="other").close()
+
+
+def test_what_an_earlier_writer_staged_can_be_dropped_and_other_data_committed(repo):
+    """Its pack was to be synced with the next commit, and is gone."""
+    first = repo.checkout(write=True)
+    first.arraysets.init_arrayset("x", shape=(3,), dtype="i4")["a"] = np.arange(3, dtype="i4")
+    first.close()
+    second = repo.checkout(write=True)
+    second.reset_staging_area()
+    second.arraysets.init_arrayset("x", shape=(3,), dtype="i4")["b"] = np.ones(3, "i4")
+    second.commit("other data")
+    second.close()
+    with repo.checkout() as reader:
+        assert list(reader.arraysets["x"]) == ["b"]
+    reader.close()
