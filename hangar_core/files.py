@@ -15,9 +15,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangar_core.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from threading import Thread
 
 # Every point at which `HANGAR_FAILPOINT` can stop a process. `.torn` stops in the middle of a write.
 FAILPOINTS: Final = (
@@ -41,6 +44,9 @@ FAILPOINTS: Final = (
     "remove",
     "truncate",
 )
+
+# So much is worth a thread that lets the disk begin.
+_MUCH: Final = 16 << 20
 
 _O_BINARY = getattr(os, "O_BINARY", 0)
 _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -141,6 +147,8 @@ class AppendFile:
         except OSError as why:
             raise _failed(path, why) from why
         self._synced_to = -1  # of a file that was there already, nobody knows either
+        self._ahead: Thread | None = None
+        self._ahead_from = self.end
         if end is None:
             _record("create", path)
 
@@ -168,6 +176,8 @@ class AppendFile:
             raise
         if _recorder is not None:
             _record("write", self.path, start, bytes(data))
+        if self.end - self._ahead_from >= _MUCH:
+            self._sync_ahead()
         return start
 
     def sync(self) -> None:
@@ -176,6 +186,8 @@ class AppendFile:
         if self._synced_to == self.end:
             return
         failpoint(f"{self._label}.sync")
+        self._wait_for_disk()
+        self._refuse_if_poisoned()
         try:
             sync_descriptor(self._fd)
         except OSError as why:
@@ -188,6 +200,8 @@ class AppendFile:
         """Cut the file to nothing and go on at its beginning."""
         self._refuse_if_poisoned()
         failpoint(f"{self._label}.recycle")
+        self._wait_for_disk()
+        self._refuse_if_poisoned()
         # Stopped in the middle, nobody would know where the file ends.
         self._poisoned = "it was to be cut to nothing"
         try:
@@ -196,15 +210,40 @@ class AppendFile:
         except OSError as why:
             raise _failed(self.path, why) from why
         self._poisoned = None
-        self.end = 0
+        self.end = self._ahead_from = 0
         self._synced_to = -1
         _record("truncate", self.path, 0)
 
     def close(self) -> None:
         """Close the descriptor; closing twice is fine. Nothing is synced here: a promise needs an explicit `sync`."""
+        self._wait_for_disk()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _sync_ahead(self) -> None:
+        """Let the disk begin with much that was written, while the caller goes on. Only `sync` promises anything."""
+        if self._ahead is not None and self._ahead.is_alive():
+            return
+        from threading import Thread  # who writes little has no use for it
+
+        self._ahead_from = self.end
+        self._ahead = Thread(target=self._sync_unasked, name=f"hangar-sync-{self._label}")
+        try:
+            self._ahead.start()
+        except RuntimeError:  # no more threads here: the disk begins when it is asked
+            self._ahead = None
+
+    def _sync_unasked(self) -> None:
+        try:
+            sync_descriptor(self._fd)
+        except OSError as why:
+            self._poisoned = str(why)  # the kernel tells only once; whoever asks next hears of it
+
+    def _wait_for_disk(self) -> None:
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
 
     def _cut_back(self, size: int) -> None:
         try:

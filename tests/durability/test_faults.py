@@ -7,10 +7,14 @@ need be after closing and opening again; and the lock is free.
 from __future__ import annotations
 
 import errno
+import os
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from durable.faults import Fault, ShortOs, failing
 from durable.power import forget
@@ -34,11 +38,12 @@ from durable.scenario import (
 )
 from durable.state import State, differences, observe, read_content
 
-from hangar_core import files
+from hangar_core import Repository, files
 from hangar_core.errors import (
     AlreadyExists,
     HangarError,
     MergePending,
+    NoCommits,
     NotAllowed,
     NotFound,
     NothingToCommit,
@@ -260,6 +265,33 @@ def test_a_sync_that_failed_is_not_repeated_and_trusted(tmp_path: Path, label: s
     enter("a").do(world)
     assert attempt(leave(), world)
     world.abandon()
+
+
+def test_a_sync_of_much_data_that_failed_while_the_writer_went_on_is_heard_of(tmp_path: Path) -> None:
+    """The kernel tells only once, and it told a thread that nobody was waiting for."""
+    real = files.sync_descriptor
+
+    def fail(fd: int) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(fd)
+
+    def store() -> None:
+        with closing(repo.checkout(write=True)) as writer:
+            writer.reset_staging_area()
+            writer.arraysets.init_arrayset("a", prototype=much[0]).update(much)
+            writer.commit("all")
+
+    repo = Repository(tmp_path, exists=False)
+    repo.init("Ana", "ana@example.org")
+    much = {key: np.full((1500, 1000), key, "f8") for key in range(3)}
+    with patch.object(files, "sync_descriptor", fail), pytest.raises(StorageFailed):
+        store()
+    with pytest.raises(NoCommits):
+        repo.log_entries()
+    store()
+    with closing(repo.checkout()) as reader:
+        assert all(np.array_equal(reader["a", key], one) for key, one in much.items())
 
 
 # --- mutations: a check that cannot fail proves nothing ---------------------------------------------------------------
