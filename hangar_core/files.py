@@ -137,6 +137,8 @@ class AppendFile:
         """Create `path` (it must not exist), or with `end` open it and go on there. `label` names its failpoints."""
         self.path = path
         self._label = label
+        self._write_point = f"{label}.write"
+        self._torn_point = f"{label}.write.torn"
         self._poisoned: str | None = None
         flags = os.O_WRONLY | _O_BINARY | _O_CLOEXEC
         failpoint(f"{label}.create")
@@ -154,11 +156,12 @@ class AppendFile:
 
     def write(self, data: bytes) -> int:
         """Append `data` whole and return the offset at which it begins. Raises `StorageFailed`."""
-        self._refuse_if_poisoned()
-        failpoint(f"{self._label}.write")
+        if self._poisoned is not None:
+            self._refuse_if_poisoned()
+        failpoint(self._write_point)
         start = self.end
         try:
-            if _armed == f"{self._label}.write.torn":
+            if _armed == self._torn_point:
                 os.write(self._fd, data[: len(data) // 2])
                 failpoint(_armed)
                 os.lseek(self._fd, start, os.SEEK_SET)

@@ -148,6 +148,8 @@ class SampleMappingWriter(SampleMapping):
     """The verbs that stage samples."""
 
     _session: WriteSession
+    # A schema, and what makes payloads of arrays just as it says.
+    _maker: tuple[Schema | None, Callable[[object], Payload | None]] = (None, lambda _: None)
 
     def _stage(self, changes: Collection[tuple[bytes, Digest | None]]) -> None:
         """Stage changes of encoded keys of this mapping: all of them or none."""
@@ -182,7 +184,7 @@ class SampleMappingWriter(SampleMapping):
         """
         key = self._check_name(name)
         encoded = encode_key(key)
-        payload = self._alike(data) or payload_of(self.checked(data))
+        payload = self._payload(data) or payload_of(self.checked(data))
         with self._session.staging.lock:
             digest = self._session.store.put(payload, apart=self.is_apart, codec=self.codec)
             if self._keys.get(encoded) != digest:
@@ -206,10 +208,14 @@ class SampleMappingWriter(SampleMapping):
         """Return the encoded keys of names as a user gives them. Raises `InvalidName`."""
         return encode_keys(names)
 
-    @property
-    def _alike(self) -> Callable[[object], Payload | None]:
-        """A function that makes the payload of an array just as the schema says, and None of all else."""
-        return _alike(self._schema)
+    def _payload(self, data: object) -> Payload | None:
+        """Return what is stored of an array just as the schema says, and None of all else."""
+        schema, make = self._maker
+        if schema is not self._schema:
+            schema = self._schema
+            make = _maker_of(schema)
+            self._maker = schema, make
+        return make(data)
 
     def _put_all(self, samples: Iterable[tuple[K, object]], encode: Callable[[Sequence[K]], list[bytes]]) -> int:
         from hangar_core.arraysets.intake import take_in
@@ -258,7 +264,7 @@ class SampleMappingWriter(SampleMapping):
 
 
 @lru_cache(maxsize=128)
-def _alike(schema: Schema) -> Callable[[object], Payload | None]:
+def _maker_of(schema: Schema) -> Callable[[object], Payload | None]:
     if schema.kind != "array" or schema.variable:
         return lambda _: None
     from hangar_core.hashing.arrays import payloads_of

@@ -15,8 +15,6 @@ from hangar_core.arraysets.mapping import ByName, SampleMapping, SampleMappingWr
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import KeysOfSample, KeyView, NestedKeyView, WriteSession
 from hangar_core.arraysets.writer import ArraysetDataWriter
-from hangar_core.backends.options import compression
-from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import InvalidData, InvalidInput, InvalidName, SampleNotFound
 from hangar_core.model import Digest, NestedKey, SampleKey, Schema
 from hangar_core.names import check_sample_key
@@ -233,11 +231,11 @@ class SubsampleWriter(SampleMappingWriter, SubsampleReader):
 
     @property
     def is_apart(self) -> bool:
-        return self._aset.backend != DEFAULT
+        return cast("NestedArraysetWriter", self._aset).is_apart
 
     @property
     def codec(self) -> Compression | None:
-        return compression(self._aset.name, self._aset.options)
+        return cast("NestedArraysetWriter", self._aset).codec
 
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         return check_sample_key(name)

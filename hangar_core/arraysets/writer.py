@@ -11,7 +11,7 @@ from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import SampleMappingWriter
 from hangar_core.arraysets.reader import DESCRIPTION_OPTION, TAGS_OPTION, ArraysetDataReader
 from hangar_core.arraysets.session import KeyView, WriteSession
-from hangar_core.backends.options import choose, compression, replaced
+from hangar_core.backends.options import BACKEND_OPTION, choose, compression, replaced
 from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import ArraysetNotFound, InvalidInput, InvalidName, NotAllowed
 from hangar_core.model import Digest, SampleKey, Schema
@@ -69,11 +69,11 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
 
     @property
     def is_apart(self) -> bool:
-        return self.backend != DEFAULT
+        return self._staged.options.get(BACKEND_OPTION, DEFAULT) != DEFAULT
 
     @property
     def codec(self) -> Compression | None:
-        return compression(self._name, self.options)
+        return compression(self._name, self._staged.options)
 
     def _check_name(self, name: SampleKey | None) -> SampleKey:
         if name is None:

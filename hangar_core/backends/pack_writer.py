@@ -59,7 +59,11 @@ class PackWriter:
 
     def append(self, digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> Location:
         """Store one payload with a single write (a large one with two)."""
-        return self.append_many(((digest, dtype, shape, payload),))[0]
+        if len(payload) >= _LARGE:
+            return self.append_many(((digest, dtype, shape, payload),))[0]
+        header, padding = encode_frame(digest, dtype, shape, payload)
+        at = self._aligned().write(b"".join((header, payload, bytes(padding))))
+        return encode_location(self._uid, at)
 
     def append_many(self, items: Iterable[_Item], *, compress: bool = False) -> list[Location]:
         """Store payloads with writes of about a megabyte; locations in the same order.

@@ -181,7 +181,8 @@ class StagingArea:
         """
         self._check_owner()
         samples = self._staged(arrayset).samples
-        if decided := self._decided_by_hand(arrayset, (key for key, _ in changes)):
+        merging = self.overlay.merging is not None
+        if merging and (decided := self._decided_by_hand(arrayset, (key for key, _ in changes))):
             self._stage_together([self._samples(arrayset, changes), *decided])
             return
         self._log.append(*self._samples(arrayset, changes))

@@ -88,7 +88,10 @@ class DataWriter(DataReader):
         if digest not in self.staged:
             location = self.locate(digest)
             if location is None or not self.holds(digest, location, verify=True):
-                self._store({digest: payload}, apart, codec)
+                if codec is None and apart is not None:
+                    self.staged[digest] = (self._apart if apart else self._writer).append(*payload)
+                else:
+                    self._store({digest: payload}, apart, codec)
         return digest
 
     def put_many(

@@ -53,17 +53,20 @@ class WriterLock:
             if not is_writable(path.parent):
                 raise refusal(path) from why
             raise StorageFailed(path=path, reason=why.strerror or str(why)) from why
+        self._is_locked = True
         self._write_owner()
         _own.add(self)
 
     @property
     def held(self) -> bool:
         """Whether this process still holds the lock."""
-        return self.owner == os.getpid() and bool(self._lock.is_locked)
+        # What the lock itself would answer takes ten times as long, and is asked for each sample.
+        return self._is_locked and self.owner == os.getpid()
 
     def release(self) -> None:
         """Let the next writer in; releasing twice is fine."""
         if self.owner == os.getpid():
+            self._is_locked = False
             self._lock.release()
             _own.discard(self)
 
