@@ -108,10 +108,16 @@ class SampleMapping:
 
     def values(self, local: bool = False) -> Iterator[Any]:
         """Yield the data in order of `keys`."""
-        return (data for _, data in self.items(local))
+        return (sample for _, samples in self._read_ahead(local) for sample in samples)
 
     def items(self, local: bool = False) -> Iterator[tuple[SampleKey, Any]]:
         """Yield (name, data) in order of `keys`."""
+        for keys, samples in self._read_ahead(local):
+            for key, sample in zip(keys, samples, strict=True):
+                yield decode_key(key), sample
+
+    def _read_ahead(self, local: bool) -> Iterator[tuple[list[bytes], list[Any]]]:
+        """Yield (encoded keys, data), a bounded number at a time, in order of `keys`."""
         look = local and not self._session.all_local
         data = self._session.data
         entries = self._keys.items()
@@ -119,9 +125,8 @@ class SampleMapping:
         while batch := list(islice(entries, size)):
             if look:
                 batch = [entry for entry in batch if self._is_local(entry[1])]
-            samples = data.get_many([digest for _, digest in batch])
-            for (key, _), sample in zip(batch, samples, strict=True):
-                yield decode_key(key), sample
+            samples = data.get_run([digest for _, digest in batch])
+            yield [key for key, _ in batch], samples
             largest = max(map(size_of, samples), default=0)
             size = max(1, min(2 * size, _MOST_AT_ONCE, _BYTES_AT_ONCE // (largest + 1)))
 

@@ -62,6 +62,10 @@ class NestedArraysetReader(ArraysetDataReader):
             if not look or self._is_all_local(prefix):
                 yield decode_prefix(prefix)
 
+    def values(self, local: bool = False) -> Iterator[SubsampleReader]:
+        """Yield the samples in order of `keys`."""
+        return (self._sample(key) for key in self.keys(local))
+
     def items(self, local: bool = False) -> Iterator[tuple[SampleKey, SubsampleReader]]:
         """Yield (name, sample) in order of `keys`."""
         return ((key, self._sample(key)) for key in self.keys(local))

@@ -6,18 +6,17 @@ size of what is mapped. Samples that were compressed together are expanded toget
 
 from __future__ import annotations
 
-import mmap
-import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import xxhash
 
 from hangar_core import files
 from hangar_core.backends import codecs
-from hangar_core.backends.base import Location, bad_location, missing_file, uid_of
+from hangar_core.backends.base import Location, bad_location, uid_of
 from hangar_core.backends.codecs import fresh_array, stored_dtype
 from hangar_core.backends.pack_blocks import (
     BLOCK_LOCATION_SIZE,
@@ -31,26 +30,23 @@ from hangar_core.backends.pack_blocks import (
     expand,
 )
 from hangar_core.backends.pack_frames import (
-    FIXED_SIZE,
+    CODE,
+    DIGEST_AT,
     LOCATION_SIZE,
     PACK_HEADER_SIZE,
     PACK_SUFFIX,
-    UNITS_AT,
     BadFrame,
     Frame,
-    checks_match,
-    constant_part,
     decode_frame,
     decode_location,
-    decode_pack_header,
-    digest_in,
     encode_location,
     expanded,
     frame_holds,
-    pack_path,
 )
+from hangar_core.backends.pack_maps import MappedPack, PackMaps
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing
 from hangar_core.hashing import digests
+from hangar_core.hashing.digests import DIGEST_SIZE
 from hangar_core.hashing.samples import FRAME_DTYPES, read_only
 from hangar_core.model import Digest
 
@@ -58,11 +54,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hangar_core.backends.pack_alike import Alike, Gathered, Spot
     from hangar_core.hashing.samples import Sample
 
-T = TypeVar("T")
-_OPEN_PACKS = 128
-_KNOWN_HEADERS = 4096
+    # Positions among what was wanted, and the samples of these.
+    Found: TypeAlias = tuple[Sequence[int], Gathered]
+
+_KNOWN_VIEWS = 4096
+_CODE = CODE.encode()
 _LONGEST_HEADER = 255 * 8
 # Of 32 KiB each, if this writer made them.
 _KNOWN_BLOCKS = 1024
@@ -102,31 +101,100 @@ class PackReader:
     """Reads frames of all packs in a directory through a bounded number of mappings."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._maps: OrderedDict[bytes, memoryview] = OrderedDict()
+        self._maps = PackMaps(directory)
         self._verified: set[Location] = set()
         # location without the index -> samples that were compressed together
         self._blocks: OrderedDict[bytes, Block] = OrderedDict()
-        # what the headers of whole frames have in common -> what they say
-        self._alike: dict[bytes, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
 
     def read(self, digest: Digest, location: Location) -> Sample:
         """Return text, bytes, or a fresh, writable array of the frame's dtype and shape."""
         if len(location) == BLOCK_LOCATION_SIZE:
             return self._of_block(digest, location)
+        spot = self.spot(digest, location)
+        if spot is not None:
+            kind, at, check = spot
+            array = kind.read(at, check)
+            if array is not None:
+                return array
         uid, offset = self.place(digest, location)
-        array = self._read_alike(digest, uid, offset)
-        if array is not None:
-            return array
-        view, frame = self._frame(digest, uid, offset)
-        start = offset + frame.payload_at
-        payload = self._payload(frame, view, uid, offset)
+        pack, frame = self._frame(digest, uid, offset)
+        payload = self._payload(frame, pack.view, uid, offset)
         code = digests.code_of(digest)
         if code == digests.ARRAY:
-            return self._array(frame, payload, view, uid, offset)
+            return self._array(frame, payload, pack, uid, offset)
         if frame.dtype != FRAME_DTYPES.get(code) or frame.shape != (len(payload),):
-            raise self._damaged(digest, uid, offset, f"a frame of dtype {frame.dtype!a} is no sample of its kind")
-        return self._text_or_bytes(digest, payload, uid, start)
+            raise self._maps.damaged(digest, uid, offset, f"a frame of dtype {frame.dtype!a} is no sample of its kind")
+        return self._text_or_bytes(digest, payload, uid, offset + frame.payload_at)
+
+    def spot(self, digest: Digest, location: Location) -> Spot | None:
+        """Return where the array in a frame lies that looks like one read before, or None: that is for `read`.
+
+        Good until the mapping goes, and then void. Its data are verified whenever they are read.
+        """
+        pack = self._maps.get(location[2:18])
+        if pack is None or len(location) != LOCATION_SIZE:
+            return None
+        offset = int.from_bytes(location[18:], "little")
+        kind = pack.alike.get(bytes(pack.view[offset : offset + DIGEST_AT]))
+        return None if kind is None else kind.spot(digest, offset)
+
+    def gathered(self, wanted: Sequence[Digest], locations: Sequence[Location]) -> Iterator[Found]:
+        """Yield (positions, samples) of small arrays whose frames look alike, in the order in which they lie.
+
+        All others are for `read`. Raises `DataMissing`, `CorruptDataError`.
+        """
+        for uid, offsets, positions in _by_pack(locations):
+            yield from self._gathered(uid, offsets, positions, wanted)
+
+    def run(self, wanted: Sequence[Digest], first: Location, last: Location) -> Iterator[Found]:
+        """Yield what `gathered` does of samples that may lie between two others, found without their locations.
+
+        Frames name their digests. Those before a published one are published, whether or not their locations are known,
+        and stay where they are.
+        """
+        if len(first) != LOCATION_SIZE or len(last) != LOCATION_SIZE or first[:18] != last[:18]:
+            return
+        uid, begin = self.place(wanted[0], first)
+        _, end = self.place(wanted[-1], last)
+        kind = self._kind(uid, begin, wanted[0])
+        if kind is None or not 0 < end - begin <= 2 * len(wanted) * kind.stride:
+            return
+        names = kind.digests_between(begin, end)
+        if names == b"".join(wanted):  # not one is missing, nothing else lies between
+            yield from self._gathered(uid, range(begin, end + 1, kind.stride), range(len(wanted)), wanted)
+            return
+        cuts = range(0, len(names), DIGEST_SIZE)
+        there = dict(zip([names[at : at + DIGEST_SIZE] for at in cuts], count(begin, kind.stride), strict=False))
+        places = sorted((offset, at) for at, one in enumerate(wanted) if (offset := there.get(one)) is not None)
+        yield from self._gathered(uid, [one for one, _ in places], [at for _, at in places], wanted)
+
+    def _gathered(
+        self, uid: bytes, offsets: Sequence[int], positions: Sequence[int], wanted: Sequence[Digest]
+    ) -> Iterator[Found]:
+        start = 0
+        while start < len(positions):
+            kind = self._kind(uid, offsets[start], wanted[positions[start]])
+            if kind is None:
+                return
+            end = start + kind.at_once
+            some = positions[start:end]
+            found = kind.gathered([wanted[one] for one in some], offsets[start:end])
+            if found is None:
+                return
+            yield some, found
+            if found.whole is not None and 2 * sum(found.whole) < len(some):
+                return  # each has a shape of its own
+            start = end
+
+    def _kind(self, uid: bytes, offset: int, digest: Digest) -> Alike | None:
+        """Return the kind of a frame, if frames like it are worth gathering. Raises as `read` does."""
+        if digests.code_of(digest) != digests.ARRAY:
+            return None
+        pack = self._maps.get(uid)
+        kind = None if pack is None else pack.alike.get(bytes(pack.view[offset : offset + DIGEST_AT]))
+        if kind is None:
+            kind = self._met(digest, uid, offset)
+        return kind if kind is not None and kind.is_small else None
 
     def _text_or_bytes(self, digest: Digest, payload: memoryview, uid: bytes, start: int) -> str | bytes:
         if digests.code_of(digest) == digests.BYTES:
@@ -134,7 +202,7 @@ class PackReader:
         try:
             return str(payload, "utf-8")
         except UnicodeDecodeError as why:
-            raise self._damaged(digest, uid, start, f"the text is not UTF-8: {why}") from why
+            raise self._maps.damaged(digest, uid, start, f"the text is not UTF-8: {why}") from why
 
     def _payload(self, frame: Frame, view: memoryview, uid: bytes, offset: int) -> memoryview:
         """Return the data of a frame, expanded and verified. Raises `CorruptDataError`."""
@@ -142,39 +210,10 @@ class PackReader:
         try:
             payload = expanded(frame, view[start : start + frame.payload_size])
         except BadFrame as why:
-            raise self._damaged(frame.digest, uid, start, str(why)) from why
+            raise self._maps.damaged(frame.digest, uid, start, str(why)) from why
         if xxhash.xxh3_64_intdigest(payload) != frame.payload_check:
-            raise self._damaged(frame.digest, uid, start, "the checksum of the data does not match")
+            raise self._maps.damaged(frame.digest, uid, start, "the checksum of the data does not match")
         return payload
-
-    def read_many(self, wanted: Iterable[tuple[Digest, Location]]) -> list[Sample]:
-        """Return what `read` does for each; best in the order in which they lie."""
-        import numpy as np
-
-        frombuffer, maps, alike = np.frombuffer, self._maps, self._alike
-        uid, view = b"", memoryview(b"")
-        found: list[Sample] = []
-        for digest, location in wanted:
-            if len(location) != LOCATION_SIZE:
-                found.append(self.read(digest, location))
-                continue
-            if location[2:18] != uid or not view:
-                uid = location[2:18]
-                view = maps.get(uid) or memoryview(b"")
-            # The same steps as in `_read_alike`, which cannot be called half a million times a second.
-            offset = int.from_bytes(location[18:], "little")
-            if offset + FIXED_SIZE <= len(view):
-                payload_at = offset + 8 * view[offset + UNITS_AT]
-                head = bytes(view[offset:payload_at])
-                known = alike.get(constant_part(head))
-                if known is not None and digest_in(head) == digest:
-                    dtype, shape, size = known
-                    payload = view[payload_at : payload_at + size]
-                    if checks_match(head, payload) and len(payload) == size:
-                        found.append(frombuffer(payload, dtype).reshape(shape).copy())
-                        continue
-            found.append(self.read(digest, location))
-        return found
 
     def view(self, digest: Digest, location: Location, *, again: bool = False) -> Sample:
         """Return what `read` does, but an array as a read-only view on the mapped file; no byte of it is copied.
@@ -182,77 +221,61 @@ class PackReader:
         Compressed arrays are fresh ones, read-only all the same.
         `again` says that the data need not be verified if this reader has done so before.
         """
-        if digests.code_of(digest) != digests.ARRAY:
-            return self.read(digest, location)
-        if len(location) == BLOCK_LOCATION_SIZE:
-            return read_only(self.read(digest, location))
-        uid, offset = self.place(digest, location)
-        view, frame = self._frame(digest, uid, offset)
-        dtype = stored_dtype(frame.dtype)
-        if dtype is None or frame.codec or not frame_holds(frame, dtype.itemsize) or not frame.payload_size:
-            return read_only(self.read(digest, location))  # which says what is wrong, if anything is
-        start = offset + frame.payload_at
-        payload = view[start : start + frame.payload_size]
-        if not again or location not in self._verified:
-            if xxhash.xxh3_64_intdigest(payload) != frame.payload_check:
-                raise self._damaged(digest, uid, start, "the checksum of the data does not match")
-            if len(self._verified) >= _KNOWN_HEADERS:
-                self._verified.clear()
-            self._verified.add(location)
-        import numpy as np
+        spot = self.spot(digest, location)
+        if spot is None and digests.code_of(digest) == digests.ARRAY and len(location) == LOCATION_SIZE:
+            self._met(digest, *self.place(digest, location))
+            spot = self.spot(digest, location)
+        if spot is not None:
+            kind, at, check = spot
+            array = kind.view(at, None if again and location in self._verified else check)
+            if array is not None:
+                if len(self._verified) >= _KNOWN_VIEWS:
+                    self._verified.clear()
+                self._verified.add(location)
+                return array
+        return read_only(self.read(digest, location))  # which says what is wrong, if anything is
 
-        return np.frombuffer(payload, dtype).reshape(frame.shape)
-
-    def _read_alike(self, digest: Digest, uid: bytes, offset: int) -> NDArray[Any] | None:
-        """Return an array whose frame looks like one that was read before, or None: that and all damage are for `read`.
-
-        The frames of an arrayset differ in digest and checksums only. All of these are verified here too.
-        """
-        view = self._maps.get(uid)
-        if view is None or offset + FIXED_SIZE > len(view):
-            return None
-        payload_at = offset + 8 * view[offset + UNITS_AT]
-        head = bytes(view[offset:payload_at])
-        known = self._alike.get(constant_part(head))
-        if known is None or digest_in(head) != digest:
-            return None
-        dtype, shape, size = known
-        payload = view[payload_at : payload_at + size]
-        if not checks_match(head, payload) or len(payload) != size:
-            return None
-        import numpy as np
-
-        return np.frombuffer(payload, dtype).reshape(shape).copy()
-
-    def _array(self, frame: Frame, payload: memoryview, view: memoryview, uid: bytes, offset: int) -> NDArray[Any]:
+    def _array(self, frame: Frame, payload: memoryview, pack: MappedPack, uid: bytes, offset: int) -> NDArray[Any]:
         digest = frame.digest
         dtype = stored_dtype(frame.dtype)
         if dtype is None or not frame_holds(frame, dtype.itemsize):
-            raise self._damaged(digest, uid, offset, "length, dtype and shape do not match")
+            raise self._maps.damaged(digest, uid, offset, "length, dtype and shape do not match")
         try:
             array = fresh_array(dtype, frame.shape, payload)
         except ValueError as why:
-            raise self._damaged(digest, uid, offset, f"no array has its shape: {why}") from why
-        if payload and frame.codec == codecs.PLAIN:
-            if len(self._alike) >= _KNOWN_HEADERS:
-                self._alike.clear()
-            head = bytes(view[offset : offset + frame.payload_at])
-            self._alike[constant_part(head)] = dtype, frame.shape, frame.payload_size
+            raise self._maps.damaged(digest, uid, offset, f"no array has its shape: {why}") from why
+        self._learn(pack, frame, dtype, offset)
         return array
+
+    def _met(self, digest: Digest, uid: bytes, offset: int) -> Alike | None:
+        """Return the kind of a frame by its header, None if it is no array or compressed. Raises as `read` does."""
+        pack, frame = self._frame(digest, uid, offset)
+        dtype = stored_dtype(frame.dtype)
+        return None if dtype is None else self._learn(pack, frame, dtype, offset)
+
+    def _learn(self, pack: MappedPack, frame: Frame, dtype: np.dtype[Any], offset: int) -> Alike | None:
+        if frame.codec != codecs.PLAIN or not frame.payload_size or not frame_holds(frame, dtype.itemsize):
+            return None
+        from hangar_core.backends.pack_alike import Alike
+
+        head = bytes(pack.view[offset : offset + frame.payload_at])
+        kind = Alike(pack.view, head, dtype, frame.shape, frame.payload_size)
+        pack.learn(head[:DIGEST_AT], kind)
+        return kind
 
     def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the frame lies whole inside its pack and, with `verify`, is undamaged."""
         try:
             if len(location) == BLOCK_LOCATION_SIZE:
                 uid, offset, index = decode_block_location(location)
-                view, header = self._header(digest, uid, offset)
+                pack, header = self._header(digest, uid, offset)
                 if verify:
-                    expand(header, view, offset).sample(digest, index)
+                    expand(header, pack.view, offset).sample(digest, index)
                 return index < len(header.checks)
             uid, offset = decode_location(location)
-            view, frame = self._frame(digest, uid, offset)
+            pack, frame = self._frame(digest, uid, offset)
             if verify:
-                self._payload(frame, view, uid, offset)
+                self._payload(frame, pack.view, uid, offset)
         except (BadFrame, CorruptDataError, DataMissing):
             return False
         return True
@@ -302,7 +325,7 @@ class PackReader:
 
     def forget(self, uid: bytes) -> None:
         """Let the mapping of a pack go that has been removed; who is reading it reads on."""
-        self._maps.pop(uid, None)
+        self._maps.forget(uid)
         for place in [one for one in list(self._blocks) if one.startswith(uid)]:
             self._blocks.pop(place, None)
 
@@ -310,11 +333,7 @@ class PackReader:
         """Let the mappings go. Arrays that were read are copies and stay valid; views keep their mapping."""
         self._verified.clear()
         self._blocks.clear()
-        while self._maps:
-            try:
-                self._maps.popitem()[1].release()
-            except BufferError:  # there are views
-                pass
+        self._maps.close()
 
     def _of_block(self, digest: Digest, location: Location) -> Sample:
         """Return a sample that was compressed together with others."""
@@ -325,7 +344,7 @@ class PackReader:
         try:
             found = block.sample(digest, index)
         except BadFrame as why:
-            raise self._damaged(digest, *self.place(digest, location), str(why)) from why
+            raise self._maps.damaged(digest, *self.place(digest, location), str(why)) from why
         code = digests.code_of(digest)
         dtype = stored_dtype(block.dtype) if code == digests.ARRAY else None
         if dtype is not None:
@@ -334,68 +353,41 @@ class PackReader:
             return np.frombuffer(found, dtype).reshape(block.shape).copy()
         uid, offset = self.place(digest, location)
         if block.dtype != FRAME_DTYPES.get(code) or block.shape != (block.sample_size,):
-            raise self._damaged(digest, uid, offset, f"a block of dtype {block.dtype!a} has no sample of its kind")
+            raise self._maps.damaged(digest, uid, offset, f"a block of dtype {block.dtype!a} has no sample of its kind")
         return self._text_or_bytes(digest, found, uid, offset)
 
     def _expanded(self, digest: Digest, location: Location) -> Block:
         """Return a block, and keep it among the last that were used. Raises `CorruptDataError`."""
         uid, offset = self.place(digest, location)
-        view, header = self._header(digest, uid, offset)
+        pack, header = self._header(digest, uid, offset)
         try:
-            block = expand(header, view, offset)
+            block = expand(header, pack.view, offset)
         except BadFrame as why:
-            raise self._damaged(digest, uid, offset, str(why)) from why
+            raise self._maps.damaged(digest, uid, offset, str(why)) from why
         self._blocks[location[2:LOCATION_SIZE]] = block
         if len(self._blocks) > _KNOWN_BLOCKS:
             self._blocks.popitem(last=False)
         return block
 
-    def _header(self, digest: Digest, uid: bytes, offset: int) -> tuple[memoryview, BlockHeader]:
+    def _header(self, digest: Digest, uid: bytes, offset: int) -> tuple[MappedPack, BlockHeader]:
         """Return the mapping and the header of the block, which lies whole inside it."""
-        return self._found(digest, uid, offset, lambda view: decode_header(view, offset))
+        return self._maps.found(digest, uid, offset, lambda view: decode_header(view, offset))
 
-    def _frame(self, digest: Digest, uid: bytes, offset: int) -> tuple[memoryview, Frame]:
+    def _frame(self, digest: Digest, uid: bytes, offset: int) -> tuple[MappedPack, Frame]:
         """Return the mapping and the frame, which lies whole inside it and is the one asked for."""
-        return self._found(digest, uid, offset, lambda view: _whole_frame(view, digest, offset))
+        return self._maps.found(digest, uid, offset, lambda view: _whole_frame(view, digest, offset))
 
-    def _found(self, digest: Digest, uid: bytes, offset: int, parse: Callable[[memoryview], T]) -> tuple[memoryview, T]:
-        view = self._maps.get(uid)
-        if view is not None:
-            self._maps.move_to_end(uid)
-            try:
-                return view, parse(view)
-            except BadFrame:
-                pass  # the pack may have grown since it was mapped, and that may have been in the middle of a write
-        view = self._map(digest, uid)
-        try:
-            return view, parse(view)
-        except BadFrame as why:
-            raise self._damaged(digest, uid, offset, str(why)) from why
 
-    def _map(self, digest: Digest, uid: bytes) -> memoryview:
-        path = pack_path(self._directory, uid)
-        try:
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-        except FileNotFoundError as why:
-            raise missing_file(digest, path) from why
-        try:
-            size = os.fstat(fd).st_size
-            if size < PACK_HEADER_SIZE:
-                raise self._damaged(digest, uid, 0, "the file is shorter than a pack header")
-            view = memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
-        finally:
-            os.close(fd)
-        try:
-            if decode_pack_header(bytes(view[:PACK_HEADER_SIZE])) != uid:
-                raise BadFrame("the file belongs to another pack")
-        except BadFrame as why:
-            raise self._damaged(digest, uid, 0, str(why)) from why
-        self._maps.pop(uid, None)
-        self._maps[uid] = view
-        if len(self._maps) > _OPEN_PACKS:
-            self._maps.popitem(last=False)
-        return view
+def _by_pack(locations: Sequence[Location]) -> Iterator[tuple[bytes, list[int], list[int]]]:
+    """Yield (uid, offsets in ascending order, position of each) of the frames among some locations."""
+    import numpy as np
 
-    def _damaged(self, digest: Digest, uid: bytes, offset: int, reason: str) -> CorruptDataError:
-        path = pack_path(self._directory, uid)
-        return CorruptDataError(digest=digests.text(digest), file=path, offset=offset, reason=reason)
+    positions: dict[bytes, list[int]] = {}
+    for position, location in enumerate(locations):
+        if len(location) == LOCATION_SIZE:
+            positions.setdefault(location[:18], []).append(position)
+    for pack, some in positions.items():
+        if pack.startswith(_CODE):
+            offsets = np.frombuffer(b"".join([locations[one][18:] for one in some]), "<u8")
+            order = offsets.argsort()
+            yield pack[2:], offsets[order].tolist(), np.array(some)[order].tolist()

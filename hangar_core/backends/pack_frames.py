@@ -56,13 +56,15 @@ ALIGNMENT: Final = 8
 _FIXED = struct.Struct("<4sBBBBQ33s7xQ")
 _CHECK = struct.Struct("<Q")
 UNITS_AT: Final = 7
-_DIGEST_AT = 16
-_two_checks = struct.Struct("<QQ").unpack_from
+DIGEST_AT: Final = 16
+two_checks: Final = struct.Struct("<QQ").unpack_from
 # The same as `_FIXED`: what stands before the digest, the digest, the check of the payload.
 _NAMED = struct.Struct("<16s33s7xQ")
 _hashed = xxhash.xxh3_64_intdigest
 _pack_check = _CHECK.pack
 FIXED_SIZE: Final = _FIXED.size + _CHECK.size
+# Where both checksums stand, that of the payload first.
+CHECKS_AT: Final = _FIXED.size - _CHECK.size
 _PACK_HEAD = struct.Struct("<8sII16s")
 _LOCATION = struct.Struct("<2s16sQ")
 LOCATION_SIZE: Final = _LOCATION.size
@@ -126,7 +128,7 @@ def _uncached_around(codec: int, dtype: str, shape: tuple[int, ...], size: int) 
     tail = struct.pack(f"<{len(shape)}Q", *shape) + name
     tail = tail.ljust(_padded(len(tail)), b"\0")
     units = (FIXED_SIZE + len(tail)) // ALIGNMENT
-    return _FIXED.pack(FRAME_MAGIC, codec, len(shape), len(name), units, size, b"", 0)[:_DIGEST_AT], tail
+    return _FIXED.pack(FRAME_MAGIC, codec, len(shape), len(name), units, size, b"", 0)[:DIGEST_AT], tail
 
 
 def encode_frame(digest: Digest, dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> tuple[bytes, int]:
@@ -172,22 +174,6 @@ def decode_frame(data: bytes | memoryview, at: int = 0) -> Frame:
     shape = struct.unpack_from(f"<{rank}Q", tail)
     dtype = tail[8 * rank : 8 * rank + dtype_size].decode("ascii", "replace")
     return Frame(codec, Digest(digest), dtype, shape, header_size, size, payload_check)
-
-
-def constant_part(head: bytes) -> bytes:
-    """Return what a frame header has in common with those of all data of its dtype and shape."""
-    return head[:_DIGEST_AT] + head[FIXED_SIZE:]
-
-
-def digest_in(head: bytes) -> bytes:
-    """Return the digest that a frame header names."""
-    return head[_DIGEST_AT : _DIGEST_AT + DIGEST_SIZE]
-
-
-def checks_match(head: bytes, payload: memoryview) -> bool:
-    """Whether both checksums of a frame are right."""
-    payload_check, check = _two_checks(head, _FIXED.size - _CHECK.size)
-    return bool(_hashed(payload) == payload_check and _hashed(head[: _FIXED.size] + head[FIXED_SIZE:]) == check)
 
 
 def frame_holds(frame: Frame, itemsize: int) -> bool:

@@ -7,7 +7,6 @@ publishes the locations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hangar_core.backends import registry
@@ -26,10 +25,13 @@ from hangar_core.storage.tables import Tables
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hangar_core.backends.pack_20 import Found
+    from hangar_core.backends.pack_alike import Spot
     from hangar_core.hashing.samples import Sample
 
 K = TypeVar("K")
 S = TypeVar("S", bound="Sample | Payload")
+_SHORTEST_RUN = 8
 _BATCH = 1024
 _BATCH_BYTES = 32 << 20
 
@@ -56,9 +58,7 @@ class DataReader:
         Raises `DataMissing`, `CorruptDataError`, `UnsupportedFormat` for a dtype or a backend whose package is not
         installed.
         """
-        place = location if location is not None else self.locate(digest)
-        if place is None:
-            raise DataMissing(digest=digests.text(digest))
+        place = self._place(digest) if location is None else location
         return self._reader(digest, place).read(digest, place)
 
     def view(self, digest: Digest, *, again: bool = False) -> Sample:
@@ -66,10 +66,7 @@ class DataReader:
 
         `again` says that data which were verified before in this session need not be verified once more.
         """
-        place = self.locate(digest)
-        if place is None:
-            raise DataMissing(digest=digests.text(digest))
-        return self._view_at(digest, place, again=again)
+        return self._view_at(digest, self._place(digest), again=again)
 
     def _view_at(self, digest: Digest, place: Location, *, again: bool = False) -> Sample:
         reader = self._reader(digest, place)
@@ -77,37 +74,109 @@ class DataReader:
             return self._packs.view(digest, place, again=again)
         return read_only(reader.read(digest, place))
 
-    def read_into(self, wanted: Sequence[Digest], out: NDArray[Any]) -> None:
-        """Copy arrays into the rows of `out`, in the order in which they lie. Raises as `get` does."""
+    def view_spotted(self, digest: Digest, *, again: bool = False) -> tuple[Sample, Spot | None]:
+        """Return what `view` does, and what `get_spotted` does."""
+        place = self._place(digest)
+        sample = self._view_at(digest, place, again=again)
+        return sample, self._packs.spot(digest, place) if location_code(place) == PACK else None
+
+    def read_into(
+        self, wanted: Sequence[Digest], out: NDArray[Any], rows: Sequence[int] | None = None
+    ) -> list[Spot | None]:
+        """Copy arrays into the rows of `out`, all or these, in the order in which they lie.
+
+        Returns of each what `get_spotted` does. Raises as `get` does.
+        """
+        rows = range(len(wanted)) if rows is None else rows
         with self._tables.read() as reader:
-            places = reader.get_many("locations", dict.fromkeys(wanted))
-        for row, digest in sorted(enumerate(wanted), key=lambda one: _by_place(places.get(one[1], b""))):
-            place = places.get(digest)
-            out[row] = self.view(digest) if place is None else self._view_at(digest, Location(place))
+            found = reader.get_many("locations", dict.fromkeys(wanted))
+        places = [Location(found.get(digest, b"")) for digest in wanted]
+        spots: list[Spot | None] = [None] * len(wanted)
+        left = set(range(len(wanted)))
+        for positions, some in self._packs.gathered(wanted, places):
+            whole = range(len(positions)) if some.whole is None else [at for at, one in enumerate(some.whole) if one]
+            out[[rows[positions[at]] for at in whole]] = some.arrays[whole]
+            for at in whole:
+                spots[positions[at]] = some.spots[at]
+                left.discard(positions[at])
+        for position in sorted(left, key=lambda one: _by_place(places[one])):
+            digest, place, row = wanted[position], places[position], rows[position]
+            spot = self._packs.spot(digest, place)
+            if spot is not None and spot[0].copy_to(out[row, ...], spot[1], spot[2]):
+                spots[position] = spot
+            else:
+                out[row] = self._view_at(digest, place) if place else self.view(digest)
+        return spots
+
+    def get_spotted(self, digest: Digest) -> tuple[Sample, Spot | None]:
+        """Return what `get` does, and from where it can be read again without being looked for, if that can be said."""
+        place = self._place(digest)
+        reader = self._reader(digest, place)
+        if reader is self._packs and (spot := self._packs.spot(digest, place)) is not None:
+            kind, at, check = spot
+            array = kind.read(at, check)
+            if array is not None:
+                return array, spot
+        return reader.read(digest, place), None
 
     def get_many(self, wanted: Sequence[Digest]) -> list[Sample]:
         """Return fresh samples in the order in which they are wanted; they are read in the order in which they lie.
 
         Raises as `get` does.
         """
+        return self.get_many_spotted(wanted)[0]
+
+    def get_many_spotted(self, wanted: Sequence[Digest]) -> tuple[list[Sample], list[Spot | None]]:
+        """Return what `get_many` does, and for each what `get_spotted` does."""
+        places = self._places(wanted)
+        samples: list[Any] = [None] * len(wanted)
+        spots: list[Spot | None] = [None] * len(wanted)
+        left = _filled(samples, spots, self._packs.gathered(wanted, places))
+        read: dict[Digest, Any] = {}
+        for position in sorted(left, key=lambda one: _by_place(places[one])):
+            digest = wanted[position]
+            sample = read.get(digest)
+            if sample is None:
+                sample = read[digest] = self._reader(digest, places[position]).read(digest, places[position])
+            elif not isinstance(sample, str | bytes):
+                sample = sample.copy()  # two names of the same data get an array each, to do with as they like
+            samples[position] = sample
+        return samples, spots
+
+    def get_run(self, wanted: Sequence[Digest]) -> list[Sample]:
+        """Return what `get_many` does; faster where samples lie side by side in this order, as they were once stored.
+
+        Raises as `get` does.
+        """
+        samples: list[Any] = [None] * len(wanted)
+        left: Sequence[int] = range(len(wanted))
+        if len(wanted) >= _SHORTEST_RUN:
+            first, last = wanted[0], wanted[-1]
+            with self._tables.read() as reader:
+                ends = reader.get_many("locations", {first, last})
+            if first in ends and last in ends:
+                found = self._packs.run(wanted, Location(ends[first]), Location(ends[last]))
+                left = _filled(samples, None, found)
+        if left:
+            for position, sample in zip(left, self.get_many([wanted[one] for one in left]), strict=True):
+                samples[position] = sample
+        return samples
+
+    def _place(self, digest: Digest) -> Location:
+        place = self.locate(digest)
+        if place is None:
+            raise DataMissing(digest=digests.text(digest))
+        return place
+
+    def _places(self, wanted: Sequence[Digest]) -> list[Location]:
+        """Return where published data lie. Raises `DataMissing`."""
         with self._tables.read() as reader:
             places = reader.get_many("locations", dict.fromkeys(wanted))
-        order = sorted(places, key=lambda one: _by_place(places[one]))
-        found: dict[bytes, Sample] = {}
-        for code, some in groupby(order, key=lambda one: location_code(places[one])):
-            rows = [(Digest(digest), Location(places[digest])) for digest in some]
-            read = self._packs.read_many(rows) if code == PACK else [self._reader(*row).read(*row) for row in rows]
-            found.update(zip((digest for digest, _ in rows), read, strict=True))
-        samples = []
-        given: set[bytes] = set()
-        for digest in wanted:
-            if digest not in found:
-                raise DataMissing(digest=digests.text(digest))
-            sample = found[digest]
-            # Two names of the same data get an array each, to do with as they like.
-            samples.append(sample if digest not in given or isinstance(sample, str | bytes) else sample.copy())
-            given.add(digest)
-        return samples
+        try:
+            return [Location(places[digest]) for digest in wanted]
+        except KeyError:
+            missing = next(digest for digest in wanted if digest not in places)
+            raise DataMissing(digest=digests.text(missing)) from None
 
     def has(self, digest: Digest) -> bool:
         """Whether the data are on this machine; does not look at their bytes."""
@@ -135,6 +204,17 @@ class DataReader:
                 raise bad_location(digest, f"no backend has the code {code!r}")
             reader = self._readers[code] = registry.open_backend(code, self._layout.data)
         return reader
+
+
+def _filled(samples: list[Any], spots: list[Spot | None] | None, found: Iterable[Found]) -> list[int]:
+    """Put fresh arrays of what was found, and where, into their positions; return the positions that stay empty."""
+    for positions, some in found:
+        for position, sample in zip(positions, some.fresh(), strict=True):
+            samples[position] = sample
+        if spots is not None:
+            for position, spot in zip(positions, some.spots, strict=True):
+                spots[position] = spot
+    return [position for position, sample in enumerate(samples) if sample is None]
 
 
 def _by_place(location: bytes) -> bytes:

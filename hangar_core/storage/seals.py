@@ -9,16 +9,18 @@ import xxhash
 from hangar_core.errors import CorruptRecord
 
 CHECK_SIZE: Final = 8
+# Of a key and its value, one behind the other.
+checksum: Final = xxhash.xxh3_64_digest
 
 
 def seal(key: bytes, value: bytes) -> bytes:
     """Return a value with a checksum over its key and its bytes behind it."""
-    return value + xxhash.xxh3_64_digest(key + value)
+    return value + checksum(key + value)
 
 
 def open_seal(table: str, key: bytes, sealed: bytes) -> bytes:
     """Return the value. Raises `CorruptRecord` if its checksum does not match."""
     value = sealed[:-CHECK_SIZE]
-    if xxhash.xxh3_64_digest(key + value) != sealed[-CHECK_SIZE:]:
+    if checksum(key + value) != sealed[-CHECK_SIZE:]:
         raise CorruptRecord(what=f"{table}/{key.hex()}", reason="its checksum does not match")
     return value

@@ -1,0 +1,125 @@
+"""The packs of a directory as read-only mappings, of which a bounded number is kept.
+
+A mapping is made again when its file has grown, and every access is checked against the size of what is mapped: what
+is mapped and not there would kill the process.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from hangar_core.backends.base import missing_file
+from hangar_core.backends.pack_frames import PACK_HEADER_SIZE, BadFrame, decode_pack_header, pack_path
+from hangar_core.errors import CorruptDataError
+from hangar_core.hashing import digests
+from hangar_core.model import Digest
+
+if TYPE_CHECKING:
+    from hangar_core.backends.pack_alike import Alike
+
+T = TypeVar("T")
+_OPEN_PACKS: Final = 128
+_KNOWN_KINDS: Final = 512
+
+
+class MappedPack:
+    """One pack as it is mapped, and the kinds of frames in it that were met, by the beginning of their headers."""
+
+    __slots__ = ("alike", "view")
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        self.alike: dict[bytes, Alike] = {}
+
+    def learn(self, start: bytes, kind: Alike) -> None:
+        """Remember a kind of frame."""
+        if len(self.alike) >= _KNOWN_KINDS:
+            self.let_go()
+        self.alike[start] = kind
+
+    def let_go(self) -> None:
+        """Make every spot in this mapping void, so that nothing but views on samples keeps it."""
+        for kind in self.alike.values():
+            kind.let_go()
+        self.alike.clear()
+
+
+class PackMaps:
+    """Mappings by uid; the one that was made or asked for longest ago goes first."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._maps: OrderedDict[bytes, MappedPack] = OrderedDict()
+        # The mapping that is there, or None.
+        self.get = self._maps.get
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def found(self, digest: Digest, uid: bytes, offset: int, parse: Callable[[memoryview], T]) -> tuple[MappedPack, T]:
+        """Return the mapping and what `parse` makes of it. Raises `DataMissing`, `CorruptDataError` for a bad frame.
+
+        A mapping that was there already may be too old for `parse`, and is then made anew.
+        """
+        pack = self._maps.get(uid)
+        if pack is not None:
+            self._maps.move_to_end(uid)
+            try:
+                return pack, parse(pack.view)
+            except BadFrame:
+                pass  # the pack may have grown since it was mapped, and that may have been in the middle of a write
+        pack = self._map(digest, uid)
+        try:
+            return pack, parse(pack.view)
+        except BadFrame as why:
+            raise self.damaged(digest, uid, offset, str(why)) from why
+
+    def damaged(self, digest: Digest, uid: bytes, offset: int, reason: str) -> CorruptDataError:
+        """Return the error about damage in a pack."""
+        path = pack_path(self._directory, uid)
+        return CorruptDataError(digest=digests.text(digest), file=path, offset=offset, reason=reason)
+
+    def forget(self, uid: bytes) -> None:
+        """Let a mapping go; who is reading it reads on."""
+        pack = self._maps.pop(uid, None)
+        if pack is not None:
+            pack.let_go()
+
+    def close(self) -> None:
+        """Let all mappings go. Views on samples keep theirs."""
+        while self._maps:
+            _, pack = self._maps.popitem()
+            pack.let_go()
+            try:
+                pack.view.release()
+            except BufferError:  # there are views
+                pass
+
+    def _map(self, digest: Digest, uid: bytes) -> MappedPack:
+        path = pack_path(self._directory, uid)
+        try:
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError as why:
+            raise missing_file(digest, path) from why
+        try:
+            size = os.fstat(fd).st_size
+            if size < PACK_HEADER_SIZE:
+                raise self.damaged(digest, uid, 0, "the file is shorter than a pack header")
+            view = memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+        finally:
+            os.close(fd)
+        try:
+            if decode_pack_header(bytes(view[:PACK_HEADER_SIZE])) != uid:
+                raise BadFrame("the file belongs to another pack")
+        except BadFrame as why:
+            raise self.damaged(digest, uid, 0, str(why)) from why
+        self.forget(uid)
+        pack = self._maps[uid] = MappedPack(view)
+        if len(self._maps) > _OPEN_PACKS:
+            self.forget(next(iter(self._maps)))
+        return pack
