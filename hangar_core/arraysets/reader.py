@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from hangar_core.arraysets.cards import card
-from hangar_core.arraysets.mapping import MISSING, SampleMapping, shown
+from hangar_core.arraysets.mapping import MISSING, shown
+from hangar_core.arraysets.remembering import RememberingMapping
 from hangar_core.arraysets.session import KeyView, ReadSession
 from hangar_core.errors import CorruptRecord, NotPicklable, SampleNotFound, UnsupportedFormat
 from hangar_core.hashing import digests
@@ -24,10 +25,11 @@ DESCRIPTION_OPTION: Final = "description"
 TAGS_OPTION: Final = "tags"
 
 
-class ArraysetDataReader(SampleMapping):
+class ArraysetDataReader(RememberingMapping):
     """A mapping from sample names to data of one schema: arrays, text or bytes."""
 
     def __init__(self, session: ReadSession, name: str, schema: Schema, options: Mapping[str, str]) -> None:
+        super().__init__()
         self._session = session
         self._name = name
         self._schema_read = schema
