@@ -26,11 +26,10 @@ def lookup_many(objects: Objects, root: Digest, keys: Iterable[bytes]) -> dict[b
 def _descend(objects: Objects, node: Node, wanted: list[bytes], found: dict[bytes, Digest]) -> None:
     """Find `wanted`, which is sorted and not empty, below a node."""
     if node.counts is None and len(wanted) < _FEW:
-        keys, digests = node.keys, node.digests
         for key in wanted:
-            at = bisect_left(keys, key)
-            if at < len(keys) and keys[at] == key:
-                found[key] = digests[at]
+            digest = node.get(key)
+            if digest is not None:
+                found[key] = digest
         return
     if node.counts is None:
         here = dict(zip(node.keys, node.digests, strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.digests import NODE
@@ -42,14 +43,17 @@ def count(objects: Objects, root: Digest) -> int:
 
 def lookup(objects: Objects, root: Digest, key: bytes) -> Digest | None:
     """Return the digest under `key`, or None."""
-    node = objects.get_node(root)
+    get_node = objects.get_node
+    node = get_node(root)
     while node.level:
-        at = node.find(key)
-        if at == node.size:
+        below = node.below(key)
+        if below is None:
             return None
-        node = _child(objects, node, at)
-    at = node.find(key)
-    return node.digest_at(at) if at < node.size and node.key_at(at) == key else None
+        child = get_node(below)
+        if child.level != node.level - 1:
+            raise _wrong_level()
+        node = child
+    return node.get(key)
 
 
 def rank(objects: Objects, root: Digest, key: bytes) -> int:
@@ -67,7 +71,7 @@ def rank(objects: Objects, root: Digest, key: bytes) -> int:
 
 def items(objects: Objects, root: Digest, start: bytes = b"") -> Iterator[tuple[bytes, Digest]]:
     """Yield (key, digest) in order of keys, from the first that is not before `start`, holding one node a level."""
-    return _items(objects, objects.get_node(root), start)
+    return chain.from_iterable(_leaves(objects, objects.get_node(root), start))
 
 
 def apply(objects: Objects, root: Digest, edits: Sequence[tuple[bytes, Digest | None]]) -> Digest:
@@ -156,13 +160,14 @@ class _Frontier:
         self.stack += [(level, key, digest) for key, digest in below]
 
 
-def _items(objects: Objects, node: Node, start: bytes) -> Iterator[tuple[bytes, Digest]]:
+def _leaves(objects: Objects, node: Node, start: bytes) -> Iterator[Iterator[tuple[bytes, Digest]]]:
+    """Yield the (key, digest) of each leaf, so that no key passes through a generator of its own on each level."""
     first = bisect_left(node.keys, start) if start else 0
     if node.counts is None:
-        yield from zip(node.keys[first:], node.digests[first:], strict=True)
+        yield zip(node.keys[first:], node.digests[first:], strict=True)
         return
     for at in range(first, len(node.keys)):
-        yield from _items(objects, _child(objects, node, at), start if at == first else b"")
+        yield from _leaves(objects, _child(objects, node, at), start if at == first else b"")
 
 
 def _child(objects: Objects, node: Node, at: int) -> Node:

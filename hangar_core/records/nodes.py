@@ -46,12 +46,25 @@ class Node:
     attributes from then on. Asking for `keys` raises `CorruptRecord` if they are not in ascending order.
     """
 
-    __slots__ = ("_data", "_ends", "_looked", "counts", "digests", "fanout", "keys", "level", "size", "total")
+    __slots__ = (
+        "_data",
+        "_digests_at",
+        "_ends",
+        "_looked",
+        "counts",
+        "digests",
+        "fanout",
+        "keys",
+        "level",
+        "size",
+        "total",
+    )
 
     keys: Sequence[bytes]
     digests: Sequence[Digest]
     counts: Sequence[int] | None
     _data: bytes
+    _digests_at: int
     _ends: tuple[int, ...]
 
     def __init__(
@@ -78,6 +91,8 @@ class Node:
             self._data = encode_node(self)
         elif name == "_ends":
             self._ends = tuple(accumulate(map(len, self.keys)))
+        elif name == "_digests_at":
+            self._digests_at = _HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
         else:
             raise AttributeError(name)
         return getattr(self, name)
@@ -100,6 +115,22 @@ class Node:
             else:
                 high = middle
         return low
+
+    def below(self, key: bytes) -> Digest | None:
+        """Return the digest of the node below which `key` belongs, None if it belongs behind them all."""
+        at = self.find(key)
+        if at == self.size:
+            return None
+        return self.digests[at] if self._looked == _OFTEN else self.digest_at(at)
+
+    def get(self, key: bytes) -> Digest | None:
+        """Return the digest under exactly this key, or None."""
+        at = self.find(key)
+        if at == self.size:
+            return None
+        if self._looked == _OFTEN:
+            return self.digests[at] if self.keys[at] == key else None
+        return self.digest_at(at) if self.key_at(at) == key else None
 
     def key_at(self, index: int) -> bytes:
         """Return one key without parsing the others."""
@@ -128,10 +159,6 @@ class Node:
         if counts is not None:
             data[first + DIGEST_SIZE * self.size :] = _longs(self.size).pack(*counts)
         return view_node(bytes(data))
-
-    @property
-    def _digests_at(self) -> int:
-        return _HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
 
     def _parsed_keys(self) -> list[bytes]:
         data, ends = self._data, self._ends
@@ -201,7 +228,7 @@ def view_node(data: bytes) -> Node:
     if counts is not None and 0 in counts:
         raise _corrupt("a node below it is empty")
     node.total = count if counts is None else sum(counts)
-    node.counts, node._ends, node._data, node._looked = counts, ends, data, 0
+    node.counts, node._ends, node._digests_at, node._data, node._looked = counts, ends, digests_at, data, 0
     return node
 
 

@@ -102,6 +102,16 @@ class Recent:
     def __init__(self) -> None:
         # The numbers that an index covers, and the index. It is replaced, never changed: older snapshots go on with it.
         self._known: tuple[int, int, Index] = (0, -1, {})
+        # The number of the last transaction that a snapshot saw, and the index that is right for all who see that.
+        self._seen: tuple[int, Index] = (-1, {})
+
+    def index_of_snapshot(self, txn: Any, table: Any) -> Index:
+        """Return what `index` does, for a transaction that only reads. Raises `CorruptRecord`."""
+        number, index = self._seen
+        if txn.id() != number:
+            index = self.index(txn, table)
+            self._seen = (txn.id(), index)
+        return index
 
     def index(self, txn: Any, table: Any) -> Index:
         """Return the index of the bundles that a transaction sees. Raises `CorruptRecord`."""

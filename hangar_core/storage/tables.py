@@ -146,7 +146,7 @@ class Reader:
     def _index(self) -> bundles.Index:
         if self._bundled is None:
             table = self._tables.get(bundles.TABLE)
-            self._bundled = self._recent.index(self._txn, table) if table is not None else {}
+            self._bundled = self._recent.index_of_snapshot(self._txn, table) if table is not None else {}
         return self._bundled
 
     def _open_bundled(self, table: str, key: bytes, place: bundles.Place) -> bytes:
