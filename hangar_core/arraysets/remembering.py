@@ -45,15 +45,15 @@ class RememberingMapping(SampleMapping):
 
     def view(self, name: Any, *, again: bool = False) -> Any:
         """Return one sample, an array read-only; see `DataReader.view`. Raises `SampleNotFound`."""
-        if type(name) not in _PLAIN or self._session.commit is None:
+        if again or type(name) not in _PLAIN or self._session.commit is None:
             return super().view(name, again=again)
         spot = self._spots.get(name)
         if spot is not None:
             kind, at, check = spot
-            array = kind.view(at, None if again else check)
+            array = kind.view(at, check)
             if array is not None:
                 return array
-        sample, spot = self._session.data.view_spotted(self.digest(name), again=again)
+        sample, spot = self._session.data.view_spotted(self.digest(name))
         self._remember((name,), (spot,))
         return sample
 

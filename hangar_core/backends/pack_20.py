@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hangar_core.backends.pack_alike import Alike, Gathered, Spot
+    from hangar_core.backends.pack_alike import Alike, BlockOfArrays, Gathered, Spot
     from hangar_core.hashing.samples import Sample
 
     # Positions among what was wanted, and the samples of these.
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
 _KNOWN_VIEWS = 4096
 _CODE = CODE.encode()
 _LONGEST_HEADER = 255 * 8
-# Of 32 KiB each, if this writer made them.
-_KNOWN_BLOCKS = 1024
+# Of 32 KiB each, if this writer made them: 64 MiB.
+_KNOWN_BLOCKS = 2048
 
 
 def _first_at(path: Path, uid: bytes, offset: int) -> tuple[Digest, Location] | None:
@@ -105,17 +105,19 @@ class PackReader:
         self._verified: set[Location] = set()
         # location without the index -> samples that were compressed together
         self._blocks: OrderedDict[bytes, Block] = OrderedDict()
+        # the same location -> those of them that hold arrays
+        self._arrays: dict[bytes, BlockOfArrays] = {}
 
     def read(self, digest: Digest, location: Location) -> Sample:
         """Return text, bytes, or a fresh, writable array of the frame's dtype and shape."""
-        if len(location) == BLOCK_LOCATION_SIZE:
-            return self._of_block(digest, location)
         spot = self.spot(digest, location)
         if spot is not None:
             kind, at, check = spot
             array = kind.read(at, check)
             if array is not None:
                 return array
+        if len(location) == BLOCK_LOCATION_SIZE:
+            return self._of_block(digest, location)
         uid, offset = self.place(digest, location)
         pack, frame = self._frame(digest, uid, offset)
         payload = self._payload(frame, pack.view, uid, offset)
@@ -127,10 +129,13 @@ class PackReader:
         return self._text_or_bytes(digest, payload, uid, offset + frame.payload_at)
 
     def spot(self, digest: Digest, location: Location) -> Spot | None:
-        """Return where the array in a frame lies that looks like one read before, or None: that is for `read`.
+        """Return where an array lies, if its frame looks like one read before or its block is expanded, or None.
 
-        Good until the mapping goes, and then void. Its data are verified whenever they are read.
+        Good until the mapping or the block goes, and then void. Its data are verified whenever they are read.
         """
+        if len(location) == BLOCK_LOCATION_SIZE:
+            block = self._arrays.get(location[2:LOCATION_SIZE])
+            return None if block is None else block.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
         pack = self._maps.get(location[2:18])
         if pack is None or len(location) != LOCATION_SIZE:
             return None
@@ -152,7 +157,7 @@ class PackReader:
         Frames name their digests. Those before a published one are published, whether or not their locations are known,
         and stay where they are.
         """
-        if len(first) != LOCATION_SIZE or len(last) != LOCATION_SIZE or first[:18] != last[:18]:
+        if len(first) != LOCATION_SIZE or len(last) != LOCATION_SIZE or first[:18] != last[:18] or first[:2] != _CODE:
             return
         uid, begin = self.place(wanted[0], first)
         _, end = self.place(wanted[-1], last)
@@ -327,12 +332,13 @@ class PackReader:
         """Let the mapping of a pack go that has been removed; who is reading it reads on."""
         self._maps.forget(uid)
         for place in [one for one in list(self._blocks) if one.startswith(uid)]:
-            self._blocks.pop(place, None)
+            self._drop(place)
 
     def close(self) -> None:
         """Let the mappings go. Arrays that were read are copies and stay valid; views keep their mapping."""
         self._verified.clear()
-        self._blocks.clear()
+        for place in list(self._blocks):
+            self._drop(place)
         self._maps.close()
 
     def _of_block(self, digest: Digest, location: Location) -> Sample:
@@ -348,9 +354,7 @@ class PackReader:
         code = digests.code_of(digest)
         dtype = stored_dtype(block.dtype) if code == digests.ARRAY else None
         if dtype is not None:
-            import numpy as np
-
-            return np.frombuffer(found, dtype).reshape(block.shape).copy()
+            return fresh_array(dtype, block.shape, found)
         uid, offset = self.place(digest, location)
         if block.dtype != FRAME_DTYPES.get(code) or block.shape != (block.sample_size,):
             raise self._maps.damaged(digest, uid, offset, f"a block of dtype {block.dtype!a} has no sample of its kind")
@@ -364,10 +368,22 @@ class PackReader:
             block = expand(header, pack.view, offset)
         except BadFrame as why:
             raise self._maps.damaged(digest, uid, offset, str(why)) from why
-        self._blocks[location[2:LOCATION_SIZE]] = block
+        place = location[2:LOCATION_SIZE]
+        self._blocks[place] = block
+        dtype = stored_dtype(block.dtype) if block.dtype not in FRAME_DTYPES.values() else None
+        if dtype is not None:
+            from hangar_core.backends.pack_alike import BlockOfArrays
+
+            self._arrays[place] = BlockOfArrays(block, dtype)
         if len(self._blocks) > _KNOWN_BLOCKS:
-            self._blocks.popitem(last=False)
+            self._drop(self._blocks.popitem(last=False)[0])
         return block
+
+    def _drop(self, place: bytes) -> None:
+        self._blocks.pop(place, None)
+        arrays = self._arrays.pop(place, None)
+        if arrays is not None:
+            arrays.let_go()
 
     def _header(self, digest: Digest, uid: bytes, offset: int) -> tuple[MappedPack, BlockHeader]:
         """Return the mapping and the header of the block, which lies whole inside it."""

@@ -15,13 +15,13 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from hangar_core.backends.pack_blocks import Block, seed_of
 from hangar_core.backends.pack_frames import ALIGNMENT, CHECKS_AT, DIGEST_AT, FIXED_SIZE, two_checks
 from hangar_core.hashing.digests import DIGEST_SIZE
 from hangar_core.model import Digest
 
-# Larger arrays are verified and copied piece by piece: a piece that was verified is copied from the processor's cache.
-_PIECE: Final = 128 << 10
-_LARGE: Final = 512 << 10
+# Arrays from here on are verified after they were copied.
+_LARGE: Final = 128 << 10
 # Arrays up to here are gathered many at a time, into so much memory.
 _SMALL: Final = 16 << 10
 _GATHERED_BYTES: Final = 512 << 10
@@ -63,10 +63,13 @@ class Alike:
     def read(self, at: int, check: int) -> NDArray[Any] | None:
         """Return a fresh array of the data at a spot, or None if their checksum does not match."""
         data = self._view[at : at + self.size]
-        if self.size > _LARGE:
-            array: NDArray[Any] = np.empty(self.shape, self.dtype)
-            return array if self._copied(data, check, array) else None
-        return _ndarray(self.shape, self.dtype, data).copy() if _hashed(data) == check else None
+        if self.size < _LARGE:
+            return _ndarray(self.shape, self.dtype, data).copy() if _hashed(data) == check else None
+        if len(data) != self.size:
+            return None
+        # What was just copied is still near the processor, and read faster than what is mapped.
+        array = _ndarray(self.shape, self.dtype, data).copy()
+        return array if _hashed(array.reshape(-1).view(np.uint8).data) == check else None
 
     def view(self, at: int, check: int | None) -> NDArray[Any] | None:
         """Return a read-only view on the data at a spot, or None if their checksum does not match.
@@ -81,23 +84,10 @@ class Alike:
     def copy_to(self, out: NDArray[Any], at: int, check: int) -> bool:
         """Copy the data at a spot to an array; False, with anything in it, if their checksum does not match."""
         data = self._view[at : at + self.size]
-        if self.size > _LARGE and out.flags.c_contiguous and out.dtype == self.dtype and out.shape == self.shape:
-            return self._copied(data, check, out)
         if _hashed(data) != check:
             return False
         out[...] = _ndarray(self.shape, self.dtype, data)
         return True
-
-    def _copied(self, data: memoryview, check: int, out: NDArray[Any]) -> bool:
-        target = out.reshape(-1).view(np.uint8).data
-        if len(data) != len(target):
-            return False
-        state = xxhash.xxh3_64()
-        for start in range(0, len(data), _PIECE):
-            piece = data[start : start + _PIECE]
-            state.update(piece)
-            target[start : start + _PIECE] = piece
-        return state.intdigest() == check
 
     def gathered(self, digests: Sequence[Digest], offsets: Sequence[int]) -> Gathered | None:
         """Return the arrays of many frames, verified, or None if something is mapped no more or not yet.
@@ -129,7 +119,9 @@ class Alike:
         whole = None if same.all() and right.all() else (same.all(axis=1) & right.all(axis=1)).tolist()
         inner = _ndarray(self.shape, self.dtype, raw, payload_at)
         arrays = _ndarray((n, *self.shape), self.dtype, raw, payload_at, (stride, *inner.strides))
-        spots = list(zip(repeat(self), [at + payload_at for at in offsets], checks[:, 0].tolist(), strict=False))
+        spots: list[Spot] = list(
+            zip(repeat(self), [at + payload_at for at in offsets], checks[:, 0].tolist(), strict=False)
+        )
         return Gathered(arrays, spots, whole)
 
     def digests_between(self, first: int, last: int) -> bytes:
@@ -138,7 +130,7 @@ class Alike:
         What stands there was not verified.
         """
         stride = self.stride
-        count = (min(last, len(self._view) - self._payload_at) - first) // stride + 1
+        count = max(0, (min(last, len(self._view) - self._payload_at) - first) // stride + 1)
         return _ndarray((count, DIGEST_SIZE), np.uint8, self._view, first + DIGEST_AT, (stride, 1)).tobytes()
 
     @property
@@ -157,8 +149,48 @@ class Alike:
         return max(1, _GATHERED_BYTES // (self._payload_at + self.size))
 
 
-# Where the data of a sample lie, and their checksum, from a header that was verified.
-Spot: TypeAlias = tuple[Alike, int, int]
+class BlockOfArrays:
+    """The arrays of one block, expanded. Spots in it are the index of a sample and the seed of its checksum."""
+
+    __slots__ = ("_block", "_raw", "dtype", "shape", "size")
+
+    def __init__(self, block: Block, dtype: np.dtype[Any]) -> None:
+        self._block, self._raw = block, block.raw
+        self.dtype, self.shape, self.size = dtype, block.shape, block.sample_size
+
+    def let_go(self) -> None:
+        """Make all spots void, and free what was expanded."""
+        self._raw, self._block = _NOTHING, self._block._replace(raw=_NOTHING)
+
+    def spot(self, digest: Digest, index: int) -> Spot | None:
+        """Return where a sample lies, or None if there is none of that index."""
+        return (self, index, seed_of(digest)) if index < len(self._block.checks) else None
+
+    def read(self, index: int, seed: int) -> NDArray[Any] | None:
+        """Return a fresh array of a sample, or None if its checksum does not match."""
+        data = self._raw[index * self.size : (index + 1) * self.size]
+        if _hashed(data, seed) != self._block.checks[index]:
+            return None
+        return _ndarray(self.shape, self.dtype, data).copy()
+
+    def view(self, index: int, seed: int | None) -> NDArray[Any] | None:
+        """Return a fresh, read-only array of a sample, or None if its checksum does not match or none is given."""
+        array = None if seed is None else self.read(index, seed)
+        if array is not None:
+            array.setflags(write=False)
+        return array
+
+    def copy_to(self, out: NDArray[Any], index: int, seed: int) -> bool:
+        """Copy a sample to an array; False if its checksum does not match."""
+        array = self.read(index, seed)
+        if array is None:
+            return False
+        out[...] = array
+        return True
+
+
+# A kind of frame and where the data of a sample lie, with the checksum from a header that was verified; or a block.
+Spot: TypeAlias = tuple[Alike | BlockOfArrays, int, int]
 
 
 class Gathered(NamedTuple):

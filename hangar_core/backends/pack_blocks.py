@@ -96,9 +96,14 @@ class Block(NamedTuple):
         return found
 
 
+def seed_of(digest: bytes) -> int:
+    """Return what ties the checksum of a sample to its digest."""
+    return int.from_bytes(digest[:8], "little")
+
+
 def check_of(digest: bytes, data: bytes | memoryview) -> int:
     """Return the checksum of a sample, which holds for no other digest."""
-    return _hashed(data, int.from_bytes(digest[:8], "little"))
+    return _hashed(data, seed_of(digest))
 
 
 def encode_block(

@@ -121,5 +121,5 @@ class PackMaps:
         self.forget(uid)
         pack = self._maps[uid] = MappedPack(view)
         if len(self._maps) > _OPEN_PACKS:
-            self.forget(next(iter(self._maps)))
+            self._maps.popitem(last=False)[1].let_go()
         return pack

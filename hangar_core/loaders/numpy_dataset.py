@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hangar_core.errors import InvalidInput
-from hangar_core.loaders.samples import Samples, is_stackable
+from hangar_core.loaders.samples import Samples, column_of
 
 
 class NumpyDataset(Samples):
@@ -36,9 +36,8 @@ class NumpyDataset(Samples):
         """Return the items at several positions as one. Raises `IndexError`, and as `aset.get` does."""
         if self._transform is not None:
             return _collated(self.__getitems__(list(indexes)))
-        columns = self._columns(self._names(list(indexes)))
-        pairs = zip(self._arraysets, columns, strict=True)
-        return self._kind(*(_stacked(column, aset) for aset, column in pairs))
+        names = self._names(list(indexes))
+        return self._kind(*(column_of(aset, names) for aset in self._arraysets))
 
     def batches(self, batch_size: int, *, order: Iterable[int] | None = None, drop_last: bool = False) -> Iterator[Any]:
         """Yield batches of `batch_size`; the last may be smaller, or with `drop_last` is left out.
@@ -53,14 +52,6 @@ class NumpyDataset(Samples):
     def _batches(self, size: int, order: Iterator[int], drop_last: bool) -> Iterator[Any]:
         while len(some := list(islice(order, size))) == size or (some and not drop_last):
             yield self.batch(some)
-
-
-def _stacked(column: list[Any], aset: Any) -> Any:
-    if not is_stackable(aset):
-        return column
-    if not column:
-        return np.empty((0, *aset.shape), aset.dtype)
-    return np.stack(column)
 
 
 def _collated(items: list[Any]) -> Any:

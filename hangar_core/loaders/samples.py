@@ -78,6 +78,15 @@ def is_stackable(aset: ArraysetDataReader) -> bool:
     return aset.kind == "array" and not aset.variable_shape and not aset.contains_subsamples
 
 
+def column_of(aset: ArraysetDataReader, names: Sequence[SampleKey]) -> Any:
+    """Return samples as one array with the batch as first dimension, or as a list where they do not stack."""
+    if not is_stackable(aset):
+        return _read(aset, names)
+    out = np.empty((len(names), *aset.shape), aset.dtype)
+    aset.fill(names, out)
+    return out
+
+
 def _read(aset: ArraysetDataReader, names: Sequence[SampleKey]) -> list[Any]:
     if aset.contains_subsamples:
         return [dict(aset[name].items()) for name in names]

@@ -74,10 +74,10 @@ class DataReader:
             return self._packs.view(digest, place, again=again)
         return read_only(reader.read(digest, place))
 
-    def view_spotted(self, digest: Digest, *, again: bool = False) -> tuple[Sample, Spot | None]:
+    def view_spotted(self, digest: Digest) -> tuple[Sample, Spot | None]:
         """Return what `view` does, and what `get_spotted` does."""
         place = self._place(digest)
-        sample = self._view_at(digest, place, again=again)
+        sample = self._view_at(digest, place)
         return sample, self._packs.spot(digest, place) if location_code(place) == PACK else None
 
     def read_into(
@@ -110,14 +110,20 @@ class DataReader:
 
     def get_spotted(self, digest: Digest) -> tuple[Sample, Spot | None]:
         """Return what `get` does, and from where it can be read again without being looked for, if that can be said."""
-        place = self._place(digest)
+        return self._read_spotted(digest, self._place(digest))
+
+    def _read_spotted(self, digest: Digest, place: Location) -> tuple[Sample, Spot | None]:
         reader = self._reader(digest, place)
-        if reader is self._packs and (spot := self._packs.spot(digest, place)) is not None:
+        if reader is not self._packs:
+            return reader.read(digest, place), None
+        spot = self._packs.spot(digest, place)
+        if spot is not None:
             kind, at, check = spot
             array = kind.read(at, check)
             if array is not None:
                 return array, spot
-        return reader.read(digest, place), None
+        sample = self._packs.read(digest, place)
+        return sample, spot or self._packs.spot(digest, place)
 
     def get_many(self, wanted: Sequence[Digest]) -> list[Sample]:
         """Return fresh samples in the order in which they are wanted; they are read in the order in which they lie.
@@ -137,7 +143,8 @@ class DataReader:
             digest = wanted[position]
             sample = read.get(digest)
             if sample is None:
-                sample = read[digest] = self._reader(digest, places[position]).read(digest, places[position])
+                sample, spots[position] = self._read_spotted(digest, places[position])
+                read[digest] = sample
             elif not isinstance(sample, str | bytes):
                 sample = sample.copy()  # two names of the same data get an array each, to do with as they like
             samples[position] = sample
