@@ -116,7 +116,7 @@ class SampleMapping:
             for key, sample in zip(keys, samples, strict=True):
                 yield decode_key(key), sample
 
-    def _read_ahead(self, local: bool) -> Iterator[tuple[list[bytes], list[Any]]]:
+    def _read_ahead(self, local: bool) -> Iterator[tuple[Sequence[bytes], list[Any]]]:
         """Yield (encoded keys, data), a bounded number at a time, in order of `keys`."""
         look = local and not self._session.all_local
         data = self._session.data
@@ -125,9 +125,10 @@ class SampleMapping:
         while batch := list(islice(entries, size)):
             if look:
                 batch = [entry for entry in batch if self._is_local(entry[1])]
-            samples = data.get_run([digest for _, digest in batch])
-            yield [key for key, _ in batch], samples
-            largest = max(map(size_of, samples), default=0)
+            keys, digests = zip(*batch, strict=True) if batch else ((), ())
+            samples = data.get_run(digests)
+            yield keys, samples
+            largest = max(map(size_of, samples if self._schema.variable else samples[:1]), default=0)
             size = max(1, min(2 * size, _MOST_AT_ONCE, _BYTES_AT_ONCE // (largest + 1)))
 
     @property

@@ -40,7 +40,8 @@ class RememberingMapping(SampleMapping):
             if array is not None:
                 return array
         sample, spot = self._session.data.get_spotted(self.digest(key))
-        self._remember((key,), (spot,))
+        if spot is not None:
+            self._remember(key, spot)
         return sample
 
     def view(self, name: Any, *, again: bool = False) -> Any:
@@ -54,7 +55,8 @@ class RememberingMapping(SampleMapping):
             if array is not None:
                 return array
         sample, spot = self._session.data.view_spotted(self.digest(name))
-        self._remember((name,), (spot,))
+        if spot is not None:
+            self._remember(name, spot)
         return sample
 
     def fill(self, names: Sequence[Any], out: NDArray[Any]) -> None:
@@ -68,7 +70,7 @@ class RememberingMapping(SampleMapping):
                 wanted.append(self.digest(names[row]))
         if rows:
             found = self._session.data.read_into(wanted, out, rows)
-            self._remember([names[row] for row in rows], found)
+            self._remember_all([names[row] for row in rows], found)
 
     def read_many(self, names: Sequence[Any]) -> list[Any]:
         """Return many samples; what was not read before is found together. Raises `SampleNotFound`."""
@@ -79,7 +81,7 @@ class RememberingMapping(SampleMapping):
         if left:
             new = [names[position] for position in left]
             found, spots = self._session.data.get_many_spotted(self.digests(new))
-            self._remember(new, spots)
+            self._remember_all(new, spots)
             for position, one in zip(left, found, strict=True):
                 samples[position] = one
         return samples
@@ -90,12 +92,13 @@ class RememberingMapping(SampleMapping):
             return [None] * len(names)
         return list(map(self._spots.get, names))
 
-    def _remember(self, names: Sequence[Any], spots: Sequence[Spot | None]) -> None:
-        if self._session.commit is None:
-            return
-        known = self._spots
-        if len(known) + len(names) > _MOST:
-            known.clear()
-        for name, spot in zip(names, spots, strict=True):
-            if spot is not None and type(name) in _PLAIN:
-                known[name] = spot
+    def _remember_all(self, names: Sequence[Any], spots: Sequence[Spot | None]) -> None:
+        if self._session.commit is not None:
+            for name, spot in zip(names, spots, strict=True):
+                if spot is not None and type(name) in _PLAIN:
+                    self._remember(name, spot)
+
+    def _remember(self, name: SampleKey, spot: Spot) -> None:
+        if len(self._spots) >= _MOST:
+            self._spots.clear()
+        self._spots[name] = spot

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 S = TypeVar("S", bound="Sample | Payload")
+_PACK = PACK.encode()
+# For fewer, looking up the two ends is no less than looking up all.
 _SHORTEST_RUN = 8
 _BATCH = 1024
 _BATCH_BYTES = 32 << 20
@@ -78,7 +80,7 @@ class DataReader:
         """Return what `view` does, and what `get_spotted` does."""
         place = self._place(digest)
         sample = self._view_at(digest, place)
-        return sample, self._packs.spot(digest, place) if location_code(place) == PACK else None
+        return sample, self._packs.spot(digest, place) if place.startswith(_PACK) else None
 
     def read_into(
         self, wanted: Sequence[Digest], out: NDArray[Any], rows: Sequence[int] | None = None
@@ -113,9 +115,8 @@ class DataReader:
         return self._read_spotted(digest, self._place(digest))
 
     def _read_spotted(self, digest: Digest, place: Location) -> tuple[Sample, Spot | None]:
-        reader = self._reader(digest, place)
-        if reader is not self._packs:
-            return reader.read(digest, place), None
+        if not place.startswith(_PACK):
+            return self._reader(digest, place).read(digest, place), None
         spot = self._packs.spot(digest, place)
         if spot is not None:
             kind, at, check = spot
