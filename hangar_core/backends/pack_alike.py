@@ -119,9 +119,10 @@ class Alike:
         whole = None if same.all() and right.all() else (same.all(axis=1) & right.all(axis=1)).tolist()
         inner = _ndarray(self.shape, self.dtype, raw, payload_at)
         arrays = _ndarray((n, *self.shape), self.dtype, raw, payload_at, (stride, *inner.strides))
-        spots: list[Spot] = list(
-            zip(repeat(self), [at + payload_at for at in offsets], checks[:, 0].tolist(), strict=False)
-        )
+        places = zip(repeat(self), [at + payload_at for at in offsets], checks[:, 0].tolist(), strict=False)
+        spots: list[Spot | None] = list(places)
+        if whole is not None:  # what a header says that is not as it should be is not to be remembered
+            spots = [spot if is_whole else None for spot, is_whole in zip(spots, whole, strict=True)]
         return Gathered(arrays, spots, whole)
 
     def digests_between(self, first: int, last: int) -> bytes:
@@ -196,11 +197,11 @@ Spot: TypeAlias = tuple[Alike | BlockOfArrays, int, int]
 class Gathered(NamedTuple):
     """Many samples of one kind: a stack of them that is not writable, where each lies, and which are as they should be.
 
-    `whole` is None if all are.
+    `whole` is None if all are; of the others there is no spot.
     """
 
     arrays: NDArray[Any]
-    spots: list[Spot]
+    spots: list[Spot | None]
     whole: list[bool] | None
 
     def fresh(self) -> list[NDArray[Any] | None]:

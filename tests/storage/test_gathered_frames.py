@@ -149,3 +149,24 @@ def test_a_run_is_taken_from_what_is_published_alone(
     with pytest.raises(FileNotFoundError):
         reader.get_run([*found, *staged])
     assert all(same(*pair) for pair in zip(reader.get_run(found), arrays, strict=False))
+
+
+def test_what_lies_at_a_wrong_place_is_never_given_out_nor_remembered(
+    writer: DataWriter, tables: Tables, readers: Callable[[], DataReader]
+) -> None:
+    """The place of one sample names another, whole one of the same shape."""
+    arrays = STACKS["vectors"]
+    found = writer.put_many(arrays)
+    publish(writer, tables)
+    with tables.write() as batch:
+        batch.put("locations", found[7], writer.staged[found[30]])
+    reader = readers()
+    wanted = [found[at] for at in (1, 7, 30, 7, 2)]
+    places = reader._places(wanted)
+    ((positions, some),) = reader._packs.gathered(wanted, places)
+    remembered = {positions[at]: spot for at, spot in enumerate(some.spots)}
+    assert [remembered[at] is None for at in range(5)] == [False, True, False, True, False]
+    for way in WAYS.values():
+        with pytest.raises(CorruptDataError):
+            way(reader, wanted, arrays[0])
+    assert all(same(*pair) for pair in zip(reader.get_run(found[8:]), arrays[8:], strict=True))
