@@ -114,7 +114,10 @@ class AtomicFiles:
         return file
 
     def _append(self, target: Path) -> BinaryIO:
-        return open(self._parts[target], "a+b")
+        # Not for appending: whoever ends a file with a directory (zip) writes over the old one.
+        file = open(self._parts[target], "r+b")  # noqa: SIM115 — closed by `_close`
+        file.seek(0, os.SEEK_END)
+        return file
 
     def _close(self) -> None:
         file, self._file = self._file, None

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import ast
 import math
-import os
 import re
 import struct
 import warnings
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from hangar_core.external import BadFile
 
@@ -41,8 +41,8 @@ _ONE_DTYPE = re.compile(r"[<>|=]?[A-Za-z?]+[0-9]{0,9}(\[[0-9A-Za-z]{1,20}\])?")
 _FIX = "get the file again, or write it again with numpy.save"
 
 
-def check_header(file: BinaryIO, refusal: Refusal) -> None:
-    """Check all that stands before the array and leave `file` at its beginning.
+def check_header(file: BinaryIO, size: int, refusal: Refusal) -> None:
+    """Check all that stands before the array in a `file` of `size` bytes, and leave it where the array begins.
 
     Raises what `refusal(code, reason, fix)` makes when the file is not .npy, shorter or longer than it claims, larger
     than `MAX_ARRAY` bytes, or of a dtype that could run code when read.
@@ -57,8 +57,18 @@ def check_header(file: BinaryIO, refusal: Refusal) -> None:
         raise refusal("wrong-format", "its shape is no tuple of sizes", _FIX)
     if not isinstance(header["fortran_order"], bool):
         raise refusal("wrong-format", "its fortran_order is neither True nor False", _FIX)
-    _check_size(file, math.prod(shape) * dtype.itemsize, refusal)
-    file.seek(0)
+    _check_size(math.prod(shape) * dtype.itemsize, size - file.tell(), refusal)
+
+
+def read_array(file: BinaryIO, refusal: Refusal) -> NDArray[Any]:
+    """Return the array of a `file` at its beginning, which `check_header` has let through."""
+    import numpy as np
+
+    try:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
+    except ValueError as why:  # such as more dimensions than numpy has
+        raise refusal("undecodable", f"numpy cannot read it: {why}", "write it again with numpy.save") from why
+    return array
 
 
 def _evaluated(text: str, refusal: Refusal) -> dict[str, Any]:
@@ -122,8 +132,7 @@ def _checked_dtype(descr: object, refusal: Refusal) -> np.dtype[Any]:
     return dtype
 
 
-def _check_size(file: BinaryIO, claimed: int, refusal: Refusal) -> None:
-    present = os.fstat(file.fileno()).st_size - file.tell()
+def _check_size(claimed: int, present: int, refusal: Refusal) -> None:
     if claimed > present:
         reason = f"the file ends early: its header claims {claimed} bytes of array, {present} are there"
         raise refusal("truncated", reason, "get the file again: it is not complete")

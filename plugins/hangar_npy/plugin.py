@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hangar_core.external import BadFile, BasePlugin, InvalidData, NoOptions, atomic_file
-from hangar_npy.facts import facts_of, table_of
-from hangar_npy.header import MAGIC, MAX_HEADER, check_header
+from hangar_core.external import BadFile, BasePlugin, NoOptions, atomic_file
+from hangar_core.external.array_facts import facts_of, table_of
+from hangar_npy.checks import storable
+from hangar_npy.header import MAGIC, check_header, read_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
-
-# What numpy says of dtypes that other packages brought; some of them pass for numbers.
-_REGISTERED = 2
 
 
 class HangarNpy(BasePlugin):
@@ -41,19 +39,15 @@ class HangarNpy(BasePlugin):
 
         Raises `BadFile`: wrong-format, truncated, too-large (over 1 GiB), unsafe, undecodable, or as `open_file`.
         """
-        import numpy as np
 
         def refusal(code: str, reason: str, fix: str) -> BadFile:
             return self.bad_file(fpath, code=code, reason=reason, fix=fix)
 
         self.typed_options(self.Options, "load", options)
         with self.open_file(fpath) as file:
-            check_header(file, refusal)
-            try:
-                array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
-            except ValueError as why:  # such as more dimensions than numpy has
-                raise refusal("undecodable", f"numpy cannot read it: {why}", "write it again with numpy.save") from why
-        return array, self.sample_name(fpath)
+            check_header(file, os.fstat(file.fileno()).st_size, refusal)
+            file.seek(0)
+            return read_array(file, refusal), self.sample_name(fpath)
 
     def save(
         self, arr: NDArray[Any], outdir: str | os.PathLike[str], sample_detail: str, extension: str, **options: Any
@@ -66,7 +60,7 @@ class HangarNpy(BasePlugin):
 
         self.typed_options(self.Options, "save", options)
         self.accepted_extension(extension)
-        array = self._checked(arr)
+        array = storable(arr)
         target = self.target_path(outdir, sample_detail, extension)
         with atomic_file(target) as file:
             np.lib.format.write_array(file, array, allow_pickle=False)
@@ -75,20 +69,9 @@ class HangarNpy(BasePlugin):
     def show(self, arr: NDArray[Any], **options: Any) -> Table:
         """Return a table of the array's dtype, shape, least and greatest value, mean, count of NaN and first values."""
         self.typed_options(self.Options, "show", options)
-        return table_of(self._checked(arr))
+        return table_of(storable(arr))
 
     def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
         """Return the same facts as JSON."""
         self.typed_options(self.Options, "board_show", options)
-        return "application/json", json.dumps(facts_of(self._checked(arr)), allow_nan=False).encode()
-
-    def _checked(self, arr: Any) -> NDArray[Any]:
-        import numpy as np
-
-        if not isinstance(arr, np.ndarray | np.generic):
-            raise InvalidData(f"an .npy file holds an array, not {type(arr).__name__}.")
-        if arr.dtype.hasobject or arr.dtype.kind == "V":
-            raise InvalidData(f"dtype `{arr.dtype}` cannot be stored: only plain values, no objects and no records.")
-        if arr.dtype.isbuiltin == _REGISTERED:
-            raise InvalidData(f"dtype `{arr.dtype}` cannot be stored: numpy could not read the file again.")
-        return np.asarray(arr)
+        return "application/json", json.dumps(facts_of(storable(arr)), allow_nan=False).encode()
