@@ -49,7 +49,7 @@ FILES = {
     "hole.csv": (b"1,2\n3,\n", "not-a-number"),
     "zero.csv": (b"1,2\n3,\x004\n", None),
     "latin.csv": ("1,2\n3,é\n".encode("latin-1"), None),
-    "notes.txt": (b"hello", "no-plugin"),
+    "notes.unknown": (b"hello", "no-plugin"),
     "noextension": (b"hello", "no-plugin"),
     "cut.npy": (_npy_claiming("(1000,)") + b"\0" * 80, "truncated"),
     "bomb.npy": (_npy_claiming("(1000000000000,)"), "truncated"),

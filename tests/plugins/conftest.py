@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from rich.console import Console
 
 from hangar_core import external
 from hangar_core.external import BadFile
+
+# No test may depend on how fast the machine is.
+settings.register_profile("plugins", deadline=None)
+settings.load_profile("plugins")
 
 
 def everything(loaded: Any) -> list[tuple[Any, str | int]]:
