@@ -1,0 +1,107 @@
+"""The plugin for sound. Numpy and soundfile are imported when a sound is touched, not before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hangar_audio.drawing import Waveform, playable
+from hangar_audio.packed import FORMATS, read_packed, refusing
+from hangar_audio.wav import layout_of, read_frames, read_header, write_sound
+from hangar_core.external import BasePlugin, InvalidInput, OptionReader, atomic_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+USUAL_RATE = 44100
+MAX_RATE = 100_000_000
+_WAV = ("wav", "wave")
+_TO_SAVE = ("bits", "rate")
+_BITS = ("8", "16", "24", "32", "64")
+
+
+class HangarAudio(BasePlugin):
+    """Sound of up to 1 GiB: an array of shape (frames, channels), exactly the numbers in the file.
+
+    ===========================  ===============================
+    wav, 8 bits                  uint8, silence is 128
+    wav, flac, 16 bits           int16
+    wav, flac, 24 bits           int32, within +-2**23
+    wav, 32 bits                 int32
+    wav, floats                  float32, float64
+    ogg, mp3                     float32, as libsndfile decodes it
+    ===========================  ===============================
+
+    The frames per second are kept with the arrayset when all its files agree; titles, cue points and such are not.
+    flac, ogg and mp3 need the package soundfile: ``pip install 'hangar-core[audio]'``. `load` takes no options.
+    """
+
+    VERSION = "1"
+    LOSSLESS = _WAV
+    DEFAULT_EXTENSION = "wav"
+
+    def __init__(self) -> None:
+        super().__init__(provides=["load", "save", "show", "board_show"], accepts=[*_WAV, *FORMATS])
+
+    def load(self, fpath: str | os.PathLike[str], **options: Any) -> tuple[NDArray[Any], str]:
+        """Return the frames and the file's name without suffix.
+
+        Raises `BadFile`: wrong-format, truncated, too-large, undecodable, or as `open_file`; `PackageMissing`.
+        """
+        self.read_options(options)
+        frames, _, _ = self._read(fpath)
+        assert frames is not None  # only a header alone has none
+        return frames, self.sample_name(fpath)
+
+    def describe(self, fpath: str | os.PathLike[str], **options: Any) -> Mapping[str, str]:
+        """Return the `rate` in frames per second, and `bits` if there are 24 of them in an int32."""
+        self.read_options(options)
+        _, rate, bits = self._read(fpath, header_only=True)
+        return {"rate": str(rate)} | ({"bits": "24"} if bits == 24 else {})
+
+    def save(
+        self, arr: NDArray[Any], outdir: str | os.PathLike[str], sample_detail: str, extension: str, **options: Any
+    ) -> Path:
+        """Write a .wav file and return its path. An array of one dimension is one channel.
+
+        Options: `rate`, frames per second (default 44100); `bits`, 24 for int32 values that need no more. Raises
+        `InvalidData` for other dtypes and shapes.
+        """
+        rate, bits = self._facts(self.read_options(options, *_TO_SAVE))
+        if self.accepted_extension(extension) not in _WAV:
+            raise InvalidInput(f"plugin '{self.plugin_name}' does not write .{extension} files.", hint="export to wav")
+        array, bits = layout_of(arr, rate or USUAL_RATE, bits)
+        target = self.target_path(outdir, sample_detail, extension)
+        with atomic_file(target) as file:
+            write_sound(file, array, rate or USUAL_RATE, bits)
+        return target
+
+    def show(self, arr: NDArray[Any], **options: Any) -> Waveform:
+        """Return the waveform of each channel, up to eight. Options: `rate`, `bits` as `save`. Raises `InvalidData`."""
+        return Waveform(arr, *self._facts(self.read_options(options, *_TO_SAVE)))
+
+    def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
+        """Return the beginning of the sound as audio/wav with 16 bits, at most 8 MiB. Options as `show`."""
+        rate, bits = self._facts(self.read_options(options, *_TO_SAVE))
+        return "audio/wav", playable(arr, rate or USUAL_RATE, bits)
+
+    def _read(
+        self, fpath: str | os.PathLike[str], header_only: bool = False
+    ) -> tuple[NDArray[Any] | None, int, int | None]:
+        """Return frames (None of a .wav with `header_only`), frames per second and bits per value."""
+        refusal = refusing(self.bad_file, fpath)
+        extension = os.fspath(fpath).lower().rpartition(".")[2]
+        with self.open_file(fpath) as file:
+            if extension in FORMATS:
+                return read_packed(file, extension, refusal, header_only)
+            sound = read_header(file, refusal)
+            return None if header_only else read_frames(file, sound, refusal), sound.rate, sound.bits
+
+    @staticmethod
+    def _facts(read: OptionReader) -> tuple[int | None, int | None]:
+        """Return rate and bits, None where they are not given."""
+        rate = read.integer("rate", default=0, minimum=1, maximum=MAX_RATE)
+        bits = read.choice("bits", _BITS)
+        return rate or None, int(bits) if bits else None
