@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hangar_audio.drawing import Waveform, playable
 from hangar_audio.packed import FORMATS, read_packed, refusing
 from hangar_audio.wav import layout_of, read_frames, read_header, write_sound
-from hangar_core.external import BasePlugin, InvalidInput, OptionReader, atomic_file
+from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +19,19 @@ if TYPE_CHECKING:
 USUAL_RATE = 44100
 MAX_RATE = 100_000_000
 _WAV = ("wav", "wave")
-_TO_SAVE = ("bits", "rate")
-_BITS = ("8", "16", "24", "32", "64")
+_OUT = ("save", "show", "board_show")
+
+
+@dataclass(frozen=True)
+class AudioOptions:
+    """What the numbers of a sound do not tell."""
+
+    rate: int | None = option(
+        None, of=_OUT, minimum=1, maximum=MAX_RATE, metavar="HZ", help=f"Frames per second.  [default: {USUAL_RATE}]"
+    )
+    bits: Literal[8, 16, 24, 32, 64] | None = option(
+        None, of=_OUT, help="Bits per value; 24 is for int32 that need no more.  [default: those of the dtype]"
+    )
 
 
 class HangarAudio(BasePlugin):
@@ -41,6 +53,13 @@ class HangarAudio(BasePlugin):
     VERSION = "1"
     LOSSLESS = _WAV
     DEFAULT_EXTENSION = "wav"
+    Options = AudioOptions
+    MAGIC: ClassVar[Mapping[str, tuple[bytes | tuple[int, bytes], ...]]] = {
+        "wav": ((8, b"WAVE"),),
+        "flac": (b"fLaC",),
+        "ogg": (b"OggS",),
+        "mp3": (b"ID3",),
+    }
 
     def __init__(self) -> None:
         super().__init__(provides=["load", "save", "show", "board_show"], accepts=[*_WAV, *FORMATS])
@@ -50,14 +69,14 @@ class HangarAudio(BasePlugin):
 
         Raises `BadFile`: wrong-format, truncated, too-large, undecodable, or as `open_file`; `PackageMissing`.
         """
-        self.read_options(options)
+        self.typed_options(AudioOptions, "load", options)
         frames, _, _ = self._read(fpath)
         assert frames is not None  # only a header alone has none
         return frames, self.sample_name(fpath)
 
     def describe(self, fpath: str | os.PathLike[str], **options: Any) -> Mapping[str, str]:
         """Return the `rate` in frames per second, and `bits` if there are 24 of them in an int32."""
-        self.read_options(options)
+        self.typed_options(AudioOptions, "describe", options)
         _, rate, bits = self._read(fpath, header_only=True)
         return {"rate": str(rate)} | ({"bits": "24"} if bits == 24 else {})
 
@@ -69,23 +88,25 @@ class HangarAudio(BasePlugin):
         Options: `rate`, frames per second (default 44100); `bits`, 24 for int32 values that need no more. Raises
         `InvalidData` for other dtypes and shapes.
         """
-        rate, bits = self._facts(self.read_options(options, *_TO_SAVE))
+        given = self.typed_options(AudioOptions, "save", options)
+        rate = given.rate or USUAL_RATE
         if self.accepted_extension(extension) not in _WAV:
             raise InvalidInput(f"plugin '{self.plugin_name}' does not write .{extension} files.", hint="export to wav")
-        array, bits = layout_of(arr, rate or USUAL_RATE, bits)
+        array, bits = layout_of(arr, rate, given.bits)
         target = self.target_path(outdir, sample_detail, extension)
         with atomic_file(target) as file:
-            write_sound(file, array, rate or USUAL_RATE, bits)
+            write_sound(file, array, rate, bits)
         return target
 
     def show(self, arr: NDArray[Any], **options: Any) -> Waveform:
         """Return the waveform of each channel, up to eight. Options: `rate`, `bits` as `save`. Raises `InvalidData`."""
-        return Waveform(arr, *self._facts(self.read_options(options, *_TO_SAVE)))
+        given = self.typed_options(AudioOptions, "show", options)
+        return Waveform(arr, given.rate, given.bits)
 
     def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
         """Return the beginning of the sound as audio/wav with 16 bits, at most 8 MiB. Options as `show`."""
-        rate, bits = self._facts(self.read_options(options, *_TO_SAVE))
-        return "audio/wav", playable(arr, rate or USUAL_RATE, bits)
+        given = self.typed_options(AudioOptions, "board_show", options)
+        return "audio/wav", playable(arr, given.rate or USUAL_RATE, given.bits)
 
     def _read(
         self, fpath: str | os.PathLike[str], header_only: bool = False
@@ -98,10 +119,3 @@ class HangarAudio(BasePlugin):
                 return read_packed(file, extension, refusal, header_only)
             sound = read_header(file, refusal)
             return None if header_only else read_frames(file, sound, refusal), sound.rate, sound.bits
-
-    @staticmethod
-    def _facts(read: OptionReader) -> tuple[int | None, int | None]:
-        """Return rate and bits, None where they are not given."""
-        rate = read.integer("rate", default=0, minimum=1, maximum=MAX_RATE)
-        bits = read.choice("bits", _BITS)
-        return rate or None, int(bits) if bits else None

@@ -6,11 +6,12 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangar_core.errors import InvalidName
-from hangar_core.external import AtomicFiles, BadFile, BasePlugin, InvalidInput
+from hangar_core.external import AtomicFiles, BadFile, BasePlugin, InvalidInput, option
 from hangar_core.external.array_facts import facts_of, table_of
 from hangar_core.external.zipped import ZipSource, open_zip, shown
 from hangar_core.names import check_plain
@@ -25,6 +26,14 @@ UNNAMED = "arr_0"  # what numpy calls the only array of a file if it was given n
 _SUFFIX = ".npy"
 
 
+@dataclass(frozen=True)
+class NpzOptions:
+    """How members become samples, and how they are packed."""
+
+    arraysets: bool = option(False, of="load", help="Give each member to an arrayset of its name.")
+    compressed: bool = option(False, of="save", help="Compress the members with deflate.")
+
+
 class HangarNpz(BasePlugin):
     """Numpy's .npz files, plain or compressed: many arrays in one file, each exactly as it was.
 
@@ -36,6 +45,7 @@ class HangarNpz(BasePlugin):
     VERSION = "1"
     LOSSLESS = ("npz",)
     DEFAULT_EXTENSION = "npz"
+    Options = NpzOptions
 
     def __init__(self) -> None:
         super().__init__(provides=["load", "save", "show", "board_show"], accepts=["npz"])
@@ -49,7 +59,7 @@ class HangarNpz(BasePlugin):
         Raises `BadFile`: wrong-format, truncated, undecodable, too-large (an array over 1 GiB), unsafe (pickled
         objects, records, a zip bomb), empty, or as `open_file`.
         """
-        apart = self.read_options(options, "arraysets").yes_no("arraysets", default=False)
+        apart = self.typed_options(NpzOptions, "load", options).arraysets
         stem = self.sample_name(fpath)
         with open_zip(fpath) as source:
             names = _checked_members(source)
@@ -66,7 +76,7 @@ class HangarNpz(BasePlugin):
 
         Raises `InvalidData` for text, bytes, object arrays and records.
         """
-        compressed = self.read_options(options, "compressed").yes_no("compressed", default=False)
+        compressed = self.typed_options(NpzOptions, "save", options).compressed
         self.accepted_extension(extension)
         array = storable(arr)
         target = self.target_path(outdir, sample_detail, extension)
@@ -85,7 +95,7 @@ class HangarNpz(BasePlugin):
         """Write the samples ``a/b/x`` and ``a/b/y`` as the members x and y of ``a/b.npz``; a key without a slash is a
         file with one array. Reading the files again gives the same keys. Option and errors as `save`.
         """
-        compressed = self.read_options(options, "compressed").yes_no("compressed", default=False)
+        compressed = self.typed_options(NpzOptions, "save", options).compressed
         self.accepted_extension(extension)
         paths: dict[Path, None] = {}
         with _ZipTargets(compressed) as targets:
@@ -102,12 +112,12 @@ class HangarNpz(BasePlugin):
 
     def show(self, arr: NDArray[Any], **options: Any) -> Table:
         """Return a table of the array's dtype, shape, least and greatest value, mean, count of NaN and first values."""
-        self.read_options(options)
+        self.typed_options(NpzOptions, "show", options)
         return table_of(storable(arr))
 
     def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
         """Return the same facts as JSON."""
-        self.read_options(options)
+        self.typed_options(NpzOptions, "board_show", options)
         return "application/json", json.dumps(facts_of(storable(arr)), allow_nan=False).encode()
 
 

@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangar_core.errors import InvalidName
-from hangar_core.external import AtomicFiles, BadFile, BasePlugin, InvalidData, atomic_file
+from hangar_core.external import AtomicFiles, BadFile, BasePlugin, InvalidData, InvalidInput, atomic_file, option
 from hangar_core.external.array_facts import facts_of, table_of
 from hangar_core.names import check_plain
 from hangar_text.plugin import file_of_row
@@ -24,8 +25,15 @@ if TYPE_CHECKING:
 MAX_DOCUMENT = 64 << 20  # bytes; parsed it takes many times as many
 LINES = ("jsonl", "ndjson")
 KINDS = ("arrays", "text")
-_TO_LOAD = ("arraysets", "kind")
-_TO_SAVE = ("kind",)
+
+
+@dataclass(frozen=True)
+class JsonOptions:
+    """What JSON values become."""
+
+    kind: str | None = option(None, choices=KINDS, help="What all values are.  [default: arrays where they can be]")
+    arraysets: bool = option(False, of="load", help="Give each field of the objects to an arrayset of its name.")
+    rows: int = option(40, of="show", minimum=1, maximum=10_000, help="How many lines to show.")
 
 
 class HangarJson(BasePlugin):
@@ -41,6 +49,7 @@ class HangarJson(BasePlugin):
     VERSION = "1"
     LOSSLESS = ("json", *LINES)
     DEFAULT_EXTENSION = "json"
+    Options = JsonOptions
 
     def __init__(self) -> None:
         super().__init__(provides=["load", "save", "show", "board_show"], accepts=["json", *LINES])
@@ -51,10 +60,10 @@ class HangarJson(BasePlugin):
         Raises `BadFile`: wrong-format (no JSON, with line and column), not-a-number (text where arrays are wanted),
         undecodable, too-large (a document of over 64 MiB, a line of over 10 million characters), or as `open_file`.
         """
-        read = self.read_options(options, *_TO_LOAD)
-        kind, apart = read.choice("kind", KINDS), read.yes_no("arraysets", default=False)
+        given = self.typed_options(JsonOptions, "load", options)
+        kind, apart = given.kind, given.arraysets
         if apart and kind:
-            raise read.refusal("kind", "does not go with `arraysets`, where each field has its own kind")
+            raise InvalidInput("`kind` does not go with `arraysets`, where each field has its own.", option="kind")
         source = _Values(TextSource(fpath, limit=MAX_DOCUMENT))
         if _has_lines(fpath):
             source.kind_of_lines()
@@ -63,9 +72,9 @@ class HangarJson(BasePlugin):
 
     def describe(self, fpath: str | os.PathLike[str], **options: Any) -> Mapping[str, str]:
         """Return the `kind` if all values are read as text, so that numbers among them are written as they stand."""
-        read = self.read_options(options, *_TO_LOAD)
-        kind = read.choice("kind", KINDS)
-        if kind is None and _has_lines(fpath) and not read.yes_no("arraysets", default=False):
+        given = self.typed_options(JsonOptions, "describe", options)
+        kind = given.kind
+        if kind is None and _has_lines(fpath) and not given.arraysets:
             kind = _Values(TextSource(fpath)).kind_of_lines()
         return {"kind": kind} if kind == "text" else {}
 
@@ -78,7 +87,7 @@ class HangarJson(BasePlugin):
         them. Raises `InvalidData` for empty arrays, and for text that is no JSON, or would read back as an array; the
         option `kind` with the value text says that it will be read as text.
         """
-        kind = self.read_options(options, *_TO_SAVE).choice("kind", KINDS)
+        kind = self.typed_options(JsonOptions, "save", options).kind
         lines = self.accepted_extension(extension) in LINES
         data = encoded(_written(arr, kind, one_line=lines)) + b"\n" * lines
         target = self.target_path(outdir, sample_detail, extension)
@@ -104,7 +113,7 @@ class HangarJson(BasePlugin):
                 self.save(data, outdir, f"{'int' if isinstance(key, int) else 'str'}:{key}", extension, **options)
                 for key, data in samples
             ]
-        kind = self.read_options(options, *_TO_SAVE).choice("kind", KINDS)
+        kind = self.typed_options(JsonOptions, "save", options).kind
         paths: dict[Path, None] = {}
         with AtomicFiles() as files:
             for key, data in samples:
@@ -115,12 +124,12 @@ class HangarJson(BasePlugin):
 
     def show(self, arr: Any, **options: Any) -> RenderableType:
         """Return the first lines of a text (option `rows`, default 40), or the facts of an array."""
-        rows = self.read_options(options, "rows", *_TO_SAVE).integer("rows", default=40, minimum=1, maximum=10_000)
+        rows = self.typed_options(JsonOptions, "show", options).rows
         return for_terminal(arr, rows) if isinstance(arr, str) else table_of(_checked_array(arr))
 
     def board_show(self, arr: Any, **options: Any) -> tuple[str, bytes]:
         """Return a text as text/plain, cut when it is longer than 1 MiB, or the facts of an array as JSON."""
-        self.read_options(options, *_TO_SAVE)
+        self.typed_options(JsonOptions, "board_show", options)
         if isinstance(arr, str):
             return "text/plain", preview(arr)
         return "application/json", json.dumps(facts_of(_checked_array(arr)), allow_nan=False).encode()

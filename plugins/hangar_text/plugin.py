@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hangar_core.external import AtomicFiles, BasePlugin, InvalidData, OptionReader, atomic_file
+from hangar_core.external import AtomicFiles, BasePlugin, InvalidData, atomic_file, option
 from hangar_text.source import ENCODINGS, TextSource, checked_text, encoded, for_terminal, preview
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-_TO_LOAD = ("encoding", "lines")
-_TO_SAVE = ("encoding", "lines", "mark")
+_OUT = ("save", "show", "board_show")  # what `describe` gives is handed to all of them
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How text lies in a file."""
+
+    encoding: str | None = option(None, choices=ENCODINGS, help="How characters are written.  [default: utf-8]")
+    lines: bool = option(False, help="Each line is a sample.")
+    mark: bool = option(False, of=_OUT, help="Put a byte order mark in front of UTF-8.")
+    rows: int = option(40, of="show", minimum=1, maximum=10_000, help="How many lines to show.")
 
 
 class HangarText(BasePlugin):
@@ -28,6 +38,7 @@ class HangarText(BasePlugin):
     VERSION = "1"
     LOSSLESS = ("txt", "text", "md")
     DEFAULT_EXTENSION = "txt"
+    Options = TextOptions
 
     def __init__(self) -> None:
         super().__init__(provides=["load", "save", "show", "board_show"], accepts=["txt", "text", "md"])
@@ -38,21 +49,20 @@ class HangarText(BasePlugin):
         Lines are without their ends. Raises `BadFile`: undecodable (also for NUL characters), too-large (a line of
         over 10 million characters), or as `open_file`.
         """
-        read = self.read_options(options, *_TO_LOAD)
-        source = TextSource(fpath, read.choice("encoding", ENCODINGS) or "utf-8")
-        if read.yes_no("lines", default=False):
+        given = self.typed_options(TextOptions, "load", options)
+        source = TextSource(fpath, given.encoding or "utf-8")
+        if given.lines:
             self.check_file(fpath)
             return ((line, number - 1) for number, line in source.lines())
         return source.whole(), self.sample_name(fpath)
 
     def describe(self, fpath: str | os.PathLike[str], **options: Any) -> Mapping[str, str]:
         """Return the `encoding` if it was given, `mark` if there is one, and `lines` if they are the samples."""
-        read = self.read_options(options, *_TO_LOAD)
-        encoding = read.choice("encoding", ENCODINGS)
-        described = {"encoding": encoding} if encoding else {}
-        if TextSource(fpath, encoding or "utf-8").has_mark():
+        given = self.typed_options(TextOptions, "describe", options)
+        described = {"encoding": given.encoding} if given.encoding else {}
+        if TextSource(fpath, given.encoding or "utf-8").has_mark():
             described["mark"] = "yes"
-        if read.yes_no("lines", default=False):
+        if given.lines:
             described["lines"] = "yes"
         return described
 
@@ -64,9 +74,9 @@ class HangarText(BasePlugin):
         Options: `encoding`; `mark` (yes or no), a byte order mark in front of UTF-8. Raises `InvalidData` for what is
         no text, is empty, has NUL, or has characters that the encoding lacks.
         """
-        read = self.read_options(options, *_TO_SAVE)
+        given = self.typed_options(TextOptions, "save", options)
         self.accepted_extension(extension)
-        data = encoded(checked_text(arr), _encoding(read), read.yes_no("mark", default=False))
+        data = encoded(checked_text(arr), given.encoding or "utf-8", given.mark)
         target = self.target_path(outdir, sample_detail, extension)
         with atomic_file(target) as file:
             file.write(data)
@@ -85,31 +95,29 @@ class HangarText(BasePlugin):
         That file is called like the arrayset, or ``a/b`` if the keys are ``a/b/000000000``... Raises `InvalidData` as
         `save`, and for a line that has an end of line within.
         """
-        read = self.read_options(options, *_TO_SAVE)
-        if not read.yes_no("lines", default=False):
+        given = self.typed_options(TextOptions, "save", options)
+        if not given.lines:
             return [
                 self.save(text, outdir, f"{'int' if isinstance(key, int) else 'str'}:{key}", extension, **options)
                 for key, text in samples
             ]
         self.accepted_extension(extension)
-        encoding, mark = _encoding(read), read.yes_no("mark", default=False)
         paths: dict[Path, None] = {}
         with AtomicFiles() as files:
             for key, text in samples:
                 path = self.target_path(outdir, f"str:{file_of_row(key) or arrayset}", extension)
                 file = files.open(path)
-                file.write(_line(key, text, encoding, mark=mark, first=path not in paths))
+                file.write(_line(key, text, given, first=path not in paths))
                 paths[path] = None
         return list(paths)
 
     def show(self, arr: str, **options: Any) -> Text:
         """Return the first lines of the text (option `rows`, default 40)."""
-        read = self.read_options(options, "rows", *_TO_SAVE)
-        return for_terminal(_shown(arr), read.integer("rows", default=40, minimum=1, maximum=10_000))
+        return for_terminal(_shown(arr), self.typed_options(TextOptions, "show", options).rows)
 
     def board_show(self, arr: str, **options: Any) -> tuple[str, bytes]:
         """Return the text as text/plain, cut when it is longer than 1 MiB."""
-        self.read_options(options, *_TO_SAVE)
+        self.typed_options(TextOptions, "board_show", options)
         return "text/plain", preview(_shown(arr))
 
 
@@ -122,20 +130,17 @@ def file_of_row(key: str | int) -> str | None:
     return None
 
 
-def _line(key: str | int, text: object, encoding: str, *, mark: bool, first: bool) -> bytes:
+def _line(key: str | int, text: object, given: TextOptions, *, first: bool) -> bytes:
     if not isinstance(text, str):
         raise InvalidData(f"a text file holds text, not {type(text).__name__}.", hint="export arrays to npy")
     if "\n" in text or text.endswith("\r"):
         raise InvalidData(f"the text of sample `{key}` has an end of line in it.", hint="export with `--lines no`")
+    encoding = given.encoding or "utf-8"
     if not first and encoding == "utf-16":
         encoding = "utf-16-le" if encoded("", "utf-16")[:1] == b"\xff" else "utf-16-be"
-    line = encoded(text + "\n", encoding, mark and first)
+    line = encoded(text + "\n", encoding, given.mark and first)
     # Only the first character of a file is a mark that reading takes off.
     return line if first or not text.startswith("\ufeff") else line.removeprefix("\ufeff".encode())
-
-
-def _encoding(read: OptionReader) -> str:
-    return read.choice("encoding", ENCODINGS) or "utf-8"
 
 
 def _shown(data: object) -> str:
