@@ -11,9 +11,11 @@ from hangar_csv.writing import all_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.text import Text
 
 MAX_NAME = 24
 MAX_COLUMNS = 200
+MAX_TEXT = 1000
 _BETWEEN = 3  # blanks that a column takes besides its text
 # Not an ellipsis: an output without Unicode could not print it.
 _MORE = "..."
@@ -61,6 +63,14 @@ class TableView:
             if left < 0:
                 return max(1, index)
         return len(self._rows[0])
+
+
+def text_view(text: str) -> Text:
+    """Return the beginning of a text, with nothing in it that could steer a terminal."""
+    from rich.text import Text
+
+    kept = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + _MORE
+    return Text("".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in kept))
 
 
 def _short(cell: object) -> str:

@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*
 _SPECIAL = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*", re.ASCII)
 
+_BEGINNINGS = frozenset("0123456789+-.nNiI \t\n\r\f\v")
 EXACT_BELOW = 2.0**53  # float64 holds each integer up to here
 INT64 = range(-(2**63), 2**63)
 
@@ -32,7 +33,27 @@ class BadCellError(ValueError):
 
 def is_number(cell: str) -> bool:
     """Whether the text is a number, nan and inf included."""
+    if cell[:1] not in _BEGINNINGS:
+        return False  # most words
     return _NUMBER.fullmatch(cell) is not None or _SPECIAL.fullmatch(cell) is not None
+
+
+def first_word(cells: Sequence[str]) -> int | None:
+    """Return the place of the first cell that is no number, or None."""
+    return next((index for index, cell in enumerate(cells) if not is_number(cell)), None)
+
+
+def first_number(cells: Sequence[str]) -> int | None:
+    """Return the place of the first cell that is a number, be it one with a decimal comma, or None."""
+    return next(
+        (index for index, cell in enumerate(cells) if is_number(cell) or _DECIMAL_COMMA.fullmatch(cell) is not None),
+        None,
+    )
+
+
+def in_int64(values: Sequence[int]) -> bool:
+    """Whether int64 holds all of them."""
+    return min(values) in INT64 and max(values) in INT64
 
 
 def integers(cells: Sequence[str]) -> list[int] | None:
@@ -61,14 +82,14 @@ def inexact(values: Sequence[int]) -> BadCellError | None:
     return None
 
 
-def floats(cells: Sequence[str], na: str | None = None, exact: bool = True) -> list[float]:
+def floats(cells: Sequence[str], na: frozenset[str] | None = None, exact: bool = True) -> list[float]:
     """Return the cells as float64.
 
-    With `na` cells of that text, and empty ones, are NaN. With `exact` integers that would be rounded are refused.
+    Cells of a text in `na` are NaN. With `exact` integers that would be rounded are refused.
     Raises `BadCellError` for the first cell that cannot be used.
     """
     if na is not None:
-        cells = ["nan" if cell.strip() in ("", na) else cell for cell in cells]
+        cells = ["nan" if cell.strip() in na else cell for cell in cells]
     try:
         values = list(map(float, cells))
     except ValueError:
@@ -81,15 +102,13 @@ def floats(cells: Sequence[str], na: str | None = None, exact: bool = True) -> l
     return values
 
 
-def column_reader(dtype: str | None, na: str | None) -> Callable[[Sequence[str]], Sequence[int] | Sequence[float]]:
-    """Return the function that makes the values of one row for `dtype` (``uint8``, ``float32``).
+def column_reader(dtype: str, na: frozenset[str] | None) -> Callable[[Sequence[str]], Sequence[int] | Sequence[float]]:
+    """Return the function that makes the values of some cells for `dtype` (``uint8``, ``float32``).
 
-    None means float64 that nobody asked for, so that no integer may be rounded. The function raises `BadCellError`.
+    It rounds integers for which `dtype` has not enough digits, and raises `BadCellError`.
     """
     import numpy as np
 
-    if dtype is None:
-        return lambda cells: floats(cells, na)
     kind = np.dtype(dtype)
     if kind.kind in "iu":
         limits = np.iinfo(kind)
@@ -122,21 +141,26 @@ def _needs_care(cells: Sequence[str]) -> bool:
 
 
 def _refuse_words(cells: Sequence[str]) -> None:
-    for index, cell in enumerate(cells):
-        if is_number(cell):
-            continue
-        if not cell.strip():
-            raise BadCellError(index, "the cell is empty", "fill it, or give `--na nan` to read empty cells as NaN")
-        fix = f"correct the cell, or give `--na {cell.strip()[:40]}` if it stands for a missing value"
-        if _DECIMAL_COMMA.fullmatch(cell):
-            fix = "write decimals with a point"
-        raise BadCellError(index, f"{_short(cell)} is not a number", fix)
+    word = first_word(cells)
+    if word is not None:
+        raise not_a_number(cells, word)
+
+
+def not_a_number(cells: Sequence[str], index: int) -> BadCellError:
+    """Return the error for a cell that is no number where one has to be."""
+    cell = cells[index]
+    if not cell.strip():
+        return BadCellError(index, "the cell is empty", "fill it, or give `--na nan` to read empty cells as NaN")
+    if _DECIMAL_COMMA.fullmatch(cell):
+        return BadCellError(index, f"{shown(cell)} is not a number", "write decimals with a point")
+    fix = f"correct the cell, or give `--na {cell.strip()[:40]}` if it stands for a missing value"
+    return BadCellError(index, f"{shown(cell)} is not a number", f"{fix}, `--dtype text` if the column is text")
 
 
 def _check_each(cells: Sequence[str], values: Sequence[float], exact: bool) -> None:
     for index, (cell, value) in enumerate(zip(cells, values, strict=True)):
         if math.isinf(value) and not _SPECIAL.fullmatch(cell):
-            raise BadCellError(index, f"{_short(cell)} is out of the range of float64")
+            raise BadCellError(index, f"{shown(cell)} is out of the range of float64")
         if exact and abs(value) >= EXACT_BELOW and _INTEGER.fullmatch(cell):
             wrong = inexact([int(cell)])
             if wrong is not None:
@@ -145,9 +169,7 @@ def _check_each(cells: Sequence[str], values: Sequence[float], exact: bool) -> N
 
 def _not_an_integer(cells: Sequence[str]) -> BadCellError:
     index = next(i for i, cell in enumerate(cells) if integers([cell]) is None)
-    return BadCellError(
-        index, f"{_short(cells[index])} is not an integer", "correct the cell or give `--dtype float64`"
-    )
+    return BadCellError(index, f"{shown(cells[index])} is not an integer", "correct the cell or give `--dtype float64`")
 
 
 def _float64_holds(value: int) -> bool:
@@ -157,6 +179,7 @@ def _float64_holds(value: int) -> bool:
         return False
 
 
-def _short(cell: str) -> str:
+def shown(cell: str) -> str:
+    """Return a cell for a message: quoted, and not too long."""
     text = cell.strip()
     return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -5,58 +5,36 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hangar_core.external import BasePlugin, InvalidInput, option, parse_detail
-from hangar_csv.drawing import TableView
-from hangar_csv.reading import TableReader
-from hangar_csv.source import CsvSource, Layout
+from hangar_core.external import BasePlugin, parse_detail
+from hangar_csv.columns import Table
+from hangar_csv.drawing import TableView, text_view
+from hangar_csv.plain import PlainTable
+from hangar_csv.request import CsvOptions, delimiter_of, names_in, request_of
+from hangar_csv.source import CsvSource
 from hangar_csv.writing import RowFormat, all_rows, numbers_of, write_samples, write_table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from rich.text import Text
 
-DTYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
 MAX_PREVIEW = 1 << 20
-_DELIMITER_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
-
-
-_TO_SHOW = ("show", "board_show")
-
-
-@dataclass(frozen=True)
-class CsvOptions:
-    """What can be asked for; None means found out, or none."""
-
-    delimiter: str | None = option(
-        None, metavar="CHAR", help="Separator: one character, or tab, comma, semicolon, pipe, space. Read: found out."
-    )
-    header: bool | None = option(None, of="load", help="Whether line 1 names the columns.  [default: found out]")
-    dtype: str | None = option(
-        None, of="load", choices=DTYPES, help="Type of all cells.  [default: int64 if all are integers, else float64]"
-    )
-    na: str | None = option(None, of="load", metavar="TEXT", help="Text of a missing value, which becomes NaN.")
-    columns: str | None = option(
-        None, of=("save", *_TO_SHOW), metavar="JSON", help="Names of the columns, as a JSON list."
-    )
-    with_key: bool = option(False, of="save", help="Write the key of each sample as a first column called key.")
-    rows: int = option(20, of=_TO_SHOW, minimum=1, maximum=10_000, help="How many rows to draw.")
 
 
 class HangarCsv(BasePlugin):
-    """Delimited text. Each row is a sample: an array of shape ``(cells,)``, named by its row number from 0.
+    """Delimited text. Each row is a sample, named by its number from 0 or by the text of a key column.
 
-    Rows are int64 if every cell of the file is an integer that fits, else float64; all rows of a file have one dtype.
+    If all columns are numbers a row is an array of shape ``(columns,)``: int64 if every cell of the file is an integer
+    that fits, else float64. If some are words, or with the option `arraysets`, a row is a mapping from the names of the
+    columns to their values, each for an arrayset of its own: int64, float64 or bool of shape (), or text. Names that no
+    arrayset can have get ``_`` for what is not allowed; columns without a name are column1, column2...
+
     Writing and reading again gives the same values, NaN, inf and -0.0 included (of a NaN the sign, not its payload).
     int64 and float64 keep their dtype; others come back as one of these two unless the option `dtype` names them.
-
-    Options of `load` and `describe`: `delimiter` (found out among , ; tab and | if not given), `header` (yes or no,
-    found out), `dtype`, and `na`, the text of a missing value: such cells, and empty ones, become NaN.
     """
 
-    VERSION = "1"
+    VERSION = "2"
     LOSSLESS = ("csv", "tsv")
     DEFAULT_EXTENSION = "csv"
     Options = CsvOptions
@@ -64,31 +42,34 @@ class HangarCsv(BasePlugin):
     def __init__(self) -> None:
         super().__init__(provides=["load", "save", "show", "board_show"], accepts=["csv", "tsv"])
 
-    def load(self, fpath: str | os.PathLike[str], **options: Any) -> Iterator[tuple[NDArray[Any], int]]:
-        """Check the whole file, then return a generator that reads it again and yields a row at a time.
+    def load(self, fpath: str | os.PathLike[str], **options: Any) -> Iterator[tuple[Any, str | int]]:
+        """Check the whole file, then return a generator that yields a row at a time.
 
-        Raises `BadFile`: ragged, not-a-number, undecodable, too-large (a line over 10 MB), wrong-format (quotes),
-        empty, or as `open_file`; `InvalidInput` for an option.
+        Raises `BadFile`: ragged, not-a-number, undecodable, too-large (a line over 10 MB), wrong-format (quotes, a key
+        that cannot name a sample), empty, or as `open_file`; `InvalidInput` for an option.
         """
-        given = self.typed_options(CsvOptions, "load", options)
-        if given.dtype is not None and given.na is not None and not given.dtype.startswith("float"):
-            rule = "is a float type when `na` is given, because integers have no NaN"
-            raise self._refusal("dtype", rule, given.dtype)
-        source = CsvSource(fpath)
-        table = TableReader(source, self._layout(source, fpath, given), given.dtype, given.na)
-        table.check()
-        return table.rows()
+        request = request_of(self.plugin_name, CsvSource(fpath), self.typed_options(CsvOptions, "load", options))
+        if request.is_plain:
+            quick = PlainTable(request.source, request.layout, None if not request.wanted.dtypes else "float64")
+            if quick.check():
+                return quick.rows()
+        table = Table(request.source, request.layout, request.wanted)
+        return table.rows() if table.check() else table.mappings(request.names)
 
     def describe(self, fpath: str | os.PathLike[str], **options: Any) -> Mapping[str, str]:
-        """Return the `delimiter` of the file and, if it has a header, `columns`: a JSON list of the names in it."""
-        layout = self._layout(CsvSource(fpath), fpath, self.typed_options(CsvOptions, "load", options))
-        described = {"delimiter": layout.delimiter}
-        if layout.columns:
-            described["columns"] = json.dumps(layout.columns, ensure_ascii=False)
+        """Return the `delimiter` of the file; the names of its `columns` as a JSON list if it has a header and rows
+        are arrays; and `with_key` if a column names the samples."""
+        request = request_of(self.plugin_name, CsvSource(fpath), self.typed_options(CsvOptions, "load", options))
+        described = {"delimiter": request.layout.delimiter}
+        if request.wanted.key is not None:
+            described["with_key"] = "yes"
+        if request.layout.columns and Table(request.source, request.layout, request.wanted).seems_joined():
+            names = [request.layout.columns[index] for index in request.wanted.columns]
+            described["columns"] = json.dumps(names, ensure_ascii=False)
         return described
 
     def save(
-        self, arr: NDArray[Any], outdir: str | os.PathLike[str], sample_detail: str, extension: str, **options: Any
+        self, arr: Any, outdir: str | os.PathLike[str], sample_detail: str, extension: str, **options: Any
     ) -> Path:
         """Write one sample to a file of its own and return the path: one row, or a table if `arr` has two dimensions.
 
@@ -102,7 +83,7 @@ class HangarCsv(BasePlugin):
 
     def save_many(
         self,
-        samples: Iterable[tuple[str | int, NDArray[Any]]],
+        samples: Iterable[tuple[str | int, Any]],
         outdir: str | os.PathLike[str],
         arrayset: str,
         extension: str,
@@ -118,14 +99,17 @@ class HangarCsv(BasePlugin):
         form = self._row_format(extension, self.typed_options(CsvOptions, "save", options))
         return write_samples(samples, Path(outdir), arrayset, extension, form)
 
-    def show(self, arr: NDArray[Any], **options: Any) -> TableView:
-        """Return a table of the first rows (option `rows`, default 20) with the names given as `columns`."""
+    def show(self, arr: Any, **options: Any) -> TableView | Text:
+        """Return a table of the first rows (option `rows`, default 20) with the names given as `columns`; of text its
+        first thousand characters."""
         given = self.typed_options(CsvOptions, "show", options)
-        return TableView(numbers_of(arr), self._columns(given), given.rows)
+        if isinstance(arr, str):
+            return text_view(arr)
+        return TableView(numbers_of(arr), names_in(self.plugin_name, given.columns), given.rows)
 
-    def board_show(self, arr: NDArray[Any], **options: Any) -> tuple[str, bytes]:
+    def board_show(self, arr: Any, **options: Any) -> tuple[str, bytes]:
         """Return the array as text/csv, cut at a line when it is longer than 1 MiB."""
-        columns = self._columns(self.typed_options(CsvOptions, "board_show", options))
+        columns = names_in(self.plugin_name, self.typed_options(CsvOptions, "board_show", options).columns)
         form = RowFormat(",", (), with_key=False)
         lines: list[bytes] = []
         size = 0
@@ -139,33 +123,7 @@ class HangarCsv(BasePlugin):
                 break
         return "text/csv", b"".join(lines)
 
-    def _layout(self, source: CsvSource, fpath: str | os.PathLike[str], given: CsvOptions) -> Layout:
-        prefer = "\t" if os.fspath(fpath).lower().endswith(".tsv") else ","
-        return source.layout(self._delimiter(given), given.header, given.na, prefer)
-
     def _row_format(self, extension: str, given: CsvOptions) -> RowFormat:
         usual = "\t" if self.accepted_extension(extension) == "tsv" else ","
-        return RowFormat(self._delimiter(given) or usual, self._columns(given), given.with_key)
-
-    def _delimiter(self, given: CsvOptions) -> str | None:
-        if given.delimiter is None:
-            return None
-        delimiter = _DELIMITER_WORDS.get(given.delimiter.lower(), given.delimiter)
-        if len(delimiter) != 1 or delimiter in '"\r\n\0' or delimiter.isalnum() or delimiter in "+-._":
-            rule = "is one character that no number has, or tab, comma, semicolon, pipe, space"
-            raise self._refusal("delimiter", rule, given.delimiter)
-        return delimiter
-
-    def _columns(self, given: CsvOptions) -> list[str]:
-        if given.columns is None:
-            return []
-        try:
-            names = json.loads(given.columns)
-        except (ValueError, RecursionError):
-            names = None
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise self._refusal("columns", "is a JSON list of names", given.columns)
-        return names
-
-    def _refusal(self, name: str, rule: str, value: str) -> InvalidInput:
-        return InvalidInput(f"option `{name}` of plugin '{self.plugin_name}' {rule}, not `{value}`.", option=name)
+        names = names_in(self.plugin_name, given.columns)
+        return RowFormat(delimiter_of(self.plugin_name, given) or usual, names, given.with_key)

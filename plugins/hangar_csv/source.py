@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,12 +23,24 @@ _SNIFFED_LINES = 20
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
+_NUMBERED = re.compile(r"column([1-9][0-9]{0,8})")
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a file is to be read. `columns` are the names in its header line, empty if it has none."""
 
     delimiter: str
     columns: tuple[str, ...] = ()
+    width: int = 0
+
+    def position(self, name: str) -> int | None:
+        """Return where the column of that name is, also ``column2``, or None."""
+        if name in self.columns:
+            return self.columns.index(name)
+        found = _NUMBERED.fullmatch(name)
+        position = int(found[1]) - 1 if found else self.width
+        return position if position < self.width else None
 
     def place(self, line: int, index: int) -> str:
         """Return the words for a cell: ``line 3, column 2 (price)``; lines and columns count from 1."""
@@ -39,11 +52,11 @@ class CsvSource:
     """One file, which can be read from its beginning as often as needed."""
 
     def __init__(self, fpath: str | os.PathLike[str]) -> None:
-        self._fpath = fpath
+        self.fpath = fpath
 
     def refusal(self, code: str, reason: str, fix: str) -> BadFile:
         """Return the error that says why this file cannot be used."""
-        return bad_file(self._fpath, code=code, reason=reason, fix=fix)
+        return bad_file(self.fpath, code=code, reason=reason, fix=fix)
 
     def records(self, delimiter: str) -> Generator[tuple[int, list[str]]]:
         """Yield the line number (from 1) and the cells of each line that is not blank.
@@ -65,12 +78,16 @@ class CsvSource:
                 raise self.refusal("wrong-format", f"line {reader.line_num}: {why}", "check the quotes there") from why
 
     def layout(
-        self, delimiter: str | None = None, header: bool | None = None, na: str | None = None, prefer: str = ","
+        self,
+        delimiter: str | None = None,
+        header: bool | None = None,
+        na: frozenset[str] | None = None,
+        prefer: str = ",",
     ) -> Layout:
         """Find out what is not given: the delimiter from the first lines, the header from the first two records.
 
         A first line is a header if it has a cell that is no number while the second line has none, or if none of its
-        own cells is a number. `prefer` is the delimiter to take if several fit, `na` the text that stands for NaN.
+        own cells is a number. `prefer` is the delimiter to take if several fit, `na` the texts that stand for NaN.
         Raises `BadFile` as `records`, and with the code empty if there is no row below the header.
         """
         if delimiter is None:
@@ -83,13 +100,13 @@ class CsvSource:
         if header is None:
             header = _is_header(first_two, na)
         if not header:
-            return Layout(delimiter)
+            return Layout(delimiter, (), len(first_two[0]))
         if len(first_two) < 2:
             raise self.refusal("empty", "there are no rows below its header line", "remove it or get it again")
-        return Layout(delimiter, tuple(first_two[0]))
+        return Layout(delimiter, tuple(first_two[0]), len(first_two[0]))
 
     def _lines(self) -> Generator[str]:
-        with open_file(self._fpath) as file:
+        with open_file(self.fpath) as file:
             if file.read(2) in _UTF16_MARKS:
                 raise self.refusal("undecodable", "it is UTF-16, not UTF-8", "save it as UTF-8")
             file.seek(0)
@@ -135,9 +152,9 @@ def _sniffed(lines: Sequence[str], prefer: str) -> str:
     return max((prefer, *DELIMITERS), key=score)  # the first one among equals
 
 
-def _is_header(first_two: Sequence[Sequence[str]], na: str | None) -> bool:
+def _is_header(first_two: Sequence[Sequence[str]], na: frozenset[str] | None) -> bool:
     def numeric(cell: str) -> bool:
-        return is_number(cell) or (na is not None and cell.strip() in ("", na))
+        return is_number(cell) or (na is not None and cell.strip() in na)
 
     # A first line with a number in it is data: taking it for names could drop a row that has a slip of the pen.
     first = first_two[0]

@@ -12,11 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hangar_core.external import AtomicFiles, BasePlugin, InvalidData, InvalidInput
+from hangar_csv.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROW_OF_A_FILE = re.compile(r"(?P<file>.+)/[0-9]{9,}")  # how rows of files in a folder are named on import
+
+
+class TextCell(str):
+    """A cell that is text, and not a number written out."""
+
+    __slots__ = ()
 
 
 class RowFormat:
@@ -26,13 +33,19 @@ class RowFormat:
         self._columns = columns
         self._with_key = with_key
         self._writer = csv.writer(_Lines(), delimiter=delimiter, lineterminator="\n")
+        # Text keeps its blanks and line ends in quotes only.
+        self._quoting = csv.writer(_Lines(), delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
-    def header(self, width: int) -> str:
-        """Return the header line for rows of `width` cells, empty if there is none to write.
+    def header(self, row: Sequence[object], name: str) -> str:
+        """Return the header line above `row`, empty if there is none to write.
 
-        Raises `InvalidInput` if there are column names, but not `width` of them.
+        A lone column of text without a name is called `name`, because its first line would be taken for a header.
+        Raises `InvalidInput` if there are column names, but not as many as cells.
         """
+        width = len(row)
         columns = list(self._columns)
+        if not columns and width == 1 and (self._with_key or isinstance(row[0], TextCell)):
+            columns = ["text" if is_number(name) else name]
         if columns and len(columns) != width:
             raise InvalidInput(
                 f"`columns` names {len(columns)} columns; the rows have {width} cells.", option="columns"
@@ -40,22 +53,25 @@ class RowFormat:
         if self._with_key:
             # Without a header the key column would be taken for data, so that names are made up.
             columns = ["key", *(columns or (f"column{number}" for number in range(1, width + 1)))]
-        return self._line(columns) if columns else ""
+        return self._line(self._writer, columns) if columns else ""
 
     def row(self, key: str | int, cells: Sequence[object]) -> str:
         """Return one line."""
-        return self._line([key, *cells] if self._with_key else cells)
+        writer = self._quoting if isinstance(cells[0], TextCell) else self._writer
+        return self._line(writer, [key, *cells] if self._with_key else cells)
 
-    def _line(self, cells: Sequence[object]) -> str:
-        line: str = self._writer.writerow(cells)  # what `_Lines.write` returns
+    @staticmethod
+    def _line(writer: Any, cells: Sequence[object]) -> str:
+        line: str = writer.writerow(cells)  # what `_Lines.write` returns
         return line
 
 
 class RowTarget:
     """One file that grows by rows, all of the same width."""
 
-    def __init__(self, path: Path, form: RowFormat) -> None:
+    def __init__(self, path: Path, form: RowFormat, name: str) -> None:
         self.path = path
+        self._name = name
         self._form = form
         self._width = 0
 
@@ -63,7 +79,7 @@ class RowTarget:
         """Write one row, after the header if it is the first one. Raises `InvalidData` for a row of another width."""
         if not self._width:
             self._width = len(cells)
-            file.write(self._form.header(self._width).encode())
+            file.write(self._form.header(cells, self._name).encode())
         if len(cells) != self._width:
             raise InvalidData(
                 f"sample `{key}` has {len(cells)} cells, the rows before it have {self._width}: one CSV file cannot "
@@ -75,7 +91,7 @@ class RowTarget:
 
 def write_table(path: Path, form: RowFormat, key: str | int, rows: Iterable[Sequence[object]]) -> None:
     """Write all `rows` of one sample to a file of its own."""
-    target = RowTarget(path, form)
+    target = RowTarget(path, form, "text")
     with AtomicFiles() as files:
         file = files.open(path)
         for cells in rows:
@@ -92,14 +108,16 @@ def write_samples(
             from_file = _ROW_OF_A_FILE.fullmatch(key) if isinstance(key, str) else None
             name = from_file["file"] if from_file else arrayset
             if name not in targets:
-                targets[name] = RowTarget(BasePlugin.target_path(outdir, f"str:{name}", extension), form)
+                targets[name] = RowTarget(BasePlugin.target_path(outdir, f"str:{name}", extension), form, arrayset)
             target = targets[name]
             target.append(files.open(target.path), key, one_row(data))
     return [target.path for target in targets.values()]
 
 
 def one_row(data: Any) -> Sequence[object]:
-    """Return the cells of an array of shape () or (n,). Raises `InvalidData` for any other shape or kind of data."""
+    """Return the cells of an array of shape () or (n,), or of text. Raises `InvalidData` for any other data."""
+    if isinstance(data, str):
+        return [_text_cell(data)]
     array = numbers_of(data)
     if array.ndim > 1:
         raise _unfit(f"an array of shape {array.shape} is no row")
@@ -107,7 +125,12 @@ def one_row(data: Any) -> Sequence[object]:
 
 
 def all_rows(data: Any) -> Iterable[Sequence[object]]:
-    """Return the cells of each row of an array of shape (), (n,) or (rows, n). Raises `InvalidData` for any other."""
+    """Return the cells of each row of an array of shape (), (n,) or (rows, n), or of text, which is one cell.
+
+    Raises `InvalidData` for any other data.
+    """
+    if isinstance(data, str):
+        return [[_text_cell(data)]]
     array = numbers_of(data)
     if array.ndim > 2:
         raise _unfit(f"an array of shape {array.shape} is no table")
@@ -125,6 +148,20 @@ def numbers_of(data: Any) -> NDArray[Any]:
     if data.size == 0:
         raise _unfit(f"an array of shape {data.shape} has no cells")
     return np.asarray(data)
+
+
+def _text_cell(text: str) -> TextCell:
+    if "\0" in text or not _is_unicode(text):
+        raise _unfit("a text with NUL, or with half of a character, makes no text file")
+    return TextCell(text)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unfit(reason: str) -> InvalidData:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hangar_core import external
 from hangar_core.external import BadFile, InvalidInput
@@ -160,7 +164,14 @@ def test_missing_values_are_nan_when_asked_for_and_make_floats(csv_file):
         (b"\xef\xbb\xbf", "empty", ["blank lines only"]),
         ("\n\r\n\n", "empty", ["blank lines only"]),
         ("just,words\n", "empty", ["no rows below its header"]),
-        ("dear diary\ntoday I\n", "not-a-number", ["'today I'"]),
+        ("a,b\n1,2\nx,y\n", "not-a-number", ["line 3, column 1 (a)", "'x'"]),
+        ("a,b\nx,1,\n", "ragged", ["line 2"]),
+        ("a,b\nx,1\n2,3\n", "not-a-number", ["line 2, column 1 (a)", "'x' is not a number"]),
+        ("a,b\n" + "x,1\n" * 5000 + "7,1\n", "not-a-number", ["line 5002, column 1 (a)", "'7' is a number among"]),
+        ("a,b\nx,1,5\n", "ragged", ["line 2"]),
+        ("a,b\n" + "1,x\n" * 5000 + ",x\n", "not-a-number", ["line 5002, column 1 (a)", "empty"]),
+        ("a\ntrue\n1\n", "not-a-number", ["line 2, column 1 (a)", "'true'"]),
+        (f"a,b\nx,{2**53 + 1}\nx,0.5\n", "not-a-number", ["line 2, column 2 (b)", "would be rounded"]),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "undecodable", ["0x89"]),
     ],
 )
@@ -246,6 +257,142 @@ def test_a_wrong_option_is_an_error_of_the_caller_and_not_of_the_file(csv_file, 
 
 
 def test_an_unknown_option_gets_a_suggestion(csv_file):
-    with pytest.raises(InvalidInput, match="it knows delimiter, dtype, header, na") as caught:
+    with pytest.raises(
+        InvalidInput, match="it knows arraysets, columns, delimiter, dtype, header, key, na, sep"
+    ) as caught:
         external.load(csv_file("1,2\n"), extension="csv", delimeter=",")
     assert caught.value.hint == "did you mean `delimiter`?"
+
+
+# --- columns of different types -------------------------------------------------------------------------------------
+
+PRICES = 'date;open;volume;closed;note\n2020-01-02;1.5;10;true;first\n2020-01-03;2;11;False;"a;b\n c"\n'
+
+
+def plain(data):
+    return {name: cell if isinstance(cell, str) else cell.tolist() for name, cell in data.items()}
+
+
+def test_columns_with_words_make_a_row_a_value_for_each_of_several_arraysets(csv_file):
+    (first, zero), (second, one) = rows_of(csv_file(PRICES))
+    assert (zero, one) == (0, 1)
+    assert plain(first) == {"date": "2020-01-02", "open": 1.5, "volume": 10, "closed": True, "note": "first"}
+    assert plain(second)["note"] == "a;b\n c"
+    dtypes = {name: cell.dtype.name for name, cell in first.items() if not isinstance(cell, str)}
+    assert dtypes == {"open": "float64", "volume": "int64", "closed": "bool"}
+    assert {cell.shape for cell in first.values() if not isinstance(cell, str)} == {()}
+
+
+def test_a_key_column_names_the_rows_and_is_no_value(csv_file):
+    rows = rows_of(csv_file(PRICES), key="date", columns="volume,open")
+    assert [(name, row.tolist()) for row, name in rows] == [("2020-01-02", [10, 1.5]), ("2020-01-03", [11, 2])]
+    rows = rows_of(csv_file("7,1\n8,2\n"), key="column1")
+    assert [(name, row.tolist()) for row, name in rows] == [("7", [1]), ("8", [2])]
+
+
+@pytest.mark.parametrize("key", ["..", " ", "a\u202e"])
+def test_a_key_that_cannot_name_a_sample_is_refused_with_its_place(csv_file, refused, key):
+    code, reason = refused(csv_file(f"k,v\na,1\n{key},2\n"), key="k")
+    assert code == "wrong-format"
+    assert "line 3, column 1 (k)" in reason
+
+
+def test_numbers_go_apart_when_asked_for(csv_file):
+    rows = rows_of(csv_file("a b,a/b,\n1,2.5,3\n"), arraysets="yes")
+    assert [(plain(row), name) for row, name in rows] == [({"a_b": 1, "a_b_2": 2.5, "column3": 3}, 0)]
+
+
+def test_types_of_columns_can_be_given(csv_file):
+    ((row, _),) = rows_of(csv_file("id,x,flag\n007,300,true\n"), dtype=["id=text", "x=uint16"])
+    assert plain(row) == {"id": "007", "x": 300, "flag": True}
+    assert row["x"].dtype == np.uint16
+    ((row, _),) = rows_of(csv_file("a,b\n1,2\n"), dtype="text")
+    assert plain(row) == {"a": "1", "b": "2"}
+    ((row, _),) = rows_of(csv_file("a,b\n1,2\n"), dtype=["float32", "b=int8"])
+    assert {name: cell.dtype.name for name, cell in row.items()} == {"a": "float32", "b": "int8"}
+
+
+def test_several_texts_may_mean_missing(csv_file):
+    table = table_of(csv_file("a,b\n1,NA\n?,4\n"), na=["NA", "?"])
+    assert np.isnan(table).tolist() == [[False, True], [True, False]]
+    ((row, _), *_) = rows_of(csv_file("a,b\nx,NA\ny,4\n"), na="NA")
+    assert row["a"] == "x"
+    assert np.isnan(row["b"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"key": "dat"}, "the file has the fields date, open, volume, closed, note"),
+        ({"columns": "open,close"}, "names `close`"),
+        ({"columns": '["open'}, "JSON list"),
+        ({"dtype": "opn=int64"}, "names `opn`"),
+        ({"dtype": "open=number"}, "is one of int8"),
+        ({"sep": "ab"}, "option `sep`"),
+        ({"columns": ""}, "names ``"),
+    ],
+)
+def test_an_option_that_does_not_fit_the_file_is_an_error_of_the_caller(csv_file, options, words):
+    with pytest.raises(InvalidInput, match=words):
+        external.load(csv_file(PRICES), extension="csv", **options)
+
+
+def test_a_mistyped_field_gets_a_suggestion(csv_file):
+    with pytest.raises(InvalidInput) as caught:
+        external.load(csv_file(PRICES), extension="csv", key="dat")
+    assert caught.value.hint == "did you mean `date`?"
+
+
+# --- the quick way and the careful one give the same ------------------------------------------------------------------
+
+CELLS = ["1", "-0", "+7", "2.5", "-0.0", "1e300", "nan", "-nan", "inf", "-Infinity", " 5 ", "9007199254740992", ".5"]
+CAREFUL = ["1e999", "9007199254740993", "x", "", "1_0", "\u0661", '"3"', "9223372036854775808", "123456789012345678901"]
+
+
+@given(
+    rows=st.lists(st.lists(st.sampled_from(CELLS), min_size=2, max_size=2), min_size=1, max_size=6),
+    odd=st.none() | st.tuples(st.integers(0, 5), st.sampled_from(CAREFUL)),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_a_file_reads_the_same_whether_or_not_it_needs_care(tmp_path_factory, rows, odd, end):
+    if odd is not None:
+        rows[min(odd[0], len(rows) - 1)][1] = odd[1]
+    lines = [",".join(row) for row in rows]
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "quick.csv").write_bytes(end.join(["a,b", *lines, ""]).encode())
+    # A quote anywhere is left to the careful reader.
+    (folder / "careful.csv").write_bytes(
+        end.join(["a,b", f'"{rows[0][0].strip()}",{rows[0][1]}', *lines[1:], ""]).encode()
+    )
+    quick, careful = (outcome(folder / name) for name in ("quick.csv", "careful.csv"))
+    assert quick == careful
+
+
+def outcome(path):
+    try:
+        return [
+            (plain(row) if isinstance(row, dict) else (row.dtype.str, row.tobytes()), name)
+            for row, name in rows_of(path)
+        ]
+    except BadFile as why:
+        return why.code, why.reason
+
+
+def test_rows_beyond_what_is_kept_are_read_again_and_are_the_same(csv_file, monkeypatch):
+    monkeypatch.setattr("hangar_csv.plain.MAX_KEPT", 1000)
+    content = "".join(f"{number},{number / 8}\n" for number in range(100_000))
+    assert table_of(csv_file(content)).tolist() == [[number, number / 8] for number in range(100_000)]
+
+
+def test_a_million_rows_take_little_memory(tmp_path):
+    with open(tmp_path / "x.csv", "w") as file:
+        file.write("a,b,c,d,e,f\n")
+        file.writelines(f"{block},1.5,2.25,-3,4e10,5\n" * 10_000 for block in range(100))
+    script = (
+        "import resource, sys\nfrom hangar_core import external\nimport numpy\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "rows = sum(1 for _ in external.load(sys.argv[1], extension='csv'))\n"
+        "print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "x.csv")], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1000000 True\n", "")

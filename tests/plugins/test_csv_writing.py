@@ -124,7 +124,7 @@ def test_nothing_is_written_when_a_row_does_not_fit(tmp_path):
         np.array([1j]),
         np.array(["a"]),
         np.array([None]),
-        "text",
+        "NUL \0",
         b"x",
     ],
 )
@@ -144,7 +144,7 @@ def test_a_table_is_no_row_of_a_shared_file(tmp_path):
     "options",
     [
         {"columns": '["a"]'},
-        {"columns": "a,b"},
+        {"columns": "a,b,c"},
         {"columns": "[1, 2]"},
         {"columns": "[" * 100_000},
         {"delimiter": "xx"},
@@ -216,3 +216,34 @@ def test_the_board_gets_csv_of_bounded_size():
 
 def test_names_that_do_not_fit_are_left_out_of_a_view(printed):
     assert "only" not in printed(external.show(np.arange(3), plugin="csv", columns=json.dumps(["only"])))
+
+
+@given(
+    texts=st.lists(
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+        | st.sampled_from(["", " a", '"', "\r\n"]),
+        min_size=1,
+    ),
+    delimiter=st.sampled_from([None, ";", "tab"]),
+)
+def test_text_reads_back_as_it_was_written(tmp_path_factory, texts, delimiter):
+    options = {"sep": delimiter} if delimiter else {}
+    (path,) = save_many(enumerate(texts), tmp_path_factory.getbasetemp(), "notes", **options)
+    rows = external.load(path, extension="csv", header="yes", dtype="text", **options)
+    assert [row for row, _ in rows] == [{"notes": text} for text in texts]
+
+
+def test_columns_of_a_file_come_out_again_with_their_keys(tmp_path):
+    (tmp_path / "in.csv").write_text("id;a;b\nx;1;word\ny;2;more words\n")
+    options = external.describe(tmp_path / "in.csv", extension="csv", key="id")
+    assert options == {"delimiter": ";", "with_key": "yes"}
+    rows = list(external.load(tmp_path / "in.csv", extension="csv", key="id"))
+    for column in "ab":
+        save_many(((key, row[column]) for row, key in rows), tmp_path / "out", column, **options)
+    assert (tmp_path / "out" / "a.csv").read_text() == "key;a\nx;1\ny;2\n"
+    assert (tmp_path / "out" / "b.csv").read_text() == 'key;b\n"x";"word"\n"y";"more words"\n'
+
+
+def test_text_is_shown_without_steering_a_terminal(printed):
+    assert printed(external.show("[red]\x1b[2J", plugin="csv")) == "[red]\\x1b[2J\n"
+    assert external.board_show('say "hi"', plugin="csv") == ("text/csv", b'"say ""hi"""\n')
