@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hangar_core.errors import InvalidData
+from hangar_core.external.base_plugin import BasePlugin
+from hangar_core.external.declared import NoOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,3 +75,30 @@ def _plain(value: np.generic | Any) -> Any:
     if isinstance(item, float) and item - item == 0:  # finite
         return item
     return str(item)
+
+
+def array_of(data: Any) -> NDArray[Any]:
+    """Return `data` as the array that it is. Raises `InvalidData` for text, bytes, objects and records."""
+    import numpy as np
+
+    if not isinstance(data, np.ndarray | np.generic):
+        raise InvalidData(f"it takes an array, not {type(data).__name__}.")
+    if data.dtype.hasobject or (data.dtype.kind == "V" and data.dtype.names is not None):
+        raise InvalidData(f"dtype `{data.dtype}` is not stored: only plain values, no objects and no records.")
+    return np.asarray(data)
+
+
+class ShowsFacts(BasePlugin):
+    """Base of plugins for arrays of any kind: what they show are the facts of the array."""
+
+    Options: ClassVar[type[Any]] = NoOptions
+
+    def show(self, arr: Any, **options: Any) -> Table:
+        """Return a table of the array's dtype, shape, least and greatest value, mean, count of NaN and first values."""
+        self.typed_options(self.Options, "show", options)
+        return table_of(array_of(arr))
+
+    def board_show(self, arr: Any, **options: Any) -> tuple[str, bytes]:
+        """Return the same facts as JSON."""
+        self.typed_options(self.Options, "board_show", options)
+        return "application/json", json.dumps(facts_of(array_of(arr)), allow_nan=False).encode()
