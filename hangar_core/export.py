@@ -20,6 +20,7 @@ from hangar_core.errors import (
     AlreadyExists,
     InvalidData,
     InvalidInput,
+    MethodNotProvided,
     NoPluginFor,
     PluginNotFound,
     SampleNotFound,
@@ -196,8 +197,8 @@ def _format_for(
         try:
             chosen = manager.choose(method, recorded)
             return chosen, _default_extension(chosen, aset)
-        except PluginNotFound:
-            pass  # it was installed where the import ran; the kind of data still tells enough
+        except (PluginNotFound, MethodNotProvided):
+            pass  # it was installed where the import ran, or only reads; the kind of data still tells enough
     for guess in _guesses(aset.schema if array is None else Schema(array.dtype.str, array.shape)):
         try:
             chosen = manager.choose(method, None, guess)

@@ -1,0 +1,5 @@
+"""Archives, zip and tar, of files that other plugins read."""
+
+from hangar_archive.plugin import HangarArchive
+
+__all__ = ["HangarArchive"]

@@ -1,0 +1,5 @@
+"""Parquet files, a row group at a time. Needs the package pyarrow."""
+
+from hangar_parquet.plugin import HangarParquet
+
+__all__ = ["HangarParquet"]
