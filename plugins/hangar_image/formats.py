@@ -189,4 +189,7 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
 
 
 def _length(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_size
+    place = file.tell()
+    length = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return length

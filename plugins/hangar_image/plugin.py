@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
 from hangar_image.drawing import TerminalPicture, png
 from hangar_image.formats import FORMATS, SIGNATURES
-from hangar_image.reading import MODES, Wanted, frames, opened
+from hangar_image.reading import MODES, Wanted, frames, opened, opened_stream
 from hangar_image.writing import OPTIONS, checked, parameters, write
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_IN_MEMORY = "the picture"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,25 @@ class HangarImage(BasePlugin):
         with atomic_file(target) as file:
             write(array, file, accepted, parameters(accepted, asked.quality, asked.lossless))
         return target
+
+    def decode(self, data: bytes, **options: Any) -> NDArray[Any]:
+        """Return the picture in the bytes of a file. Options and errors as `load`; of one frame only."""
+        given = self.typed_options(ImageOptions, "decode", options)
+        if not data:
+            raise self.bad_file(_IN_MEMORY, code="empty", reason="there are no bytes", fix="get the file again")
+        with opened_stream(io.BytesIO(data), _IN_MEMORY, None) as picture:
+            if picture.frames != 1:
+                reason = f"it has {picture.frames} frames, each of which is a sample"
+                raise self.bad_file(_IN_MEMORY, code="wrong-format", reason=reason, fix="import it as a file")
+            return picture.array(0, Wanted(given.mode, given.orient))
+
+    def encode(self, arr: NDArray[Any], extension: str, **options: Any) -> bytes:
+        """Return the bytes of the file that `save` would write. Options and errors as `save`."""
+        accepted = self.accepted_extension(extension)
+        asked = self._options_for(accepted, options)
+        content = io.BytesIO()
+        write(checked(arr, accepted), content, accepted, parameters(accepted, asked.quality, asked.lossless))
+        return content.getvalue()
 
     def show(self, arr: NDArray[Any], **options: Any) -> TerminalPicture:
         """Return the picture for a terminal, at most 80 x 40 cells; the option `width` sets another width in cells.

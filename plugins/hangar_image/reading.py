@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hangar_core.external import BadFile, bad_file, open_file
 from hangar_image.formats import FORMATS, CutError, DamagedError, check_structure, format_of
@@ -148,15 +148,21 @@ def opened(fpath: str | os.PathLike[str], promised: str | None) -> Iterator[Pict
 
     Raises `BadFile`: wrong-format, truncated, too-large, undecodable, or as `open_file`.
     """
+    with open_file(fpath) as file, opened_stream(file, fpath, promised) as picture:
+        yield picture
+
+
+@contextmanager
+def opened_stream(file: BinaryIO, fpath: str | os.PathLike[str], promised: str | None) -> Iterator[Picture]:
+    """Open the picture in `file`, at its beginning; `fpath` says in errors where it comes from. Raises as `opened`."""
     from PIL import Image
 
-    with open_file(fpath) as file:
-        name = _checked_format(fpath, file.read(16), promised)
-        with decoding(fpath, name):
-            transparent = check_structure(file, name)
-            image = Image.open(file, formats=(name,))
-        with image:
-            yield Picture(fpath, name, image, transparent)
+    name = _checked_format(fpath, file.read(16), promised)
+    with decoding(fpath, name):
+        transparent = check_structure(file, name)
+        image = Image.open(file, formats=(name,))
+    with image:
+        yield Picture(fpath, name, image, transparent)
 
 
 def frames(

@@ -238,3 +238,32 @@ def test_the_png_for_the_board_has_the_same_pixels_and_is_bounded():
     content = external.board_show(np.zeros((2100, 3000), "u1"), plugin="image")[1]
     width, height = Image.open(io.BytesIO(content)).size
     assert width * height <= 4 * 1024 * 1024
+
+
+# --- in memory ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extension", ["png", "bmp", "tif", "jpg", "webp", "gif"])
+def test_encode_gives_the_bytes_of_the_file_and_decode_what_load_gives(tmp_path, extension):
+    shape = (5, 4) if extension == "gif" else (5, 4, 3)
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype="u1")
+    path = external.save(array, tmp_path, "str:x", extension)
+    content = external.encode(array, extension)
+    assert content == path.read_bytes()
+    loaded, _ = external.load(path, extension=extension)
+    assert np.array_equal(external.decode(content, extension=extension), loaded)
+    assert external.decode(content, extension=extension, mode="L").shape == (5, 4)
+
+
+def test_bytes_that_are_no_picture_or_several_are_refused():
+    picture = io.BytesIO()
+    frames = [Image.fromarray(np.full((3, 3), value, "u1")) for value in (0, 255)]
+    frames[0].save(picture, "GIF", save_all=True, append_images=frames[1:])
+    for content, code in [(b"", "empty"), (b"hello", "wrong-format"), (picture.getvalue(), "wrong-format")]:
+        with pytest.raises(external.BadFile) as caught:
+            external.decode(content, extension="png")
+        assert caught.value.code == code
+    content = external.encode(np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype="u1"), "png")
+    for length in range(1, len(content), 101):
+        with pytest.raises(external.BadFile):
+            external.decode(content[:length], extension="png")
