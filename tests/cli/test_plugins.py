@@ -54,8 +54,8 @@ def test_strangers_are_listed_with_their_origin_and_conflicts(
 def test_a_broken_plugin_is_listed_with_its_reason_and_disturbs_nobody(
     terminal: Terminal, strangers_plugin: Callable[[str, str], None]
 ) -> None:
-    strangers_plugin("dicom", "import no_such_module_anywhere")
-    [row] = [line for line in terminal("plugins", "list").stdout.splitlines() if line.startswith("dicom")]
+    strangers_plugin("fits", "import no_such_module_anywhere")
+    [row] = [line for line in terminal("plugins", "list").stdout.splitlines() if line.startswith("fits")]
     assert "broken: No module named 'no_such_module_anywhere'" in row
     document = terminal.json("plugins", "list")
     assert document["version"] == "hangar.plugins/1"
@@ -66,12 +66,12 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_disturbs_nobody(
 def test_people_hear_of_a_broken_plugin_when_a_format_has_none_and_scripts_get_the_documented_last_line(
     hangar: Terminal, strangers_plugin: Callable[[str, str], None]
 ) -> None:
-    strangers_plugin("dicom", "import no_such_module_anywhere")
-    (hangar.directory / "scan.dcm").write_bytes(b"DICM")
-    error = "Error: No plugins found for the file extension dcm that could do load\n"
-    assert hangar("import", "scans", "scan.dcm", code=1).stderr == error
-    drawn = hangar.look("import", "scans", "scan.dcm", code=1)
-    assert f"{error}Hint: plugin 'dicom' is broken: No module named 'no_such_module_anywhere'" in drawn
+    strangers_plugin("fits", "import no_such_module_anywhere")
+    (hangar.directory / "sky.fits").write_bytes(b"SIMPLE")
+    error = "Error: No plugins found for the file extension fits that could do load\n"
+    assert hangar("import", "scans", "sky.fits", code=1).stderr == error
+    drawn = hangar.look("import", "scans", "sky.fits", code=1)
+    assert f"{error}Hint: plugin 'fits' is broken: No module named 'no_such_module_anywhere'" in drawn
 
 
 # --- info, which, prefer ----------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
     hangar: Terminal, strangers_plugin: Callable[[str, str], None]
 ) -> None:
     assert hangar("plugins", "doctor").stdout == "All plugins are well.\n"
-    strangers_plugin("dicom", "import pydicom_that_is_nowhere")
+    strangers_plugin("fits", "import pydicom_that_is_nowhere")
     strangers_plugin("one", plugin_for("same"))
     strangers_plugin("two", plugin_for("same"))
     hangar("plugins", "prefer", "same", "one", "--user")
