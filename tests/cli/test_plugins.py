@@ -54,8 +54,8 @@ def test_strangers_are_listed_with_their_origin_and_conflicts(
 def test_a_broken_plugin_is_listed_with_its_reason_and_disturbs_nobody(
     terminal: Terminal, strangers_plugin: Callable[[str, str], None]
 ) -> None:
-    strangers_plugin("fits", "import no_such_module_anywhere")
-    [row] = [line for line in terminal("plugins", "list").stdout.splitlines() if line.startswith("fits")]
+    strangers_plugin("astro", "import no_such_module_anywhere")
+    [row] = [line for line in terminal("plugins", "list").stdout.splitlines() if line.startswith("astro")]
     assert "broken: No module named 'no_such_module_anywhere'" in row
     document = terminal.json("plugins", "list")
     assert document["version"] == "hangar.plugins/1"
@@ -66,12 +66,12 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_disturbs_nobody(
 def test_people_hear_of_a_broken_plugin_when_a_format_has_none_and_scripts_get_the_documented_last_line(
     hangar: Terminal, strangers_plugin: Callable[[str, str], None]
 ) -> None:
-    strangers_plugin("fits", "import no_such_module_anywhere")
+    strangers_plugin("astro", "import no_such_module_anywhere")
     (hangar.directory / "sky.fits").write_bytes(b"SIMPLE")
     error = "Error: No plugins found for the file extension fits that could do load\n"
     assert hangar("import", "scans", "sky.fits", code=1).stderr == error
     drawn = hangar.look("import", "scans", "sky.fits", code=1)
-    assert f"{error}Hint: plugin 'fits' is broken: No module named 'no_such_module_anywhere'" in drawn
+    assert f"{error}Hint: plugin 'astro' is broken: No module named 'no_such_module_anywhere'" in drawn
 
 
 # --- info, which, prefer ----------------------------------------------------------------------------------------------
@@ -146,14 +146,14 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
     hangar: Terminal, strangers_plugin: Callable[[str, str], None]
 ) -> None:
     assert hangar("plugins", "doctor").stdout == "All plugins are well.\n"
-    strangers_plugin("fits", "import pydicom_that_is_nowhere")
+    strangers_plugin("astro", "import pyastro_that_is_nowhere")
     strangers_plugin("one", plugin_for("same"))
     strangers_plugin("two", plugin_for("same"))
     hangar("plugins", "prefer", "same", "one", "--user")
-    hangar.environment["HANGAR_PLUGINS"] = "csv,dicom,two,absent"
+    hangar.environment["HANGAR_PLUGINS"] = "csv,astro,two,absent"
     lines = hangar("plugins", "doctor", code=1).stdout.splitlines()
     assert lines == [
-        "dicom: broken: No module named 'pydicom_that_is_nowhere'  →  pip install pydicom_that_is_nowhere",
+        "astro: broken: No module named 'pyastro_that_is_nowhere'  →  pip install pyastro_that_is_nowhere",
         "one: preferred for same, and cannot be used  →  hangar plugins prefer same --remove --user",
         "absent: HANGAR_PLUGINS names it, and it is not installed",
     ]
@@ -200,5 +200,6 @@ def test_a_file_that_the_plugin_refuses_tells_nothing_about_it(hangar: Terminal)
 def test_only_plugins_on_the_allow_list_are_there(hangar: Terminal) -> None:
     hangar.environment["HANGAR_PLUGINS"] = "csv"
     states = {one["name"]: one["state"] for one in hangar.json("plugins", "list")["plugins"]}
-    assert states == {"csv": "ok", "image": "off", "npy": "off"}
+    assert {"image", "npy"} < set(states)
+    assert {name for name, state in states.items() if state != "off"} == {"csv"}
     assert "extension npy that could do load" in hangar("plugins", "which", "a.npy", code=1).stderr

@@ -32,3 +32,40 @@ class TestImage(PluginContract):
         grey = colour[..., 0].copy()
         exact = {"png": [grey, colour, grey.astype("uint16") * 257], "bmp": [colour], "tif": [grey / np.float32(255)]}
         return {**exact, "jpg": [grey, colour], "gif": [grey], "webp": [colour]}
+
+
+class TestNpz(PluginContract):
+    plugin = "npz"
+
+    def samples(self):
+        return {"npz": [np.arange(24.0).reshape(4, 6), np.zeros((0, 3), ">i2"), np.array([True, False]), np.float32(5)]}
+
+
+class TestText(PluginContract):
+    plugin = "text"
+    detects_truncation = False
+
+    def samples(self):
+        return {"txt": ["Zürich\n", "\ufeffmark", "a\r\nb"], "md": ["# title"]}
+
+
+class TestJson(PluginContract):
+    plugin = "json"
+    detects_truncation = False  # lines do not say how many they are, and the last may lack its end
+
+    def samples(self):
+        return {"json": [np.arange(6).reshape(2, 3), np.array([0.1, -0.0]), '{"a": [1, "b"]}'], "jsonl": [np.arange(3)]}
+
+
+class TestAudio(PluginContract):
+    plugin = "audio"
+
+    def samples(self):
+        return {"wav": [np.arange(20, dtype="i2").reshape(10, 2), np.ones((5, 1), "f4"), np.zeros((3, 1), "u1")]}
+
+
+class TestHdf5(PluginContract):
+    plugin = "hdf5"
+
+    def samples(self):
+        return {"h5": [np.arange(24.0).reshape(4, 6), np.zeros((0, 3), ">i2"), np.array([True, False])]}
