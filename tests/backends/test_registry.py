@@ -100,7 +100,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     real = util.find_spec
 
     def hide(name: str) -> None:
-        monkeypatch.setattr(registry.util, "find_spec", lambda one: None if one == name else real(one))
+        monkeypatch.setattr(util, "find_spec", lambda one: None if one == name else real(one))
 
     return hide
 
