@@ -27,7 +27,9 @@ _LISTED = (
 
 @click.group(cls=Section)
 def plugins() -> None:
-    """Show the plugins that read, write and draw file formats; choose among them; make and check new ones.
+    """Show the plugins that read, write and draw file formats.
+
+    Also chooses among them, and makes and checks new ones.
 
     \b
     Example:
