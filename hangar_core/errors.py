@@ -383,3 +383,10 @@ class FilesRejected(HangarError):
     """An import or export refused files. `rejects` lists each with its code, reason and fix."""
 
     template = "{count} of {total} files rejected. Nothing was staged."
+
+
+class TooManyRejected(FilesRejected):
+    """More files were refused than the import was to put up with; it stopped there."""
+
+    template = "{count} files rejected, more than the {limit} allowed: the import stopped, {outcome}."
+    default_hint = "mend or remove them and run the same command again, or allow more with --max-errors"

@@ -19,6 +19,7 @@ SampleKey: TypeAlias = str | int
 SOURCE_PLUGIN = "source.plugin"
 SOURCE_EXTENSION = "source.extension"
 SOURCE_OPTION = "source.option."  # and the name of the plugin's option
+SOURCE_SCHEMA = "source.schema"  # "inferred" if an import made up the schema
 # Option of an arrayset whose name does not tell which one it is; see `hangar_core.history.identities`.
 RENAMED_FROM = "renamed.from"
 # (sample, subsample) of an arrayset whose samples are mappings themselves

@@ -85,11 +85,15 @@ class Summary(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far long work has come: `done` of `total` (None while unknown), and a word for what is counted."""
+    """How far long work has come: `done` of `total` (None while unknown), and a word for what is counted.
+
+    `workers` is the number of those who work at it at once, 0 if nobody says.
+    """
 
     done: int
     total: int | None
     what: str
+    workers: int = 0
 
 
 ProgressReporter: TypeAlias = Callable[[Progress], None]

@@ -71,6 +71,13 @@ def given_plugin_options(ctx: click.Context) -> Mapping[str, Any]:
     return given
 
 
+def give_plugin_option(ctx: click.Context, name: str, value: str) -> None:
+    """Add an option to those of the plugin, as if it stood on the command line under that name."""
+    if name in ctx.meta[_GIVEN]:
+        raise click.UsageError(f"The plugin option --{printable(name)} is given twice.", ctx)
+    ctx.meta[_GIVEN][name] = value
+
+
 @contextmanager
 def refused_options_are_usage_errors(ctx: click.Context) -> Iterator[None]:
     """Turn a plugin's refusal of an option that stands on this command line into wrong usage.

@@ -25,13 +25,31 @@ class _Reporter(Protocol):
 
 
 @contextmanager
-def reported_progress(verb: str) -> Iterator[Callable[[Progress], None]]:
+def reported_progress(verb: str) -> Iterator[ProgressShown]:
     """Yield the function that the core calls with its progress; `verb` ("Import") names the work."""
     reporter: _Reporter = _BarOnTerminal(verb) if on_terminal(err=True) else LineNowAndThen(verb)
     try:
-        yield reporter
+        yield ProgressShown(reporter)
     finally:
         reporter.close()
+
+
+class ProgressShown:
+    """Shows progress, and remembers how far it came."""
+
+    def __init__(self, show: Callable[[Progress], None]) -> None:
+        self._show = show
+        self._last: Progress | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        self._last = progress
+        self._show(progress)
+
+    @property
+    def place(self) -> str:
+        """How far it came: `` at 412,000/1,001,368``, or nothing if nobody knows."""
+        last = self._last
+        return "" if last is None or last.total is None else f" at {last.done:,}/{last.total:,}"
 
 
 class LineNowAndThen:
@@ -61,6 +79,7 @@ class _BarOnTerminal:
         self.since = time.monotonic()
         self.bar: Bar | None = None
         self.task: TaskID | None = None
+        self.counting = "", 0, self.since
 
     def __call__(self, progress: Progress) -> None:
         if self.bar is None and time.monotonic() - self.since < _BAR_AFTER:
@@ -69,7 +88,17 @@ class _BarOnTerminal:
             self._draw()
         assert self.bar is not None
         assert self.task is not None
-        self.bar.update(self.task, completed=progress.done, total=progress.total, what=printable(progress.what))
+        self.bar.update(self.task, completed=progress.done, total=progress.total, what=self._words(progress))
+
+    def _words(self, progress: Progress) -> str:
+        """Return what is counted, how fast, and by how many."""
+        what = printable(progress.what)
+        if progress.what != self.counting[0]:
+            self.counting = progress.what, progress.done, time.monotonic()
+        _, first, since = self.counting
+        seconds = time.monotonic() - since
+        rate = f"{(progress.done - first) / seconds:,.0f} {what}/s" if seconds > _BAR_AFTER else what
+        return f"{rate}  {progress.workers} workers" if progress.workers > 1 else rate
 
     def _draw(self) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -71,6 +71,10 @@ class BasePlugin:
     """For extensions that are not lossless: by how much a value of ``load(save(x))`` may differ from x."""
     MAGIC: ClassVar[Mapping[str, tuple[Signature, ...]]] = {}
     """Extension -> how such files begin: ``{"nii": ((344, b"n+1"),), "npy": (b"\\x93NUMPY",)}``. Any one is enough."""
+    RELEASES_GIL: ClassVar[bool] = False
+    """Whether `load` spends its time where other threads can run meanwhile (most decoders written in C). Then an import
+    reads several files at once in threads, which cost nothing to start; else it may start processes, in which a file
+    that brings its decoder down costs that file only. `load` must not keep state from one file to the next."""
     Options: ClassVar[type[Any] | None] = None
     """A dataclass that declares the options, see `hangar_core.external.option`. None: any ``--name value`` goes on."""
 

@@ -280,14 +280,29 @@ class StagingArea:
 
         What is in conflict is decided by that. Raises `ArraysetNotFound`, `MergePending`.
         """
+        self.stage_imports({} if created is None else {arrayset: created}, {arrayset: changes})
+
+    @_in_turn
+    def stage_imports(
+        self,
+        defined: Mapping[str, tuple[Schema, Mapping[str, str]]],
+        changes: Mapping[str, Sequence[tuple[bytes, Digest | None]]],
+    ) -> None:
+        """Stage samples of several arraysets as one record: all of it or nothing.
+
+        Those `defined` are created, or get another schema or other options. What is in conflict is decided by that.
+        Raises `ArraysetNotFound`, `MergePending`.
+        """
         self._check_owner()
-        group = [self._samples(arrayset, changes)]
-        if created is not None:
-            self._refuse_to_define(arrayset, created[0])
-            schema, options = created
-            options = self._identified(arrayset, options)
-            group.insert(0, (records.ARRAYSET, records.encode_arrayset(arrayset, schema, options)))
-        self._stage_together([*group, *self._decided_by_hand(arrayset, (key for key, _ in changes))])
+        group: list[tuple[int, bytes]] = []
+        for name, (schema, options) in defined.items():
+            self._refuse_to_define(name, schema)
+            options = self._identified(name, options)
+            group.append((records.ARRAYSET, records.encode_arrayset(name, schema, options)))
+        group += [self._samples(name, rows) for name, rows in changes.items()]
+        for name, rows in changes.items():
+            group += self._decided_by_hand(name, (key for key, _ in rows))
+        self._stage_together(group)
 
     def _staged(self, arrayset: str) -> StagedArrayset:
         staged = self.overlay.arraysets.get(arrayset)

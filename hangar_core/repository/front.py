@@ -23,13 +23,16 @@ from hangar_core.storage.context import RepoContext
 from hangar_core.storage.layout import DIRECTORY, Layout
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from hangar_core.checkout import ReaderCheckout, WriterCheckout
     from hangar_core.export import ExportReceipt, View
     from hangar_core.history.content_diff import ContentDiff
     from hangar_core.history.integrating import Author
     from hangar_core.history.repairing import Repair
     from hangar_core.history.staging import StagingArea
-    from hangar_core.ingest import Receipt
+    from hangar_core.ingest import Plan, Receipt
+    from hangar_core.ingest.options import Choices
     from hangar_core.model import CommitId, Digest, NestedKey, SampleKey, User
     from hangar_core.reports import BranchHead, LogEntry, Move, ProgressReporter, SampleEvent, Status, Summary
     from hangar_core.repository.merging import Merging
@@ -435,31 +438,45 @@ class Repository:
         arrayset: str,
         paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
-        plugin: str | None = None,
-        plugin_options: Mapping[str, Any] | None = None,
-        overwrite: bool = False,
         branch: str = "",
+        commit: str = "",
         progress: ProgressReporter | None = None,
         wait: float = 0.0,
+        **choices: Unpack[Choices],
     ) -> Receipt:
-        """Stage the samples in files and folders; see `hangar_core.ingest`.
+        """Stage the samples in files and folders; the `choices` are those of `hangar_core.ingest.ImportOptions`.
 
-        Nothing is staged when any file is refused: `FilesRejected` lists each with cause and fix.
+        Nothing is staged when any file is refused, unless the choice `on_error` says otherwise: `FilesRejected` lists
+        each with cause and fix. With a `commit` message, in which ``{date}`` is replaced, changes are committed at the
+        end. Raises what `hangar_core.ingest.ingest` raises, `BranchNotFound`, `PendingChanges`, `Locked`.
         """
-        from hangar_core.external import preferring
-        from hangar_core.ingest import ingest
+        from hangar_core.ingest import ImportOptions, ingest
 
-        several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        with self._stage(branch or None, wait) as staging, preferring(self._context.layout.plugin_preferences):
-            return ingest(
-                staging,
-                arrayset,
-                [Path(path) for path in several],
-                plugin=plugin,
-                plugin_options=plugin_options,
-                overwrite=overwrite,
-                progress=progress,
-            )
+        options = ImportOptions(**choices)
+        committing = (commit, self._author()) if commit else None
+        with self._stage(branch or None, wait) as staging:
+            layout = self._context.layout
+            return ingest(staging, layout, arrayset, _several(paths), options, progress=progress, commit=committing)
+
+    def plan_ingest(
+        self,
+        arrayset: str,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        branch: str = "",
+        **choices: Unpack[Choices],
+    ) -> Plan:
+        """Return what `ingest` would do: scans all files, reads some of them, takes no lock and writes nothing."""
+        from hangar_core.history.overlay import Overlay
+        from hangar_core.history.staged import read_overlay
+        from hangar_core.ingest import ImportOptions, plan
+
+        options = ImportOptions(**choices)
+        current, _, overlay, objects = read_overlay(self._context)
+        if branch and branch != current:
+            with self._context.tables.read() as reader:
+                overlay = Overlay(objects, root_of(objects, refs.head(reader, branch)))
+        return plan(overlay, self._context.layout, arrayset, _several(paths), options)
 
     def export(
         self,
@@ -522,3 +539,7 @@ class Repository:
                 )
         finally:
             checkout.close()
+
+
+def _several(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)

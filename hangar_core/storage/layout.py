@@ -11,6 +11,8 @@
       staging.log    what is staged since the last commit
       data/CODE/     what each backend has stored
       tmp/           anything here may be deleted by the next writer
+      cache/         anything here may be deleted by anybody while nobody writes
+      quarantine.json  files that imports have rejected and are not to try again
 
 Format: docs/formats/repository.md.
 """
@@ -72,6 +74,14 @@ class Layout(NamedTuple):
     @property
     def temporary(self) -> Path:
         return self.root / "tmp"
+
+    @property
+    def import_index(self) -> Path:
+        return self.root / "cache" / "import.sqlite"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.root / "quarantine.json"
 
     def exists(self) -> bool:
         """Whether a repository lies here (the format file is written last)."""

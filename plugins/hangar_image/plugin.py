@@ -63,6 +63,7 @@ class HangarImage(BasePlugin):
     TOLERANCE: ClassVar[Mapping[str, float]] = {"jpg": 16, "jpeg": 16, "gif": 0, "webp": 0}
     DEFAULT_EXTENSION = "png"
     MAGIC = SIGNATURES
+    RELEASES_GIL = True  # Pillow's decoders do
     Options = ImageOptions
 
     def __init__(self) -> None:

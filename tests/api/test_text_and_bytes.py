@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hangar_core import Repository
 from hangar_core.backends.pack_20 import PackReader
 from hangar_core.backends.pack_writer import PackWriter
-from hangar_core.errors import CorruptDataError, InvalidData, SampleNotFound
+from hangar_core.errors import CorruptDataError, FilesRejected, InvalidData, SampleNotFound
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
 from hangar_core.storage.tables import forget_tables
@@ -191,8 +191,11 @@ def test_files_and_text_do_not_meet_yet_and_say_so(repo, writer, tmp_path):
             repo.export(name, out)
         with pytest.raises(InvalidData, match="only arraysets of plain arrays can be viewed"):
             repo.view(name, "a")
-        with pytest.raises(InvalidData, match="only arraysets of plain arrays can be imported into"):
-            repo.ingest(name, tmp_path / "a.npy")
+    with pytest.raises(FilesRejected) as caught:
+        repo.ingest("x", tmp_path / "a.npy")
+    assert [reject.code for reject in caught.value.rejects] == ["kind"]
+    with pytest.raises(InvalidData, match="only arraysets of plain arrays can be imported into"):
+        repo.ingest("n", tmp_path / "a.npy")
     assert list(out.iterdir()) == []
     assert repo.status().clean
 

@@ -123,10 +123,14 @@ def test_json_is_the_receipt(hangar: Terminal) -> None:
         "rejected": 0,
         "kept": [],
         "ignored": [],
+        "ignored_count": 0,
+        "quarantined": 0,
         "rejects": [],
         "schema_created": True,
+        "arraysets": {"pictures": schema},
         "plugins": {"image": 3},
         "files": 3,
+        "commit": None,
     }
 
 

@@ -155,6 +155,6 @@ def test_the_shell_can_complete_commands_options_and_files(terminal: Terminal) -
 
     assert completions("hangar im") == {"plain,import"}
     assert completions("hangar branch cr") == {"plain,create"}
-    assert completions("hangar import --key date --o") == {"plain,--overwrite"}
+    assert completions("hangar import --key date --o") == {"plain,--on-error", "plain,--overwrite"}
     assert completions("hangar import pictures ph") == {"file,ph"}
     assert completions("hangar export pictures -o b") == {"file,b"}

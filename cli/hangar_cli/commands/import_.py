@@ -2,150 +2,122 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from hangar_cli.conflicts import next_after_staging
 from hangar_cli.current import current_repository
-from hangar_cli.describe import plural, reject_line, reject_lines, rejects_json, schema_json, schema_words, size_text
+from hangar_cli.describe import reject_line
 from hangar_cli.failures import interrupted
-from hangar_cli.output import printable, result, result_json, talk
+from hangar_cli.import_report import nothing_imported, plan_json, receipt_json, show_plan, show_receipt
+from hangar_cli.output import result_json, talk
 from hangar_cli.parameters import as_existing_paths, json_option, wait_option
-from hangar_cli.plugin_options import PluginOptionsCommand, given_plugin_options, refused_options_are_usage_errors
+from hangar_cli.plugin_options import (
+    PluginOptionsCommand,
+    give_plugin_option,
+    given_plugin_options,
+    refused_options_are_usage_errors,
+)
 from hangar_cli.progress import reported_progress
 from hangar_core.errors import BranchNotFound, FilesRejected
 
-if TYPE_CHECKING:
-    from hangar_core import Repository
-    from hangar_core.ingest import Receipt
-
-_KEPT = 5
+_SOME_NOT_TAKEN = 5
+_KEYS = ("path", "stem", "sha")
 
 
 @click.command("import", cls=PluginOptionsCommand, method="load")
 @click.argument("arrayset")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(), callback=as_existing_paths)
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(), callback=as_existing_paths)
 @click.option("--branch", default="", metavar="BRANCH", help="Branch to import data to.  [default: the staging branch]")
 @click.option("--plugin", metavar="NAME", help="Plugin to use instead of the one inferred from the file.")
 @click.option("--overwrite", is_flag=True, help="Replace samples that have the name of an imported file.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Take only files like this below a folder. Repeatable.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files and folders like this. Repeatable.")
+@click.option(
+    "--key",
+    default="path",
+    metavar="path|stem|sha",
+    help="Name samples by path, file name, or SHA-256. Any other word goes to the plugin: a field of a table.",
+)
+@click.option("--labels-from-parent", is_flag=True, help="Make ARRAYSET.label of the names of the files' folders.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["error", "skip", "quarantine"]),
+    default="error",
+    help="Stage nothing if a file is bad; or skip it; or put it on a list too.  [default: error]",
+)
+@click.option("--max-errors", type=click.IntRange(min=0), metavar="N", help="Stop when more files are bad.")
+@click.option("--retry-quarantined", is_flag=True, help="Try the files on that list again, and no others.")
+@click.option("--verify", is_flag=True, help="Reread files that look unchanged.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Workers that read.  [default: all cores]")
+@click.option("--commit", default="", metavar="MESSAGE", help="Commit in the end; {date} becomes the date.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 @json_option
 @wait_option
 @click.pass_context
 def import_(
     ctx: click.Context,
+    /,
     arrayset: str,
     paths: tuple[str, ...],
     branch: str,
-    plugin: str | None,
-    overwrite: bool,
+    key: str,
+    commit: str,
+    dry_run: bool,
     as_json: bool,
     wait: float,
+    **choices: Any,
 ) -> None:
     """Import file or directory of files at PATH to ARRAYSET in the staging area.
 
     Of a directory all files are imported, in its subdirectories too; a file's sample is named by its path below PATH,
     without the extension: photos/cat/001.jpg becomes cat/001. ARRAYSET is created if it does not exist. Nothing is
-    staged if a file cannot be read. Samples that exist with other content are kept (exit code 5), unless --overwrite is
-    given.
+    staged if a file cannot be read, unless --on-error says otherwise; then the exit code is 5. Samples that exist with
+    other content are kept (exit code 5), unless --overwrite is given. Files that have not changed since they were
+    imported are not read again.
 
     \b
     Example:
       hangar import pictures photos
     """
+    if not paths and not choices["retry_quarantined"]:
+        raise click.UsageError("Missing argument 'PATH...'.", ctx)
     repo = current_repository()
-    options = given_plugin_options(ctx)
+    if key in _KEYS:
+        choices["key"] = key
+    else:
+        give_plugin_option(ctx, "key", key)
+    choices["plugin_options"] = given_plugin_options(ctx)
     try:
-        with refused_options_are_usage_errors(ctx), reported_progress("Import") as progress:
-            receipt = repo.ingest(
-                arrayset,
-                paths,
-                plugin=plugin,
-                overwrite=overwrite,
-                branch=branch,
-                plugin_options=options,
-                progress=progress,
-                wait=wait,
-            )
+        with refused_options_are_usage_errors(ctx):
+            if dry_run:
+                plan = repo.plan_ingest(arrayset, paths, branch=branch, **choices)
+                if as_json:
+                    result_json("hangar.import-plan/1", plan_json(plan))
+                else:
+                    show_plan(plan)
+                return
+            with reported_progress("Import") as progress:
+                receipt = repo.ingest(
+                    arrayset, paths, branch=branch, commit=commit, progress=progress, wait=wait, **choices
+                )
     except BranchNotFound as missing:
         raise BranchNotFound(f"Branch name: {branch} does not exist, Exiting.", name=branch) from missing
     except FilesRejected as refused:
         for reject in refused.rejects:
             talk(reject_line(reject))
         if as_json:
-            result_json("hangar.import/1", _nothing_imported(arrayset, branch or repo.staging_branch, refused))
+            result_json("hangar.import/1", nothing_imported(arrayset, branch or repo.staging_branch, refused))
         raise
     except KeyboardInterrupt as stop:
-        raise interrupted("Interrupted. Nothing half-written. Run the same command again.") from stop
+        if choices["on_error"] == "error":
+            raise interrupted("Interrupted. Nothing half-written. Run the same command again.") from stop
+        raise interrupted(
+            f"Interrupted{progress.place}. Nothing half-written. Run the same command to go on."
+        ) from stop
     if as_json:
-        result_json("hangar.import/1", _receipt_json(receipt))
+        result_json("hangar.import/1", receipt_json(receipt))
     else:
-        _show(receipt, repo)
-    if receipt.kept:
-        ctx.exit(_KEPT)
-
-
-def _show(receipt: Receipt, repo: Repository) -> None:
-    """Print the receipt: what was found, where it went, what did not, and the next command."""
-    by_plugin = ", ".join(f"{printable(name)} {count:,}" for name, count in receipt.plugins.items())
-    created = "created: " if receipt.schema_created else ""
-    result(f"Plan      {plural(receipt.files, 'file')}   plugin: {by_plugin}")
-    result(f"Arrayset  {printable(receipt.arrayset)}   {created}{schema_words(receipt.schema)}")
-    result(
-        f"Import    added {receipt.added:,}, updated {receipt.updated:,}, unchanged {receipt.unchanged:,}"
-        f"   ({size_text(receipt.bytes)} of data, {receipt.seconds:.1f} s)"
-    )
-    if receipt.ignored:
-        result(f"Ignored   {plural(len(receipt.ignored), 'file')}:")
-        for line in reject_lines(receipt.ignored):
-            result(line)
-    if receipt.kept:
-        result(f"Kept      {plural(len(receipt.kept), 'sample')} with other content:")
-        for line in reject_lines(receipt.kept):
-            result(line)
-    if receipt.added or receipt.updated or receipt.schema_created:
-        for line in next_after_staging(repo):
-            result(line)
-    else:
-        result("Nothing new to commit from these files. Next: hangar status")
-
-
-def _receipt_json(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "arrayset": receipt.arrayset,
-        "branch": receipt.branch,
-        "added": receipt.added,
-        "updated": receipt.updated,
-        "unchanged": receipt.unchanged,
-        "rejected": 0,
-        "kept": rejects_json(receipt.kept),
-        "ignored": rejects_json(receipt.ignored),
-        "rejects": [],
-        "schema_created": receipt.schema_created,
-        "schema": schema_json(receipt.schema),
-        "plugins": dict(receipt.plugins),
-        "files": receipt.files,
-        "bytes": receipt.bytes,
-        "seconds": round(receipt.seconds, 3),
-    }
-
-
-def _nothing_imported(arrayset: str, branch: str, refused: FilesRejected) -> dict[str, Any]:
-    """Return the receipt of an import that staged nothing: the same keys, so that a script needs one reader."""
-    return {
-        "arrayset": arrayset,
-        "branch": branch,
-        "added": 0,
-        "updated": 0,
-        "unchanged": 0,
-        "rejected": refused.count,
-        "kept": [],
-        "ignored": [],
-        "rejects": rejects_json(refused.rejects),
-        "schema_created": False,
-        "schema": None,
-        "plugins": {},
-        "files": refused.total,
-        "bytes": None,
-        "seconds": None,
-    }
+        show_receipt(receipt, repo)
+    if receipt.kept or receipt.rejects:
+        ctx.exit(_SOME_NOT_TAKEN)

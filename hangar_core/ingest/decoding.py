@@ -1,0 +1,224 @@
+"""A file becomes samples, or a reason why not. Works alike in this thread, in another one and in a worker process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from blake3 import blake3
+
+from hangar_core import external
+from hangar_core.errors import (
+    BadFile,
+    InvalidName,
+    MethodNotProvided,
+    PluginBroken,
+    PluginError,
+    PluginNotFound,
+    UnsupportedDtype,
+)
+from hangar_core.hashing.samples import Payload, payload_of
+from hangar_core.ingest.report import Reject
+from hangar_core.ingest.works import Stamp, Work
+from hangar_core.model import Digest, SampleKey
+from hangar_core.names import check_plain, check_sample_key
+
+LABEL = "label"
+_ROW_DIGITS = 9
+_CHUNK = 1 << 20
+
+
+class Reading(NamedTuple):
+    """How files are read: what all of an import have in common."""
+
+    arrayset: str
+    options: Mapping[str, Any]
+    describe: bool
+
+
+class Part(NamedTuple):
+    """What of a sample goes to one arrayset, ``ARRAYSET`` or ``ARRAYSET.suffix``; no payload if a segment holds it."""
+
+    suffix: str
+    dtype: str
+    shape: tuple[int, ...]
+    digest: Digest
+    payload: Payload | None
+
+
+class Read(NamedTuple):
+    """One sample that was read."""
+
+    key: SampleKey
+    parts: tuple[Part, ...]
+
+    @property
+    def held(self) -> int:
+        """Bytes that it takes in memory."""
+        return sum(part.payload.nbytes for part in self.parts if part.payload is not None)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one file: its samples, perhaps still to be read one by one, or why it is rejected.
+
+    `source` is the BLAKE3 of its bytes, `facts` what its plugin wants to be told when the data are written again.
+    """
+
+    work: Work
+    reads: Iterable[Read] = ()
+    source: bytes = b""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    reject: Reject | None = None
+
+
+def decode(work: Work, reading: Reading) -> Outcome:
+    """Read one file. The samples of a file of many come lazily and may still raise what `reject_of` knows.
+
+    Raises `PluginNotFound`, `PluginBroken`, `MethodNotProvided`, and `InvalidInput` for options of the plugin.
+    """
+    try:
+        source, name = _digests(work)
+        if not work.key:
+            work = work._replace(key=name, folder=f"{name}/")
+        loaded = external.load(work.path, plugin=work.plugin, extension=work.extension, **reading.options)
+        facts: Mapping[str, str] = {}
+        if reading.describe:
+            facts = external.describe(work.path, plugin=work.plugin, **reading.options)
+        if isinstance(loaded, tuple):
+            reads: Iterable[Read] = [_read(work, reading, loaded[0], _key_of(work, loaded[1]))]
+            _refuse_if_changed(work)
+        else:
+            reads = _each(work, reading, loaded)
+    except Exception as why:
+        return Outcome(work, reject=reject_of(why, work))
+    return Outcome(work, reads, source, facts)
+
+
+def reject_of(why: Exception, work: Work) -> Reject:
+    """Return why a file is rejected, or raise again what is no fault of the file."""
+    match why:
+        case BadFile():
+            code, fix = str(why.facts.get("code", "bad-file")), str(why.facts.get("fix", "mend it"))
+            return work.reject(code, str(why.reason), fix)
+        case PluginNotFound() | PluginBroken() | MethodNotProvided():
+            raise why
+        case PluginError():
+            if isinstance(why.__cause__, MemoryError):
+                return work.reject("out-of-memory", "there is not enough memory to read it", "split it")
+            return work.reject("plugin-failed", str(why), "report this to the author of the plugin")
+        case UnsupportedDtype():
+            return work.reject("dtype", str(why), "convert it")
+        case InvalidName():
+            return work.reject("bad-name", str(why), "rename the file")
+        case MemoryError():
+            return work.reject("out-of-memory", "there is not enough memory to read it", "split it")
+    raise why
+
+
+def source_digest(path: str) -> bytes:
+    """Return the BLAKE3 of a file's bytes. Raises `BadFile`."""
+    return _hashed(path, blake3())
+
+
+def _digests(work: Work) -> tuple[bytes, str]:
+    """Return the BLAKE3 of the bytes and, if they name the sample, their SHA-256 as text."""
+    name = "" if work.key else _hashed(work.path, hashlib.sha256()).hex()
+    return source_digest(work.path), name
+
+
+def _hashed(path: str, hasher: Any) -> bytes:
+    with _opened(path) as file:
+        try:
+            while chunk := file.read(_CHUNK):
+                hasher.update(chunk)
+        except OSError as why:
+            reason = f"it cannot be read: {why.strerror or why}"
+            raise external.bad_file(path, code="unreadable", reason=reason, fix="check the disk") from why
+    digest: bytes = hasher.digest()
+    return digest
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return external.open_file(path)
+    except BadFile as why:
+        if why.facts.get("code") == "empty":  # whether that is bad, only the plugin knows
+            return open(os.devnull, "rb")
+        raise
+
+
+def _refuse_if_changed(work: Work) -> None:
+    try:
+        unchanged = Stamp.of(os.stat(work.path)) == work.stamp
+    except OSError as why:
+        reason, fix = f"it vanished while it was read: {why.strerror or why}", "run the same command again"
+        raise external.bad_file(work.path, code="changed", reason=reason, fix=fix) from why
+    if not unchanged:
+        reason, fix = "somebody wrote to it while it was read", "run the same command again when it is finished"
+        raise external.bad_file(work.path, code="changed", reason=reason, fix=fix)
+
+
+def _each(work: Work, reading: Reading, loaded: Iterator[tuple[Any, SampleKey]]) -> Iterator[Read]:
+    for data, name in loaded:
+        yield _read(work, reading, data, _key_within(work, name))
+    _refuse_if_changed(work)
+
+
+def _key_of(work: Work, name: SampleKey) -> SampleKey:
+    """Return the key of the only sample in a file. A plugin that has a name of its own for it keeps that."""
+    stem = external.BasePlugin.sample_name(work.path)
+    if name in {stem, work.key.rpartition("/")[2]} or work.folder == f"{work.key}/":
+        return work.key
+    return work.folder + str(name)
+
+
+def _key_within(work: Work, name: SampleKey) -> SampleKey:
+    """Return the key of one of many samples in a file. Rows of a lone table keep their numbers."""
+    if isinstance(name, str):
+        return work.folder + name
+    return name if work.alone else f"{work.key}/{name:0{_ROW_DIGITS}d}"
+
+
+def _read(work: Work, reading: Reading, data: Any, name: SampleKey) -> Read:
+    """Return one sample in canonical form. Raises what `reject_of` knows."""
+    key = check_sample_key(name)
+    if isinstance(data, Mapping):
+        parts = [_part(work, _suffix(reading, one), value) for one, value in data.items()]
+    else:
+        parts = [_part(work, "", data)]
+    if work.label is not None:
+        if any(part.suffix == LABEL for part in parts):
+            raise _wrong_kind(work, f"the file itself has data for {reading.arrayset}.{LABEL}")
+        parts.append(_part(work, LABEL, work.label))
+    if not parts:
+        raise _wrong_kind(work, "the plugin gives no data")
+    return Read(key, tuple(parts))
+
+
+def _suffix(reading: Reading, name: str) -> str:
+    check_plain(f"{reading.arrayset}.{name}", "Arrayset")
+    return name
+
+
+def _part(work: Work, suffix: str, data: Any) -> Part:
+    if isinstance(data, np.ndarray | np.generic):
+        data = np.asanyarray(data)
+    elif isinstance(data, bytearray | memoryview):
+        data = bytes(data)
+    elif not isinstance(data, str | bytes):
+        raise _wrong_kind(work, f"the plugin gives {type(data).__name__}, and samples are arrays, text or bytes")
+    try:
+        payload = payload_of(data)
+    except UnicodeEncodeError as why:
+        reason = "its text holds half of a surrogate pair, which no encoding can store"
+        raise external.bad_file(work.path, code="undecodable", reason=reason, fix="mend it") from why
+    return Part(suffix, payload.dtype, payload.shape, payload.digest, payload)
+
+
+def _wrong_kind(work: Work, reason: str) -> BadFile:
+    return external.bad_file(work.path, code="kind", reason=reason, fix="choose another plugin")

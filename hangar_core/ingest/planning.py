@@ -1,0 +1,308 @@
+"""The plan of an import: which plugin reads which file, under which name, and what need not be read at all.
+
+The scan happens once. Files that have not changed since they were imported, or rejected, are counted and forgotten; the
+others are spooled in order, with room for a million of them on disk rather than in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from hangar_core import external
+from hangar_core.errors import BadFile, InvalidName, NoPluginFor
+from hangar_core.history.overlay import Overlay
+from hangar_core.ingest.decoding import LABEL, source_digest
+from hangar_core.ingest.ignoring import Patterns
+from hangar_core.ingest.index import Row, SourceIndex, sure, unpack_samples
+from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.quarantine import Quarantine
+from hangar_core.ingest.report import Ignored, Reject
+from hangar_core.ingest.taken import TakenNames
+from hangar_core.ingest.walking import Passed, SourceFile, walk
+from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
+from hangar_core.names import check_plain, check_sample_key
+from hangar_core.records.keys import encode_key
+from hangar_core.reports import Progress, ProgressReporter
+
+_AT_ONCE = 500
+_SAMPLED = 256
+_CLASSES = 1_000
+
+
+@dataclass(slots=True)
+class Scan:
+    """What the scan has found.
+
+    `planned` counts the plugins of all files, `plugins` those of the files to be read; `sampled` are up to 512 of the
+    latter, spread evenly over all of them.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    unchanged: int = 0
+    unchanged_samples: int = 0
+    quarantined: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    ignored: Ignored = field(default_factory=Ignored)
+    extensions: Counter[str] = field(default_factory=Counter)
+    planned: Counter[str] = field(default_factory=Counter)
+    plugins: Counter[str] = field(default_factory=Counter)
+    plugin_bytes: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    sampled: list[Work] = field(default_factory=list)
+    _stride: int = 1
+
+    def count(self, work: Work) -> None:
+        """Note a file that is to be read."""
+        self.bytes += work.stamp.size
+        self.plugins[work.plugin] += 1
+        self.plugin_bytes[work.plugin] += work.stamp.size
+        number = sum(self.plugins.values()) - 1
+        if number % self._stride == 0:
+            self.sampled.append(work)
+            if len(self.sampled) > 2 * _SAMPLED:
+                del self.sampled[1::2]
+                self._stride *= 2
+
+
+class Planner:
+    """Scans the paths of one import."""
+
+    def __init__(
+        self, arrayset: str, options: ImportOptions, overlay: Overlay, index: SourceIndex, quarantine: Quarantine
+    ) -> None:
+        self.arrayset = arrayset
+        self.options = options
+        self.taken = TakenNames()
+        self.scan = Scan()
+        self._overlay = overlay
+        self._index = index
+        self._quarantine = quarantine
+        self._plugins: dict[str, tuple[str, str]] = {}
+        self._recipes: dict[str, Recipe] = {}
+        self._root_labels: dict[str, str] = {}
+        self._refreshed: list[tuple[str, Row]] = []
+
+    def recipe(self, plugin: str) -> Recipe:
+        """Return the recipe for the files of one plugin. Raises `InvalidInput` for an option it does not have."""
+        found = self._recipes.get(plugin)
+        if found is None:
+            chosen = external.plugin_manager().choose("load", plugin)
+            given = external.checked_options(chosen, "load", self.options.plugin_options or {})
+            options = {name: repr(value) for name, value in given.items()}
+            key, labels = self.options.key, self.options.labels_from_parent
+            found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels)
+        return found
+
+    def spool(self, paths: Sequence[str | os.PathLike[str]], target: Spool, report: ProgressReporter) -> None:
+        """Put the files that are to be read into `target`. Names that meet are among the rejects then.
+
+        Raises `InvalidInput`, `NoPluginFor` for a file that was named itself, `PluginNotFound`, `PluginBroken`.
+        """
+        meeting: list[Work] = []
+        found = self._retried(paths) if self.options.retry_quarantined else self._planned(paths, report)
+        while batch := list(islice(found, _AT_ONCE)):
+            for work in self._to_read(batch):
+                if work.key and not self.taken.add(encode_key(work.key)):
+                    meeting.append(work)
+                    continue
+                self.scan.count(work)
+                target.add(work)
+        if meeting:
+            self._reject_meeting(meeting, paths)
+
+    # --- what is there ----------------------------------------------------------------------------------------------
+
+    def _planned(self, paths: Sequence[str | os.PathLike[str]], report: ProgressReporter) -> Iterator[Work]:
+        scan = self.scan
+        for item in walk(paths, Patterns(self.options.include, self.options.exclude)):
+            if isinstance(item, Passed):
+                if item.kind == "ignored":
+                    scan.ignored.add(item.reject)
+                else:
+                    scan.files += 1
+                    scan.rejects.append(item.reject)
+                continue
+            scan.files += 1
+            report(Progress(scan.files, None, "files found"))
+            work = self._plan(item, scan.rejects)
+            if work is not None:
+                scan.extensions[work.extension] += 1
+                scan.planned[work.plugin] += 1
+                if work.label is not None and (work.label in scan.labels or len(scan.labels) < _CLASSES):
+                    scan.labels[work.label] += 1
+                yield work
+
+    def _retried(self, paths: Sequence[str | os.PathLike[str]]) -> Iterator[Work]:
+        for work in self._quarantine.works(self.arrayset, [os.path.abspath(path) for path in paths]):
+            self.scan.files += 1
+            try:
+                stamp = Stamp.of(os.stat(work.path))
+            except OSError:
+                self._quarantine.remove(self.arrayset, work.path)
+                self.scan.ignored.add(work.reject("vanished", "it is gone, and from the quarantine too", ""))
+                continue
+            plugin = self.options.plugin or work.plugin
+            self.scan.extensions[work.extension] += 1
+            self.scan.planned[plugin] += 1
+            yield work._replace(stamp=stamp, plugin=plugin)
+
+    def _plan(self, file: SourceFile, rejects: list[Reject]) -> Work | None:
+        """Choose plugin, name and label of a file, or say why it is rejected."""
+        name = file.name
+        try:
+            plugin, extension = self._choose(file, name)
+        except NoPluginFor as why:
+            if file.alone:
+                raise
+            rejects.append(Reject(file.shown, "no-plugin", str(why), "remove it, or name a plugin with --plugin"))
+            return None
+        stem = name[: -len(extension) - 1] if extension and name.lower().endswith(f".{extension}") else name
+        folder = "" if self.options.key == "stem" else file.folder
+        label = self._label(file) if self.options.labels_from_parent else None
+        try:
+            key = "" if self.options.key == "sha" else str(check_sample_key(folder + stem))
+            if label is not None:
+                label.encode()
+            stamp = Stamp.of(os.lstat(file.path))
+        except InvalidName as why:
+            rejects.append(Reject(file.shown, "bad-name", why.rule, "rename the file"))
+        except UnicodeEncodeError:
+            rejects.append(Reject(file.shown, "bad-name", "the name of its folder is no text", "rename the folder"))
+        except OSError as why:
+            message = f"it vanished while the folder was scanned: {why.strerror or why}"
+            rejects.append(Reject(file.shown, "vanished", message, "run the same command again"))
+        else:
+            return Work(file.path, file.shown, folder, file.alone, plugin, extension, key, label, stamp)
+        return None
+
+    def _choose(self, file: SourceFile, name: str) -> tuple[str, str]:
+        """Return the name of the plugin for a file and the extension by which it was found."""
+        suffix = name.lstrip(".").partition(".")[2].lower()
+        known = self._plugins.get(suffix)
+        if known is not None:
+            return known
+        manager = external.plugin_manager()
+        if self.options.plugin is not None:
+            chosen = manager.choose("load", self.options.plugin)
+            extension = _matching_extension(chosen, name)
+        else:
+            chosen, extension = manager.match(file.path)
+        found = chosen.plugin_name, extension
+        self.recipe(chosen.plugin_name)
+        if extension and f".{suffix}".endswith(f".{extension}"):  # else the content of this one file decided
+            self._plugins[suffix] = found
+        return found
+
+    def _label(self, file: SourceFile) -> str:
+        if file.folder:
+            return file.folder[:-1].rpartition("/")[2]
+        label = self._root_labels.get(file.root)
+        if label is None:
+            label = self._root_labels[file.root] = Path(os.path.realpath(file.root)).name
+        return label
+
+    # --- what need not be read --------------------------------------------------------------------------------------
+
+    def _to_read(self, batch: list[Work]) -> Iterator[Work]:
+        """Yield the files that have changed since they were imported or rejected, in order."""
+        if self.options.retry_quarantined:
+            yield from batch
+            return
+        rows = self._index.lookup(self.arrayset, [work.path for work in batch])
+        known = {path: row for work in batch if (row := rows.get(path := work.path)) and self._is_same(work, row)}
+        there = self._still_there({path: row.samples for path, row in known.items()})
+        if self._refreshed:
+            self._index.enter(self.arrayset, self._refreshed)
+            self._refreshed = []
+        for work in batch:
+            if (keys := there.get(work.path)) is not None:
+                self._leave(work, keys)
+            elif self._quarantine.holds(self.arrayset, work, self.recipe(work.plugin)):
+                self.scan.quarantined += 1
+            else:
+                yield work
+
+    def _is_same(self, work: Work, row: Row) -> bool:
+        """Whether a file is the one that a row tells of; if its stamp is another one, its bytes decide."""
+        if row.recipe != self.recipe(work.plugin).digest:
+            return False
+        if row.stamp == work.stamp and not self.options.verify:
+            return True
+        if row.stamp.size != work.stamp.size:
+            return False
+        try:
+            same = source_digest(work.path) == row.source
+        except BadFile:
+            return False
+        if same and row.stamp != (stamp := sure(work.stamp)):
+            self._refreshed.append((work.path, row._replace(stamp=stamp)))
+        return same
+
+    def _still_there(self, known: Mapping[str, bytes]) -> dict[str, list[bytes]]:
+        """Return path -> keys of those files all of whose samples are in their arraysets as the index says."""
+        wanted: dict[str, set[bytes]] = {}
+        placed = {}
+        for path, packed in known.items():
+            try:
+                placed[path] = samples = list(unpack_samples(packed))
+            except ValueError:
+                continue
+            for one in samples:
+                wanted.setdefault(one.suffix, set()).add(one.key)
+        found = {}
+        for suffix, keys in wanted.items():
+            staged = self._overlay.arraysets.get(f"{self.arrayset}.{suffix}" if suffix else self.arrayset)
+            found[suffix] = {} if staged is None or staged.schema.nested else staged.samples.get_many(keys)
+        return {
+            path: list(dict.fromkeys(one.key for one in samples))
+            for path, samples in placed.items()
+            if samples and all(found[one.suffix].get(one.key) == one.digest for one in samples)
+        }
+
+    def _leave(self, work: Work, keys: list[bytes]) -> None:
+        """Count a file as unchanged; its names are taken all the same."""
+        self.scan.unchanged += 1
+        self.scan.unchanged_samples += len(keys)
+        own = encode_key(work.key) if work.key else b""
+        if own:
+            self.taken.add(own)
+        for key in keys:
+            if key != own:
+                self.taken.add(key)
+
+    # --- names that meet --------------------------------------------------------------------------------------------
+
+    def _reject_meeting(self, meeting: list[Work], paths: Sequence[str | os.PathLike[str]]) -> None:
+        """Reject files whose sample would be called as that of a file before; a second scan tells which that is."""
+        first: dict[str, str] = {}
+        names = {work.key for work in meeting}
+        if not self.options.retry_quarantined:
+            for item in walk(paths, Patterns(self.options.include, self.options.exclude)):
+                work = self._plan(item, []) if isinstance(item, SourceFile) else None
+                if work is not None and work.key in names:
+                    first.setdefault(work.key, work.shown)
+        for work in meeting:
+            other = first.get(work.key, "another file")
+            message = f"its sample would be called '{work.key}', as that of {other}"
+            fix = "rename one of the two, or import them separately"
+            self.scan.rejects.append(work.reject("collision", message, fix))
+
+
+def _matching_extension(plugin: external.BasePlugin, name: str) -> str:
+    """Return the longest suffix of a file name that the plugin accepts, else what follows the last dot."""
+    lowered = name.lower()
+    fitting = [one for one in plugin.accepts if lowered.endswith("." + one.lower())]
+    return max(fitting, key=len).lower() if fitting else Path(name).suffix.lstrip(".")
+
+
+def check_names(arrayset: str, options: ImportOptions) -> None:
+    """Raise `InvalidName` if an arrayset that is sure to be needed cannot have its name."""
+    check_plain(arrayset, "Arrayset")
+    if options.labels_from_parent:
+        check_plain(f"{arrayset}.{LABEL}", "Arrayset")

@@ -1,0 +1,383 @@
+"""What was read becomes staged samples: whole files, in order, all together or batch by batch.
+
+Data are stored as they come, where nothing names them; records follow when the files of a batch are known to be good.
+This is also the one place where source, digest, plugin, version and options of each new sample are known together: see
+`Published`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hangar_core.errors import StorageFailed
+from hangar_core.history.staging import StagingArea
+from hangar_core.ingest.decoding import LABEL, Outcome, Part, Read, reject_of
+from hangar_core.ingest.index import MOST_SAMPLES, Placed, Row, SourceIndex, pack_samples, sure
+from hangar_core.ingest.inference import Form, Misfit
+from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.planning import Planner
+from hangar_core.ingest.quarantine import Entry, Quarantine
+from hangar_core.ingest.report import Reject, refuse, refuse_more_than
+from hangar_core.ingest.targets import Target, settled
+from hangar_core.ingest.works import Work
+from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Digest, Schema
+from hangar_core.records.keys import decode_key, encode_key
+from hangar_core.reports import Progress, ProgressReporter
+
+_STORED_AT_ONCE = 1_024
+_BYTES_AT_ONCE = 32 << 20
+# A batch is staged when it has so many samples or bytes, or after so many seconds.
+BATCH = 8_192
+_BATCH_BYTES = 256 << 20
+_BATCH_SECONDS = 5.0
+
+
+class Placing(NamedTuple):
+    """The part of a sample in one arrayset, stored."""
+
+    suffix: str
+    form: Form
+    digest: Digest
+
+
+class Published(NamedTuple):
+    """A file that was read, and its samples: key -> parts. What is to be said of where a sample comes from is here."""
+
+    work: Work
+    source: bytes
+    samples: dict[bytes, tuple[Placing, ...]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done so far, in samples."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    bytes: int = 0
+    created: bool = False
+    plugins: Counter[str] = field(default_factory=Counter)
+    kept: list[Reject] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class Publisher:
+    """Takes outcomes in the order of the walk."""
+
+    def __init__(
+        self,
+        staging: StagingArea,
+        planner: Planner,
+        index: SourceIndex,
+        quarantine: Quarantine,
+        report: ProgressReporter,
+    ) -> None:
+        self.tally = Tally(rejects=planner.scan.rejects)
+        self.targets: dict[str, Target] = {}
+        self._staging = staging
+        self._planner = planner
+        self._options: ImportOptions = planner.options
+        self._arrayset = planner.arrayset
+        self._index = index
+        self._quarantine = quarantine
+        self._report = report
+        self._forms: dict[Form, Form] = {}
+        self._to_store: dict[str, list[Part]] = {}
+        self._held = self._held_bytes = 0
+        self._pending: list[Published] = []
+        self._pending_samples = self._pending_bytes = 0
+        self._facts: Mapping[str, str] | None = None
+        self._extensions: set[str] = set()
+        self._due = time.monotonic() + _BATCH_SECONDS
+        self.target("")
+
+    def target(self, suffix: str) -> Target:
+        """Return the arrayset for what follows ``ARRAYSET.``; raises `InvalidData` for one that files cannot fill."""
+        found = self.targets.get(suffix)
+        if found is None:
+            name = f"{self._arrayset}.{suffix}" if suffix else self._arrayset
+            found = self.targets[suffix] = Target(self._staging, name)
+        return found
+
+    # --- one file ---------------------------------------------------------------------------------------------------
+
+    def take(self, outcome: Outcome) -> None:
+        """Take one file over, or note why not. Stages a batch when there is enough.
+
+        Raises `TooManyRejected`, `StorageFailed`.
+        """
+        reject = outcome.reject
+        if reject is None:
+            samples: dict[bytes, tuple[Placing, ...]] = {}
+            reject = self._collect(outcome, samples)
+            if reject is None:
+                self._accept(outcome, samples)
+        if reject is not None:
+            self.reject(outcome.work, reject)
+        if self._options.in_batches and self._is_batch_full():
+            self.publish()
+
+    def reject(self, work: Work, reject: Reject) -> None:
+        """Note a file that is not taken. Raises `TooManyRejected`."""
+        self.tally.rejects.append(reject)
+        if self._options.on_error == "quarantine":
+            self._quarantine.add(Entry(self._arrayset, work, self._planner.recipe(work.plugin), reject))
+        self.check_limit()
+
+    def check_limit(self) -> None:
+        """Raise `TooManyRejected` if more files were rejected than are allowed."""
+        total = self._planner.scan.files
+        refuse_more_than(self._options.max_errors, self.tally.rejects, total, staged=self._options.in_batches)
+
+    def _accept(self, outcome: Outcome, samples: dict[bytes, tuple[Placing, ...]]) -> None:
+        work = outcome.work
+        self.tally.plugins[work.plugin] += 1
+        self._extensions.add(work.extension)
+        # Only what holds for every file describes the arrayset.
+        facts = outcome.facts.items()
+        self._facts = dict(facts if self._facts is None else self._facts.items() & facts)
+        self._pending.append(Published(work, outcome.source, samples))
+        self._pending_samples += len(samples)
+
+    def _collect(self, outcome: Outcome, samples: dict[bytes, tuple[Placing, ...]]) -> Reject | None:
+        """Queue the data of a file for storing and note its samples; return why it is rejected, if it is."""
+        work = outcome.work
+        try:
+            for read in outcome.reads:
+                reject = self._enter(work, read, samples)
+                if reject is not None:
+                    return reject
+                if len(samples) % _STORED_AT_ONCE == 0:  # a file of many samples: files alone would stand still
+                    self._report(Progress(self._pending_samples + len(samples), None, "samples"))
+        except StorageFailed:
+            raise
+        except Exception as why:
+            return reject_of(why, work)
+        return None
+
+    def _enter(self, work: Work, read: Read, samples: dict[bytes, tuple[Placing, ...]]) -> Reject | None:
+        key = encode_key(read.key)
+        is_own = read.key == work.key and key not in samples
+        if not is_own and not self._planner.taken.add(key):
+            if self._options.key == "sha" and work.label is None and key not in samples:
+                return None  # the same bytes again, and so the same data
+            message = f"its sample would be called '{read.key}', as that of another file"
+            return work.reject("collision", message, "import the files separately")
+        placed = []
+        for part in read.parts:
+            form = Form(part.dtype, part.shape)
+            form = self._forms.setdefault(form, form)
+            target = self.target(part.suffix)
+            misfit = target.refuses(form)
+            if misfit is not None:
+                return work.reject(*misfit)
+            placed.append(Placing(part.suffix, form, part.digest))
+            self._queue(part, form)
+        samples[key] = tuple(placed)
+        return None
+
+    # --- storing ----------------------------------------------------------------------------------------------------
+
+    def _queue(self, part: Part, form: Form) -> None:
+        size = form.nbytes
+        self.tally.bytes += size
+        self._pending_bytes += size
+        if part.payload is None:
+            return
+        self._to_store.setdefault(part.suffix, []).append(part)
+        self._held += 1
+        self._held_bytes += size
+        if self._held >= _STORED_AT_ONCE or self._held_bytes >= _BYTES_AT_ONCE:
+            self._store()
+
+    def _store(self) -> None:
+        """Store what is queued, still unnamed."""
+        for suffix, parts in self._to_store.items():
+            target = self.target(suffix)
+            payloads = [part.payload for part in parts if part.payload is not None]
+            self._staging.data.put_many(payloads, apart=target.apart, codec=target.codec)
+        self._to_store.clear()
+        self._held = self._held_bytes = 0
+
+    # --- staging ----------------------------------------------------------------------------------------------------
+
+    def _is_batch_full(self) -> bool:
+        if self._pending_samples >= BATCH or self._pending_bytes >= _BATCH_BYTES:
+            return True
+        return bool(self._pending) and time.monotonic() >= self._due
+
+    def publish(self) -> None:
+        """Stage what has been taken since, as one record. Raises `FilesRejected` where one is enough to stop."""
+        self._store()
+        schemas, anew = self._settle()
+        good = self._converted(schemas)
+        if not self._options.in_batches:
+            refuse(self.tally.rejects, self._planner.scan.files)
+        self._stage(good, schemas, anew)
+        self._remember(good)
+        self._pending = []
+        self._pending_samples = self._pending_bytes = 0
+        self._due = time.monotonic() + _BATCH_SECONDS
+
+    def _settle(self) -> tuple[dict[str, Schema], dict[str, list[tuple[bytes, Digest]]]]:
+        """Return the schemas that fit most of what is pending, and samples to be set anew; reject other files."""
+        forms: dict[str, Counter[Form]] = {}
+        for one in self._pending:
+            for parts in one.samples.values():
+                for suffix, form, _ in parts:
+                    forms.setdefault(suffix, Counter())[form] += 1
+        schemas, anew, odd = {}, {}, {}
+        for suffix, counted in forms.items():
+            target = self.target(suffix)
+            schemas[suffix], misfits, changed = settled(target, counted)
+            odd.update({(suffix, form): misfit for form, misfit in misfits.items()})
+            if changed:
+                anew[target.name] = changed
+        if odd:
+            self._drop(odd)
+        return schemas, anew
+
+    def _drop(self, odd: Mapping[tuple[str, Form], Misfit]) -> None:
+        """Reject the pending files that have a sample of one of these forms."""
+        left = []
+        for one in self._pending:
+            found = (
+                odd[suffix, form]
+                for parts in one.samples.values()
+                for suffix, form, _ in parts
+                if (suffix, form) in odd
+            )
+            misfit = next(found, None)
+            if misfit is None:
+                left.append(one)
+            else:
+                self.reject(one.work, one.work.reject(*misfit))
+        self._pending = left
+
+    def _converted(self, schemas: Mapping[str, Schema]) -> list[Published]:
+        """Return what is pending with all data of the dtype of their arrayset; reject what cannot become it."""
+        good = []
+        for one in self._pending:
+            if all(form.dtype == schemas[suffix].dtype for parts in one.samples.values() for suffix, form, _ in parts):
+                good.append(one)
+                continue
+            samples: dict[bytes, tuple[Placing, ...]] = {}
+            misfit: Misfit | None = None
+            for key, parts in one.samples.items():
+                widened = [self._widened(part, schemas[part.suffix]) for part in parts]
+                misfit = next((part for part in widened if isinstance(part, Misfit)), None)
+                if misfit is not None:
+                    self.reject(one.work, one.work.reject(*misfit))
+                    break
+                samples[key] = tuple(part for part in widened if isinstance(part, Placing))
+            if misfit is None:
+                good.append(one._replace(samples=samples))
+        return good
+
+    def _widened(self, part: Placing, schema: Schema) -> Placing | Misfit:
+        if part.form.dtype == schema.dtype:
+            return part
+        digest = self.target(part.suffix).converted(part.digest, schema.dtype)
+        if digest is None:
+            return Misfit("dtype", f"its values would be rounded as {schema.dtype}, which other samples need")
+        return part._replace(form=part.form._replace(dtype=schema.dtype), digest=digest)
+
+    def _stage(
+        self,
+        good: Iterable[Published],
+        schemas: Mapping[str, Schema],
+        anew: Mapping[str, list[tuple[bytes, Digest]]],
+    ) -> None:
+        changes: dict[str, list[tuple[bytes, Digest | None]]] = {name: [*rows] for name, rows in anew.items()}
+        already = self._already(good)
+        used: set[str] = set()
+        for one in good:
+            for key, parts in one.samples.items():
+                used.update(part.suffix for part in parts)
+                for part in self._to_set(one.work, key, parts, already):
+                    changes.setdefault(self.target(part.suffix).name, []).append((key, part.digest))
+        defined = {}
+        for suffix in used:
+            target, schema = self.target(suffix), schemas[suffix]
+            if target.there is None or target.there.schema != schema:
+                target.schema = schema
+                self.tally.created = self.tally.created or (target.there is None and not suffix)
+                there = target.there
+                defined[target.name] = schema, self._source(suffix) if there is None else there.options
+        if defined or changes:
+            self._staging.stage_imports(defined, changes)
+        self._staging.sync()
+
+    def _already(self, good: Iterable[Published]) -> dict[str, dict[bytes, Digest]]:
+        """Return what the arraysets hold under the keys that are to be set."""
+        keys: dict[str, set[bytes]] = {}
+        for one in good:
+            for key, parts in one.samples.items():
+                for part in parts:
+                    keys.setdefault(part.suffix, set()).add(key)
+        return {
+            suffix: there.samples.get_many(some) if (there := self.target(suffix).there) is not None else {}
+            for suffix, some in keys.items()
+        }
+
+    def _to_set(
+        self, work: Work, key: bytes, parts: tuple[Placing, ...], already: Mapping[str, Mapping[bytes, Digest]]
+    ) -> list[Placing]:
+        """Return the parts of a sample that are to be set, all or none of those that differ; count it."""
+        other = [part for part in parts if already[part.suffix].get(key) != part.digest]
+        if not other:
+            self.tally.unchanged += 1
+            return []
+        is_there = any(key in already[part.suffix] for part in other)
+        if is_there and not self._options.overwrite:
+            message = f"sample '{decode_key(key)}' exists with other content and was kept"
+            self.tally.kept.append(work.reject("exists", message, "replace it with --overwrite"))
+            return []
+        if is_there:
+            self.tally.updated += 1
+        else:
+            self.tally.added += 1
+        return other
+
+    def _remember(self, good: Iterable[Published]) -> None:
+        rows = []
+        for one in good:
+            self._quarantine.remove(self._arrayset, one.work.path)
+            if len(one.samples) <= MOST_SAMPLES:
+                placed = (Placed(part.suffix, key, part.digest) for key, parts in one.samples.items() for part in parts)
+                recipe = self._planner.recipe(one.work.plugin).digest
+                rows.append((one.work.path, Row(sure(one.work.stamp), recipe, one.source, pack_samples(placed))))
+        if rows:
+            self._index.enter(self._arrayset, rows)
+        self._quarantine.write()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Stage the rest, and what all files together say of the arraysets that were created."""
+        self.publish()
+        for suffix, target in self.targets.items():
+            there = target.there
+            if not target.created or there is None or there.base is not None:
+                continue
+            options = {name: value for name, value in there.options.items() if not name.startswith("source.")}
+            options |= self._source(suffix)
+            if options != there.options:
+                self._staging.stage_arrayset(target.name, there.schema, options)
+                self._staging.sync()
+
+    def _source(self, suffix: str) -> dict[str, str]:
+        """Return the options of a created arrayset: its backend, and where its samples come from."""
+        source: dict[str, str] = {}
+        if suffix != LABEL:
+            for name, values in ((SOURCE_PLUGIN, {*self.tally.plugins}), (SOURCE_EXTENSION, self._extensions)):
+                if len(values) == 1:
+                    source[name] = values.copy().pop()
+        if not suffix:
+            source |= {SOURCE_OPTION + name: value for name, value in (self._facts or {}).items()}
+        return self.target(suffix).options(source)

@@ -1,0 +1,121 @@
+"""A look at some of the files: what an import would do, and what schema the files ask for. Writes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import NamedTuple
+
+from hangar_core.errors import InvalidInput
+from hangar_core.history.overlay import Overlay
+from hangar_core.ingest.decoding import LABEL, Reading, decode, reject_of
+from hangar_core.ingest.index import SourceIndex
+from hangar_core.ingest.inference import Form, Misfit, fits, infer
+from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.planning import Planner, check_names
+from hangar_core.ingest.quarantine import Quarantine
+from hangar_core.ingest.report import Plan, Reject
+from hangar_core.ingest.walking import printable
+from hangar_core.ingest.works import Spool, Work
+from hangar_core.model import Schema
+from hangar_core.storage.layout import Layout
+
+_MOST_FILES = 256
+_MOST_ROWS = 1_000
+
+
+class Sampled(NamedTuple):
+    """Forms of what was read, by what follows ``ARRAYSET.``; which file had a form first; who could not be read."""
+
+    forms: dict[str, Counter[Form]]
+    first: dict[tuple[str, Form], Work]
+    rejects: list[Reject]
+    files: int
+
+
+def forms_of(works: Sequence[Work], reading: Reading) -> Sampled:
+    """Read up to 256 files, of each the first samples, and count the forms of their samples."""
+    some = works[:: -(-len(works) // _MOST_FILES)] if works else works
+    found = Sampled({}, {}, [], len(some))
+    for work in some:
+        outcome = decode(work, reading)
+        if outcome.reject is not None:
+            found.rejects.append(outcome.reject)
+            continue
+        try:
+            for read in islice(outcome.reads, _MOST_ROWS):
+                for part in read.parts:
+                    form = Form(part.dtype, part.shape)
+                    found.forms.setdefault(part.suffix, Counter())[form] += 1
+                    found.first.setdefault((part.suffix, form), work)
+        except Exception as why:
+            found.rejects.append(reject_of(why, work))
+    return found
+
+
+def plan(
+    overlay: Overlay,
+    layout: Layout,
+    arrayset: str,
+    paths: Sequence[str | os.PathLike[str]],
+    options: ImportOptions,
+) -> Plan:
+    """Return what an import of `paths` over `overlay` would do, from a scan of all and a look into some of the files.
+
+    Needs no lock and writes nothing. Raises `InvalidName`, `InvalidInput`, `NoPluginFor`, `PluginNotFound`,
+    `PluginBroken`.
+    """
+    check_names(arrayset, options)
+    with closing(SourceIndex(layout.import_index, writable=False)) as index, Spool(None) as spool:
+        planner = Planner(arrayset, options, overlay, index, Quarantine(layout.quarantine))
+        planner.spool(paths, spool, lambda _: None)
+    scan = planner.scan
+    if not scan.files and not options.retry_quarantined:
+        raise InvalidInput(
+            f"There is nothing to import in {', '.join(map(printable, paths))}.",
+            hint="give files, or folders that contain some",
+        )
+    sampled = forms_of(scan.sampled, Reading(arrayset, options.plugin_options or {}, describe=False))
+    schemas, created, odd = _schemas(overlay, arrayset, sampled)
+    return Plan(
+        arrayset=arrayset,
+        files=spool.count,
+        bytes=scan.bytes,
+        extensions=dict(scan.extensions.most_common()),
+        plugins=dict(sorted(scan.planned.items())),
+        unchanged=scan.unchanged,
+        quarantined=scan.quarantined,
+        arraysets=schemas,
+        created=tuple(created),
+        sampled=sampled.files,
+        labels=dict(scan.labels.most_common()),
+        rejects=tuple(sorted([*scan.rejects, *sampled.rejects, *odd], key=lambda reject: reject.source)),
+        ignored=tuple(scan.ignored.listed),
+        ignored_count=scan.ignored.count,
+    )
+
+
+def _schemas(
+    overlay: Overlay, arrayset: str, sampled: Sampled
+) -> tuple[dict[str, Schema], list[str], Iterable[Reject]]:
+    """Return name -> schema of the arraysets, the names of those that are new, and who does not fit."""
+    schemas: dict[str, Schema] = {}
+    created: list[str] = []
+    odd: dict[str, Reject] = {}
+    for suffix, forms in sorted(sampled.forms.items(), key=lambda one: (one[0] == LABEL, one[0])):
+        name = f"{arrayset}.{suffix}" if suffix else arrayset
+        there = overlay.arraysets.get(name)
+        if there is None:
+            created.append(name)
+            schemas[name], misfits = infer(forms)
+        else:
+            schemas[name] = there.schema
+            found: dict[Form, Misfit | None] = {form: fits(there.schema, form) for form in forms}
+            misfits = {form: misfit for form, misfit in found.items() if misfit is not None}
+        for form, misfit in misfits.items():
+            work = sampled.first[suffix, form]
+            odd.setdefault(work.shown, work.reject(*misfit))
+    return schemas, created, odd.values()

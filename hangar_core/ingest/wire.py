@@ -1,0 +1,91 @@
+"""What an import and its worker processes tell each other: lines of JSON, so that a process which was taken over by a
+hostile file can say wrong things and nothing worse.
+
+To the worker: a line with the reading, then one line for each chunk: a list of files. From it, for each file::
+
+    ["rows", [[key, [[suffix, dtype, shape, digest], ...]], ...]]      any number of these
+    ["file", source digest, facts, key]  or  ["bad", code, message, fix]
+
+for each segment ``["segment", uid, length, digests, places]``, and ``["end"]``, before which there may be
+``["fatal", message, hint, option]``. Bytes are hexadecimal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hangar_core.hashing.digests import BYTES, DIGEST_SIZE, TEXT, code_of
+from hangar_core.hashing.dtypes import is_canonical
+from hangar_core.ingest.decoding import Part, Read, Reading
+from hangar_core.ingest.options import Limits
+from hangar_core.model import Digest
+from hangar_core.names import check_plain, check_sample_key
+from hangar_core.storage.segments import Segment
+
+ROWS_AT_ONCE: Final = 1_000
+_KIND_CODES = {"text": TEXT, "bytes": BYTES}
+
+
+class BadLineError(ValueError):
+    """A line that is none of those above."""
+
+
+def encode_reading(reading: Reading, limits: Limits, segments: str) -> bytes:
+    """Return the first line for a worker. Raises `TypeError` for options of a plugin that are no JSON."""
+    words = [reading.arrayset, dict(reading.options), reading.describe, limits.memory, limits.seconds, segments]
+    return json.dumps(words).encode("ascii") + b"\n"
+
+
+def decode_reading(line: bytes) -> tuple[Reading, Limits, str]:
+    """Return what `encode_reading` was given."""
+    arrayset, options, describe, memory, seconds, segments = json.loads(line)
+    return Reading(arrayset, options, describe), Limits(memory=memory, seconds=seconds), segments
+
+
+def row_of(read: Read) -> list[Any]:
+    """Return one sample as it is sent."""
+    return [read.key, [[part.suffix, part.dtype, part.shape, part.digest.hex()] for part in read.parts]]
+
+
+def read_of(row: Any, arrayset: str) -> Read:
+    """Return the sample of a row, checked. Raises `BadLineError`."""
+    try:
+        key, parts = row
+        return Read(check_sample_key(key), tuple(_part_of(arrayset, *part) for part in parts))
+    except (TypeError, ValueError) as why:  # an invalid name is a ValueError too
+        raise BadLineError(str(why)) from why
+
+
+def _part_of(arrayset: str, suffix: str, dtype: str, shape: list[int], text: str) -> Part:
+    if suffix:
+        check_plain(f"{arrayset}.{suffix}", "Arrayset")
+    digest = Digest(bytes.fromhex(text))
+    if len(digest) != DIGEST_SIZE or not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError("no digest, or no shape")
+    kind = _KIND_CODES.get(dtype)
+    if (kind is None and not is_canonical(dtype)) or (kind is not None) != (code_of(digest) in _KIND_CODES.values()):
+        raise ValueError("no dtype")
+    return Part(suffix, dtype, tuple(shape), digest, None)
+
+
+def segment_line(segment: Segment) -> list[Any]:
+    """Return the description of a segment as it is sent."""
+    return ["segment", segment.uid.hex(), segment.length, segment.digests.hex(), segment.places.hex()]
+
+
+def segment_of(words: list[Any]) -> Segment:
+    """Return the segment of a line. Raises `BadLineError`."""
+    try:
+        uid, length, digests, places = words
+        return Segment(bytes.fromhex(uid), int(length), bytes.fromhex(digests), bytes.fromhex(places))
+    except (TypeError, ValueError) as why:
+        raise BadLineError(str(why)) from why
+
+
+def facts_of(value: Any) -> Mapping[str, str]:
+    """Return what a plugin wants to be told later. Raises `BadLineError`."""
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise BadLineError("no facts")
+    return value

@@ -1,0 +1,201 @@
+"""Reading many files at once, with their outcomes in the order of the files whoever is done first.
+
+Plugins that say `RELEASES_GIL` read in threads. The others get processes, if there is enough to read to be worth their
+start and if the plugin is installed, so that another process can find it; else they read in this thread. What is under
+way is bounded in bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hangar_core import external
+from hangar_core.errors import BadSegment, PluginNotFound
+from hangar_core.ingest.decoding import Outcome, Reading, decode
+from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.planning import Scan
+from hangar_core.ingest.works import Work
+
+if TYPE_CHECKING:
+    from hangar_core.ingest.processes import ProcessPool
+    from hangar_core.storage.datawriter import DataWriter
+    from hangar_core.storage.segments import Segment
+
+HERE: Final = "here"
+THREAD: Final = "thread"
+PROCESS: Final = "process"
+
+_UNDER_WAY = 256 << 20
+# Decoded, a file may be many times as large; nobody knows before the first ones are.
+_GUESSED_RATIO = 8.0
+_CHUNKS_AHEAD = 4
+
+
+class _Size(NamedTuple):
+    """At how many files, or bytes in them, a chunk is large enough."""
+
+    files: int
+    source_bytes: int
+
+
+_SIZES = {HERE: _Size(1, 0), THREAD: _Size(32, 1 << 20), PROCESS: _Size(256, 8 << 20)}
+
+
+class Chunk(NamedTuple):
+    """Files that follow each other and are read by one worker."""
+
+    mode: str
+    works: list[Work]
+    source_bytes: int
+
+
+class Done(NamedTuple):
+    """The outcomes of a chunk, and the segments in which their data are, if they are not with them."""
+
+    outcomes: list[Outcome]
+    segments: list[Segment]
+
+
+class Workers:
+    """The workers of one import. Use it in a `with`: processes end with it."""
+
+    def __init__(self, options: ImportOptions, reading: Reading, scan: Scan, data: DataWriter) -> None:
+        self.count = options.workers
+        self._options = options
+        self._reading = reading
+        self._data = data
+        self._modes = {plugin: self._mode(plugin, scan) for plugin in scan.plugins}
+        self._processes: ProcessPool | None = None
+        self._ratio = _GUESSED_RATIO
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._processes is not None:
+            self._processes.close()
+            self._data.drop_segments()
+
+    def outcomes(self, works: Iterable[Work]) -> Iterator[Outcome]:
+        """Yield the outcome of each file, in order. Raises as `decode` does, and `WorkersFailed`."""
+        if self.count == 1 or set(self._modes.values()) <= {HERE}:
+            yield from (decode(work, self._reading) for work in works)
+            return
+        pool = ThreadPoolExecutor(self.count, thread_name_prefix="hangar-import")
+        try:
+            for done in self._in_order(pool, self._chunks(works)):
+                yield from self._adopted(done)
+        finally:
+            # Ctrl-C: what has not begun never will, what is at work in another process is ended.
+            pool.shutdown(wait=False, cancel_futures=True)
+            if self._processes is not None:
+                self._processes.close()
+            pool.shutdown()
+
+    def _mode(self, plugin: str, scan: Scan) -> str:
+        if self.count == 1:
+            return HERE
+        if external.plugin_manager().get(plugin).RELEASES_GIL:
+            return THREAD if scan.plugins[plugin] > 1 else HERE
+        limits = self._options.limits
+        much = scan.plugins[plugin] >= limits.files or scan.plugin_bytes[plugin] >= limits.source_bytes
+        return PROCESS if much and _is_installed(plugin) else HERE
+
+    def _chunks(self, works: Iterable[Work]) -> Iterator[Chunk]:
+        held: list[Work] = []
+        size, mode = 0, HERE
+        for work in works:
+            own = self._modes[work.plugin]
+            if held and (own != mode or self._is_enough(mode, len(held), size)):
+                yield Chunk(mode, held, size)
+                held, size = [], 0
+            mode = own
+            held.append(work)
+            size += work.stamp.size
+        if held:
+            yield Chunk(mode, held, size)
+
+    @staticmethod
+    def _is_enough(mode: str, files: int, size: int) -> bool:
+        enough = _SIZES[mode]
+        return files >= enough.files or size >= enough.source_bytes
+
+    def _in_order(self, pool: ThreadPoolExecutor, chunks: Iterable[Chunk]) -> Iterator[Done]:
+        """Hand chunks to the pool ahead of the one that is waited for, and yield what they give in order."""
+        ahead: deque[tuple[Chunk, Callable[[], Done]]] = deque()
+        weight = 0.0
+        for chunk in chunks:
+            own = self._weight(chunk)
+            while ahead and (weight + own > _UNDER_WAY or len(ahead) >= self.count * _CHUNKS_AHEAD):
+                first, result = ahead.popleft()
+                weight -= self._weight(first)
+                yield self._weighed(first, result())
+            ahead.append((chunk, self._begin(pool, chunk)))
+            weight = sum(self._weight(one) for one, _ in ahead)
+        while ahead:
+            first, result = ahead.popleft()
+            yield self._weighed(first, result())
+
+    def _weight(self, chunk: Chunk) -> float:
+        """Return about how many bytes a chunk takes in memory until it is consumed."""
+        return chunk.source_bytes * self._ratio if chunk.mode == THREAD else 0.0
+
+    def _weighed(self, chunk: Chunk, done: Done) -> Done:
+        """Learn from a chunk how much larger files become."""
+        if chunk.mode == THREAD and chunk.source_bytes:
+            held = sum(read.held for one in done.outcomes if isinstance(one.reads, list) for read in one.reads)
+            self._ratio = max(1.0, 0.75 * self._ratio + 0.25 * held / chunk.source_bytes)
+        return done
+
+    def _begin(self, pool: ThreadPoolExecutor, chunk: Chunk) -> Callable[[], Done]:
+        if chunk.mode == HERE:
+            return lambda: Done([decode(work, self._reading) for work in chunk.works], [])
+        future: Future[Done]
+        if chunk.mode == THREAD:
+            future = pool.submit(lambda: Done([decode(work, self._reading) for work in chunk.works], []))
+        else:
+            future = pool.submit(self._pool_of_processes().read, chunk.works)
+        return future.result
+
+    def _pool_of_processes(self) -> ProcessPool:
+        if self._processes is None:
+            from hangar_core.ingest.processes import ProcessPool  # small imports have no use for it
+
+            self._processes = ProcessPool(self._reading, self._options.limits, self._data.segment_directory)
+        return self._processes
+
+    def _adopted(self, done: Done) -> Iterator[Outcome]:
+        """Take over the segments of a chunk before its outcomes, which name what is in them."""
+        for segment in done.segments:
+            try:
+                self._data.adopt_segment(segment)
+            except BadSegment as why:
+                message = f"what the worker process stored cannot be taken over: {why.reason}"
+                for one in done.outcomes:
+                    if one.reject is None:
+                        one.reject = one.work.reject("worker-crashed", message, "run the same command again")
+                break
+        for one in done.outcomes:
+            if one.reject is None and done.segments and not self._are_stored(one):
+                message = "the worker process names data that it has not stored"
+                one.reject = one.work.reject("worker-crashed", message, "run the same command again")
+            yield one
+
+    def _are_stored(self, outcome: Outcome) -> bool:
+        held = self._data.staged
+        return all(
+            part.payload is not None or part.digest in held or self._data.has(part.digest)
+            for read in outcome.reads
+            for part in read.parts
+        )
+
+
+def _is_installed(plugin: str) -> bool:
+    """Whether another process finds the plugin: one that was registered in this one it does not."""
+    try:
+        return bool(external.plugin_manager().origin(plugin).distribution)
+    except PluginNotFound:
+        return False
