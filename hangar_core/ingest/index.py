@@ -71,11 +71,11 @@ class SourceIndex:
         """Return what is known of files, by their absolute path."""
         found: dict[str, Row] = {}
         for start in range(0, len(paths), _AT_ONCE):
-            some = paths[start : start + _AT_ONCE]
+            names = {os.fsencode(path): path for path in paths[start : start + _AT_ONCE]}
             try:
-                for path, size, mtime, inode, *rest in self._select(arrayset, [os.fsencode(one) for one in some]):
-                    found[os.fsdecode(path)] = Row(Stamp(size, mtime, inode), *rest)
-            except (sqlite3.Error, TypeError, ValueError) as why:
+                for name, size, mtime, inode, recipe, source, samples in self._select(arrayset, list(names)):
+                    found[names[name]] = Row(Stamp(size, mtime, inode), recipe, source, samples)
+            except (sqlite3.Error, KeyError, TypeError, ValueError) as why:
                 self._give_up(why)
         return found
 
@@ -147,6 +147,16 @@ def pack_samples(samples: Iterable[Placed]) -> bytes:
         name = suffix.encode()
         packed += _LENGTHS.pack(len(name), len(key)) + name + key + digest
     return bytes(packed)
+
+
+def only_sample(packed: bytes) -> Placed | None:
+    """Return the sample of a row if it has one only, in the arrayset itself."""
+    if len(packed) <= _LENGTHS.size + DIGEST_SIZE or packed[0]:
+        return None
+    end = len(packed) - DIGEST_SIZE
+    if int.from_bytes(packed[1:3], "little") != end - _LENGTHS.size:
+        return None
+    return Placed("", packed[_LENGTHS.size : end], Digest(packed[end:]))
 
 
 def unpack_samples(packed: bytes) -> Iterator[Placed]:

@@ -18,13 +18,14 @@ from hangar_core.errors import BadFile, InvalidName, NoPluginFor
 from hangar_core.history.overlay import Overlay
 from hangar_core.ingest.decoding import LABEL, source_digest
 from hangar_core.ingest.ignoring import Patterns
-from hangar_core.ingest.index import Row, SourceIndex, sure, unpack_samples
+from hangar_core.ingest.index import Placed, Row, SourceIndex, only_sample, sure, unpack_samples
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Ignored, Reject
 from hangar_core.ingest.taken import TakenNames
 from hangar_core.ingest.walking import Passed, SourceFile, walk
 from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
+from hangar_core.model import Digest
 from hangar_core.names import check_plain, check_sample_key
 from hangar_core.records.keys import encode_key
 from hangar_core.reports import Progress, ProgressReporter
@@ -32,6 +33,9 @@ from hangar_core.reports import Progress, ProgressReporter
 _AT_ONCE = 500
 _SAMPLED = 256
 _CLASSES = 1_000
+# Names that are no longer, and begin and end with none of these, need no closer look.
+_SHORT = 200
+_ODD = ("", " ", ".")
 
 
 @dataclass(slots=True)
@@ -85,7 +89,9 @@ class Planner:
         self._quarantine = quarantine
         self._plugins: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
+        self._recipe_digests: dict[str, bytes] = {}
         self._root_labels: dict[str, str] = {}
+        self._folder = "", ""
         self._refreshed: list[tuple[str, Row]] = []
 
     def recipe(self, plugin: str) -> Recipe:
@@ -97,6 +103,7 @@ class Planner:
             options = {name: repr(value) for name, value in given.items()}
             key, labels = self.options.key, self.options.labels_from_parent
             found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels)
+            self._recipe_digests[plugin] = found.digest
         return found
 
     def spool(self, paths: Sequence[str | os.PathLike[str]], target: Spool, report: ProgressReporter) -> None:
@@ -166,7 +173,7 @@ class Planner:
         folder = "" if self.options.key == "stem" else file.folder
         label = self._label(file) if self.options.labels_from_parent else None
         try:
-            key = "" if self.options.key == "sha" else str(check_sample_key(folder + stem))
+            key = "" if self.options.key == "sha" else self._name(folder, stem)
             if label is not None:
                 label.encode()
             stamp = Stamp.of(os.lstat(file.path))
@@ -180,6 +187,16 @@ class Planner:
         else:
             return Work(file.path, file.shown, folder, file.alone, plugin, extension, key, label, stamp)
         return None
+
+    def _name(self, folder: str, stem: str) -> str:
+        """Return the name of a sample. Raises `InvalidName`; a folder is checked once for all files in it."""
+        if self._folder[0] != folder:
+            self._folder = folder, str(check_sample_key(f"{folder}x"))[:-1]
+        begin = self._folder[1]
+        plain = stem.isascii() and stem.isprintable() and begin.isascii() and len(begin) + len(stem) <= _SHORT
+        if plain and stem[:1] not in _ODD and stem[-1:] not in _ODD:
+            return begin + stem
+        return str(check_sample_key(folder + stem))
 
     def _choose(self, file: SourceFile, name: str) -> tuple[str, str]:
         """Return the name of the plugin for a file and the extension by which it was found."""
@@ -230,7 +247,7 @@ class Planner:
 
     def _is_same(self, work: Work, row: Row) -> bool:
         """Whether a file is the one that a row tells of; if its stamp is another one, its bytes decide."""
-        if row.recipe != self.recipe(work.plugin).digest:
+        if row.recipe != self._recipe_digests[work.plugin]:
             return False
         if row.stamp == work.stamp and not self.options.verify:
             return True
@@ -246,34 +263,42 @@ class Planner:
 
     def _still_there(self, known: Mapping[str, bytes]) -> dict[str, list[bytes]]:
         """Return path -> keys of those files all of whose samples are in their arraysets as the index says."""
-        wanted: dict[str, set[bytes]] = {}
-        placed = {}
+        wanted: dict[str, list[bytes]] = {"": []}
+        placed: dict[str, list[Placed]] = {}
+        alone: dict[str, Placed] = {}
         for path, packed in known.items():
+            one = only_sample(packed)
+            if one is not None:  # nearly always
+                alone[path] = one
+                wanted[""].append(one.key)
+                continue
             try:
                 placed[path] = samples = list(unpack_samples(packed))
             except ValueError:
                 continue
             for one in samples:
-                wanted.setdefault(one.suffix, set()).add(one.key)
-        found = {}
-        for suffix, keys in wanted.items():
-            staged = self._overlay.arraysets.get(f"{self.arrayset}.{suffix}" if suffix else self.arrayset)
-            found[suffix] = {} if staged is None or staged.schema.nested else staged.samples.get_many(keys)
-        return {
-            path: list(dict.fromkeys(one.key for one in samples))
-            for path, samples in placed.items()
-            if samples and all(found[one.suffix].get(one.key) == one.digest for one in samples)
-        }
+                wanted.setdefault(one.suffix, []).append(one.key)
+        found = {suffix: self._there(suffix, keys) for suffix, keys in wanted.items()}
+        main = found[""]
+        same = {path: [one.key] for path, one in alone.items() if main.get(one.key) == one.digest}
+        for path, samples in placed.items():
+            if samples and all(found[one.suffix].get(one.key) == one.digest for one in samples):
+                same[path] = list(dict.fromkeys(one.key for one in samples))
+        return same
+
+    def _there(self, suffix: str, keys: list[bytes]) -> dict[bytes, Digest]:
+        """Return what an arrayset holds under some keys."""
+        staged = self._overlay.arraysets.get(f"{self.arrayset}.{suffix}" if suffix else self.arrayset)
+        return {} if staged is None or staged.schema.nested else staged.samples.get_many(keys)
 
     def _leave(self, work: Work, keys: list[bytes]) -> None:
         """Count a file as unchanged; its names are taken all the same."""
         self.scan.unchanged += 1
         self.scan.unchanged_samples += len(keys)
-        own = encode_key(work.key) if work.key else b""
-        if own:
-            self.taken.add(own)
-        for key in keys:
-            if key != own:
+        if work.key:
+            self.taken.add(encode_key(work.key))
+        if len(keys) > 1 or not work.key:
+            for key in keys:
                 self.taken.add(key)
 
     # --- names that meet --------------------------------------------------------------------------------------------

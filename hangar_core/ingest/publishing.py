@@ -162,7 +162,7 @@ class Publisher:
 
     def _enter(self, work: Work, read: Read, samples: dict[bytes, tuple[Placing, ...]]) -> Reject | None:
         key = encode_key(read.key)
-        is_own = read.key == work.key and key not in samples
+        is_own = read.key == work.key and key not in samples and self._options.key != "sha"
         if not is_own and not self._planner.taken.add(key):
             if self._options.key == "sha" and work.label is None and key not in samples:
                 return None  # the same bytes again, and so the same data

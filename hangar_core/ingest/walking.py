@@ -21,14 +21,11 @@ class SourceFile(NamedTuple):
     ``/``; `alone` says that the file itself was the path given. `shown` is the path as the user would write it."""
 
     path: str
+    name: str
     root: str
     folder: str
     alone: bool
     shown: str
-
-    @property
-    def name(self) -> str:
-        return os.path.basename(self.path)
 
 
 class Passed(NamedTuple):
@@ -59,7 +56,9 @@ def walk(paths: Sequence[str | os.PathLike[str]], patterns: Patterns) -> Iterato
         if stat.S_ISDIR(mode):
             yield from _Scan(path, absolute, patterns).found()
         elif stat.S_ISREG(mode):
-            yield SourceFile(absolute, os.path.dirname(absolute), "", alone=True, shown=printable(path))
+            yield SourceFile(
+                absolute, os.path.basename(absolute), os.path.dirname(absolute), "", alone=True, shown=printable(path)
+            )
         else:
             yield Passed("rejected", no_file(path))
 
@@ -104,6 +103,7 @@ class _Scan:
             elif kind == FILE and name != IGNORE_FILE and self._patterns.wants(folder.below + name):
                 yield SourceFile(
                     f"{self._prefix}{folder.below}{name}",
+                    name,
                     self._root,
                     folder.below,
                     alone=False,

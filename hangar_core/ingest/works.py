@@ -13,6 +13,8 @@ from blake3 import blake3
 
 from hangar_core.ingest.report import Reject
 
+_MOST = 2**63 - 1  # what the cache can hold
+
 
 class Stamp(NamedTuple):
     """By what a file is taken for unchanged. `mtime` in nanoseconds; `inode` cut to 63 bits."""
@@ -23,7 +25,7 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, found: os.stat_result) -> Stamp:
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino & (2**63 - 1))
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino & _MOST)
 
 
 class Work(NamedTuple):
