@@ -157,7 +157,10 @@ class Planner:
             plugin = self.options.plugin or work.plugin
             self.scan.extensions[work.extension] += 1
             self.scan.planned[plugin] += 1
-            yield work._replace(stamp=stamp, plugin=plugin)
+            label = None
+            if self.options.labels_from_parent:
+                label = work.label if work.label is not None else os.path.basename(os.path.dirname(work.path))
+            yield work._replace(stamp=stamp, plugin=plugin, label=label)
 
     def _plan(self, file: SourceFile, rejects: list[Reject]) -> Work | None:
         """Choose plugin, name and label of a file, or say why it is rejected."""
