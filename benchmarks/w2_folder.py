@@ -1,8 +1,9 @@
 """W2, a folder: JPEGs of 256x256x3, about 17 KB each, of smooth gradients and noise.
 
 Stored as they are, against copying the files; decoded, against one write of the pixels with sync; the same pixels
-through segments of worker processes on all cores, against the same floor. Decoding itself is not hangar's: its speed
-stands beside the others for reference.
+through segments of worker processes on all cores, against the same floor. Imported as a folder, first and again with
+nothing changed, against decoding on all cores and against a look at each file. Decoding itself is not hangar's: its
+speed stands beside the others for reference.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import multiprocessing
 import os
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from multiprocessing.pool import Pool
@@ -52,6 +54,7 @@ def run(folder: Path, n: int) -> None:
         _originals(folder, paths)
         _pixels(folder, decoded, pool, n)
         one, every = alternate(1, lambda: [_decode(path) for path in paths], decode_all)
+        _import(folder, images, decode_all, n)
     emit("W2", "decode with Pillow, one core", n / one, "images/s", n=n)
     emit("W2", f"decode with Pillow, {cores} cores", n / every, "images/s", n=n)
 
@@ -98,6 +101,23 @@ def _pixels(folder: Path, decoded: Path, pool: Pool, n: int) -> None:
     cores = os.cpu_count() or 1
     emit("W2", "pixels, ingest and commit", n / alone, "images/s", n / floor, n)
     emit("W2", f"pixels, ingest and commit by segments of {cores} workers", n / together, "images/s", n / floor, n)
+
+
+def _import(folder: Path, images: Path, decode_all: Callable[[], object], n: int) -> None:
+    imported, floor = alternate(
+        _ROUNDS, fresh(folder / "imported", lambda place: _ingest(_repository(place), images)), decode_all
+    )
+    emit("W2", "import and commit of the folder as pixels", n / imported, "images/s", n / floor, n)
+    repo = Repository(folder / "imported")
+    again, looked = alternate(
+        _ROUNDS, lambda: _ingest(repo, images), lambda: [entry.stat() for entry in os.scandir(images)]
+    )
+    emit("W2", "import again, nothing changed", n / again, "files/s", n / looked, n)
+
+
+def _ingest(repo: Repository, images: Path) -> None:
+    receipt = repo.ingest("images", images, commit="all")
+    assert receipt.added + receipt.unchanged == receipt.files
 
 
 # --- what is measured -------------------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from hangar_core.ingest.works import Spool
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.layout import Layout
 
+_MANY_BYTES = 64 << 20
+
 
 def ingest(
     staging: StagingArea,
@@ -74,12 +76,12 @@ def _read(staging: StagingArea, planner: Planner, publisher: Publisher, spool: S
     publisher.check_limit()
     main = publisher.target("")
     reading = Reading(planner.arrayset, options.plugin_options or {}, describe=main.created)
-    if options.in_batches and main.growing and spool.count > BATCH:
+    if options.in_batches and main.growing and (spool.count > BATCH or scan.bytes > _MANY_BYTES):
         # The first batch alone may be unlike the rest.
         for suffix, forms in forms_of(scan.sampled, reading).forms.items():
             publisher.target(suffix).expected = forms
-    with Workers(options, reading, scan, staging.data) as workers:
-        for number, outcome in enumerate(workers.outcomes(spool), 1):
+    with Workers(options, reading, scan, staging.data) as workers, closing(workers.outcomes(spool)) as outcomes:
+        for number, outcome in enumerate(outcomes, 1):
             publisher.take(outcome)
             report(Progress(number, spool.count, "files", workers.count))
 

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from hangar_core import external
-from hangar_core.errors import BadFile, InvalidName, NoPluginFor
+from hangar_core.errors import InvalidName, NoPluginFor
 from hangar_core.history.overlay import Overlay
-from hangar_core.ingest.decoding import LABEL, source_digest
+from hangar_core.ingest.decoding import LABEL
 from hangar_core.ingest.ignoring import Patterns
-from hangar_core.ingest.index import Placed, Row, SourceIndex, only_sample, sure, unpack_samples
+from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Ignored, Reject
 from hangar_core.ingest.taken import TakenNames
+from hangar_core.ingest.unchanged import Unchanged
 from hangar_core.ingest.walking import Passed, SourceFile, walk
 from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
-from hangar_core.model import Digest
 from hangar_core.names import check_plain, check_sample_key
 from hangar_core.records.keys import encode_key
 from hangar_core.reports import Progress, ProgressReporter
@@ -84,15 +84,13 @@ class Planner:
         self.options = options
         self.taken = TakenNames()
         self.scan = Scan()
-        self._overlay = overlay
-        self._index = index
+        self._unchanged = Unchanged(arrayset, overlay, index, verify=options.verify)
         self._quarantine = quarantine
         self._plugins: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
         self._recipe_digests: dict[str, bytes] = {}
         self._root_labels: dict[str, str] = {}
         self._folder = "", ""
-        self._refreshed: list[tuple[str, Row]] = []
 
     def recipe(self, plugin: str) -> Recipe:
         """Return the recipe for the files of one plugin. Raises `InvalidInput` for an option it does not have."""
@@ -234,12 +232,7 @@ class Planner:
         if self.options.retry_quarantined:
             yield from batch
             return
-        rows = self._index.lookup(self.arrayset, [work.path for work in batch])
-        known = {path: row for work in batch if (row := rows.get(path := work.path)) and self._is_same(work, row)}
-        there = self._still_there({path: row.samples for path, row in known.items()})
-        if self._refreshed:
-            self._index.enter(self.arrayset, self._refreshed)
-            self._refreshed = []
+        there = self._unchanged.keys_of(batch, self._recipe_digests)
         for work in batch:
             if (keys := there.get(work.path)) is not None:
                 self._leave(work, keys)
@@ -247,52 +240,6 @@ class Planner:
                 self.scan.quarantined += 1
             else:
                 yield work
-
-    def _is_same(self, work: Work, row: Row) -> bool:
-        """Whether a file is the one that a row tells of; if its stamp is another one, its bytes decide."""
-        if row.recipe != self._recipe_digests[work.plugin]:
-            return False
-        if row.stamp == work.stamp and not self.options.verify:
-            return True
-        if row.stamp.size != work.stamp.size:
-            return False
-        try:
-            same = source_digest(work.path) == row.source
-        except BadFile:
-            return False
-        if same and row.stamp != (stamp := sure(work.stamp)):
-            self._refreshed.append((work.path, row._replace(stamp=stamp)))
-        return same
-
-    def _still_there(self, known: Mapping[str, bytes]) -> dict[str, list[bytes]]:
-        """Return path -> keys of those files all of whose samples are in their arraysets as the index says."""
-        wanted: dict[str, list[bytes]] = {"": []}
-        placed: dict[str, list[Placed]] = {}
-        alone: dict[str, Placed] = {}
-        for path, packed in known.items():
-            one = only_sample(packed)
-            if one is not None:  # nearly always
-                alone[path] = one
-                wanted[""].append(one.key)
-                continue
-            try:
-                placed[path] = samples = list(unpack_samples(packed))
-            except ValueError:
-                continue
-            for one in samples:
-                wanted.setdefault(one.suffix, []).append(one.key)
-        found = {suffix: self._there(suffix, keys) for suffix, keys in wanted.items()}
-        main = found[""]
-        same = {path: [one.key] for path, one in alone.items() if main.get(one.key) == one.digest}
-        for path, samples in placed.items():
-            if samples and all(found[one.suffix].get(one.key) == one.digest for one in samples):
-                same[path] = list(dict.fromkeys(one.key for one in samples))
-        return same
-
-    def _there(self, suffix: str, keys: list[bytes]) -> dict[bytes, Digest]:
-        """Return what an arrayset holds under some keys."""
-        staged = self._overlay.arraysets.get(f"{self.arrayset}.{suffix}" if suffix else self.arrayset)
-        return {} if staged is None or staged.schema.nested else staged.samples.get_many(keys)
 
     def _leave(self, work: Work, keys: list[bytes]) -> None:
         """Count a file as unchanged; its names are taken all the same."""

@@ -11,45 +11,29 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from hangar_core.errors import StorageFailed
 from hangar_core.history.staging import StagingArea
-from hangar_core.ingest.decoding import LABEL, Outcome, Part, Read, reject_of
+from hangar_core.ingest.batches import Placing, Published, Settled, converted, settle
+from hangar_core.ingest.decoding import LABEL, Outcome, Read, reject_of
 from hangar_core.ingest.index import MOST_SAMPLES, Placed, Row, SourceIndex, pack_samples, sure
-from hangar_core.ingest.inference import Form, Misfit
+from hangar_core.ingest.inference import Form
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Planner
 from hangar_core.ingest.quarantine import Entry, Quarantine
 from hangar_core.ingest.report import Reject, refuse, refuse_more_than
-from hangar_core.ingest.targets import Target, settled
+from hangar_core.ingest.storing import DataQueue
+from hangar_core.ingest.targets import Target
 from hangar_core.ingest.works import Work
-from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Digest, Schema
+from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Digest
 from hangar_core.records.keys import decode_key, encode_key
 from hangar_core.reports import Progress, ProgressReporter
 
-_STORED_AT_ONCE = 1_024
-_BYTES_AT_ONCE = 32 << 20
+_TOLD_EACH = 1_024
 # A batch is staged when it has so many samples or bytes, or after so many seconds.
 BATCH = 8_192
 _BATCH_BYTES = 256 << 20
 _BATCH_SECONDS = 5.0
-
-
-class Placing(NamedTuple):
-    """The part of a sample in one arrayset, stored."""
-
-    suffix: str
-    form: Form
-    digest: Digest
-
-
-class Published(NamedTuple):
-    """A file that was read, and its samples: key -> parts. What is to be said of where a sample comes from is here."""
-
-    work: Work
-    source: bytes
-    samples: dict[bytes, tuple[Placing, ...]]
 
 
 @dataclass(slots=True)
@@ -87,13 +71,13 @@ class Publisher:
         self._quarantine = quarantine
         self._report = report
         self._forms: dict[Form, Form] = {}
-        self._to_store: dict[str, list[Part]] = {}
-        self._held = self._held_bytes = 0
+        self._data = DataQueue(staging.data)
         self._pending: list[Published] = []
         self._pending_samples = self._pending_bytes = 0
         self._facts: Mapping[str, str] | None = None
         self._extensions: set[str] = set()
         self._due = time.monotonic() + _BATCH_SECONDS
+        self._is_first = True
         self.target("")
 
     def target(self, suffix: str) -> Target:
@@ -152,7 +136,7 @@ class Publisher:
                 reject = self._enter(work, read, samples)
                 if reject is not None:
                     return reject
-                if len(samples) % _STORED_AT_ONCE == 0:  # a file of many samples: files alone would stand still
+                if len(samples) % _TOLD_EACH == 0:  # a file of many samples: files alone would stand still
                     self._report(Progress(self._pending_samples + len(samples), None, "samples"))
         except StorageFailed:
             raise
@@ -177,123 +161,48 @@ class Publisher:
             if misfit is not None:
                 return work.reject(*misfit)
             placed.append(Placing(part.suffix, form, part.digest))
-            self._queue(part, form)
+            self.tally.bytes += form.nbytes
+            self._pending_bytes += form.nbytes
+            self._data.add(part, target)
         samples[key] = tuple(placed)
         return None
-
-    # --- storing ----------------------------------------------------------------------------------------------------
-
-    def _queue(self, part: Part, form: Form) -> None:
-        size = form.nbytes
-        self.tally.bytes += size
-        self._pending_bytes += size
-        if part.payload is None:
-            return
-        self._to_store.setdefault(part.suffix, []).append(part)
-        self._held += 1
-        self._held_bytes += size
-        if self._held >= _STORED_AT_ONCE or self._held_bytes >= _BYTES_AT_ONCE:
-            self._store()
-
-    def _store(self) -> None:
-        """Store what is queued, still unnamed."""
-        for suffix, parts in self._to_store.items():
-            target = self.target(suffix)
-            payloads = [part.payload for part in parts if part.payload is not None]
-            self._staging.data.put_many(payloads, apart=target.apart, codec=target.codec)
-        self._to_store.clear()
-        self._held = self._held_bytes = 0
 
     # --- staging ----------------------------------------------------------------------------------------------------
 
     def _is_batch_full(self) -> bool:
         if self._pending_samples >= BATCH or self._pending_bytes >= _BATCH_BYTES:
             return True
-        return bool(self._pending) and time.monotonic() >= self._due
+        # The first batch may decide about the schema, and no clock is to decide what is in it.
+        return not self._is_first and bool(self._pending) and time.monotonic() >= self._due
 
     def publish(self) -> None:
         """Stage what has been taken since, as one record. Raises `FilesRejected` where one is enough to stop."""
-        self._store()
-        schemas, anew = self._settle()
-        good = self._converted(schemas)
+        self._data.store()
+        found = self._settle()
         if not self._options.in_batches:
             refuse(self.tally.rejects, self._planner.scan.files)
-        self._stage(good, schemas, anew)
-        self._remember(good)
+        self._stage(self._pending, found)
+        self._remember(self._pending)
         self._pending = []
         self._pending_samples = self._pending_bytes = 0
         self._due = time.monotonic() + _BATCH_SECONDS
+        self._is_first = False
 
-    def _settle(self) -> tuple[dict[str, Schema], dict[str, list[tuple[bytes, Digest]]]]:
-        """Return the schemas that fit most of what is pending, and samples to be set anew; reject other files."""
-        forms: dict[str, Counter[Form]] = {}
-        for one in self._pending:
-            for parts in one.samples.values():
-                for suffix, form, _ in parts:
-                    forms.setdefault(suffix, Counter())[form] += 1
-        schemas, anew, odd = {}, {}, {}
-        for suffix, counted in forms.items():
-            target = self.target(suffix)
-            schemas[suffix], misfits, changed = settled(target, counted)
-            odd.update({(suffix, form): misfit for form, misfit in misfits.items()})
-            if changed:
-                anew[target.name] = changed
-        if odd:
-            self._drop(odd)
-        return schemas, anew
-
-    def _drop(self, odd: Mapping[tuple[str, Form], Misfit]) -> None:
-        """Reject the pending files that have a sample of one of these forms."""
-        left = []
-        for one in self._pending:
-            found = (
-                odd[suffix, form]
-                for parts in one.samples.values()
-                for suffix, form, _ in parts
-                if (suffix, form) in odd
-            )
-            misfit = next(found, None)
-            if misfit is None:
-                left.append(one)
-            else:
-                self.reject(one.work, one.work.reject(*misfit))
-        self._pending = left
-
-    def _converted(self, schemas: Mapping[str, Schema]) -> list[Published]:
-        """Return what is pending with all data of the dtype of their arrayset; reject what cannot become it."""
+    def _settle(self) -> Settled:
+        """Return the schemas that fit most of what is pending; reject the files that do not fit."""
+        found = settle(self._pending, self.target)
         good = []
         for one in self._pending:
-            if all(form.dtype == schemas[suffix].dtype for parts in one.samples.values() for suffix, form, _ in parts):
-                good.append(one)
-                continue
-            samples: dict[bytes, tuple[Placing, ...]] = {}
-            misfit: Misfit | None = None
-            for key, parts in one.samples.items():
-                widened = [self._widened(part, schemas[part.suffix]) for part in parts]
-                misfit = next((part for part in widened if isinstance(part, Misfit)), None)
-                if misfit is not None:
-                    self.reject(one.work, one.work.reject(*misfit))
-                    break
-                samples[key] = tuple(part for part in widened if isinstance(part, Placing))
-            if misfit is None:
-                good.append(one._replace(samples=samples))
-        return good
+            fitting = converted(one, found, self.target)
+            if isinstance(fitting, Published):
+                good.append(fitting)
+            else:
+                self.reject(one.work, one.work.reject(*fitting))
+        self._pending = good
+        return found
 
-    def _widened(self, part: Placing, schema: Schema) -> Placing | Misfit:
-        if part.form.dtype == schema.dtype:
-            return part
-        digest = self.target(part.suffix).converted(part.digest, schema.dtype)
-        if digest is None:
-            return Misfit("dtype", f"its values would be rounded as {schema.dtype}, which other samples need")
-        return part._replace(form=part.form._replace(dtype=schema.dtype), digest=digest)
-
-    def _stage(
-        self,
-        good: Iterable[Published],
-        schemas: Mapping[str, Schema],
-        anew: Mapping[str, list[tuple[bytes, Digest]]],
-    ) -> None:
-        changes: dict[str, list[tuple[bytes, Digest | None]]] = {name: [*rows] for name, rows in anew.items()}
+    def _stage(self, good: Iterable[Published], found: Settled) -> None:
+        changes: dict[str, list[tuple[bytes, Digest | None]]] = {name: [*rows] for name, rows in found.anew.items()}
         already = self._already(good)
         used: set[str] = set()
         for one in good:
@@ -303,7 +212,7 @@ class Publisher:
                     changes.setdefault(self.target(part.suffix).name, []).append((key, part.digest))
         defined = {}
         for suffix in used:
-            target, schema = self.target(suffix), schemas[suffix]
+            target, schema = self.target(suffix), found.schemas[suffix]
             if target.there is None or target.there.schema != schema:
                 target.schema = schema
                 self.tally.created = self.tally.created or (target.there is None and not suffix)

@@ -40,7 +40,7 @@ class Quarantine:
         try:
             document = json.loads(path.read_text("ascii"))
             if document["version"] == _VERSION:
-                self._entries = {(one["arrayset"], one["work"][0]): one for one in document["files"]}
+                self._entries = {_place_of(one): one for one in document["files"]}
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, IndexError) as why:
@@ -93,6 +93,20 @@ class Quarantine:
         else:
             files.remove(self._path)
         self._changed = False
+
+
+def _place_of(entry: Any) -> tuple[str, str]:
+    """Return arrayset and path of an entry. Raises `ValueError` for one that is none."""
+    match entry:
+        case {
+            "arrayset": str(arrayset),
+            "recipe": str(),
+            "work": [
+                str(path), str(), str(), bool(), str(), str(), str(), str() | None, [int(), int(), int()],
+            ],
+        }:  # fmt: skip
+            return arrayset, path
+    raise ValueError("an entry is not what it should be")
 
 
 def _is_in(path: str, folder: str) -> bool:

@@ -8,13 +8,13 @@ way is bounded in bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangar_core import external
 from hangar_core.errors import BadSegment, PluginNotFound
-from hangar_core.ingest.decoding import Outcome, Reading, decode
+from hangar_core.ingest.decoding import Outcome, Read, Reading, decode
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Scan
 from hangar_core.ingest.works import Work
@@ -79,7 +79,7 @@ class Workers:
             self._processes.close()
             self._data.drop_segments()
 
-    def outcomes(self, works: Iterable[Work]) -> Iterator[Outcome]:
+    def outcomes(self, works: Iterable[Work]) -> Generator[Outcome]:
         """Yield the outcome of each file, in order. Raises as `decode` does, and `WorkersFailed`."""
         if self.count == 1 or set(self._modes.values()) <= {HERE}:
             yield from (decode(work, self._reading) for work in works)
@@ -179,16 +179,17 @@ class Workers:
                         one.reject = one.work.reject("worker-crashed", message, "run the same command again")
                 break
         for one in done.outcomes:
-            if one.reject is None and done.segments and not self._are_stored(one):
+            if one.reject is None and isinstance(one.reads, list) and not self._are_stored(one.reads):
                 message = "the worker process names data that it has not stored"
                 one.reject = one.work.reject("worker-crashed", message, "run the same command again")
             yield one
 
-    def _are_stored(self, outcome: Outcome) -> bool:
+    def _are_stored(self, reads: list[Read]) -> bool:
+        """Whether all data that are not with the samples themselves are where they can be read."""
         held = self._data.staged
         return all(
             part.payload is not None or part.digest in held or self._data.has(part.digest)
-            for read in outcome.reads
+            for read in reads
             for part in read.parts
         )
 
