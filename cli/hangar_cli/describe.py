@@ -30,7 +30,9 @@ def shape_text(shape: Sequence[int]) -> str:
 
 
 def schema_words(schema: Schema) -> str:
-    """Return a schema in a few words: ``uint8, variable, max 480x640x3``."""
+    """Return a schema in a few words: ``uint8, variable, max 480x640x3``, ``text``."""
+    if schema.kind != "array":
+        return f"{schema.kind}{'' if schema.named else ', not named'}"
     shape = f"variable, max {shape_text(schema.shape)}" if schema.variable else shape_text(schema.shape)
     return f"{dtype_name(schema.dtype)}, {shape}{'' if schema.named else ', not named'}"
 

@@ -45,7 +45,7 @@ def show_receipt(receipt: Receipt, repo: Repository) -> None:
     by_plugin = ", ".join(f"{printable(name)} {count:,}" for name, count in receipt.plugins.items())
     result(f"Plan      {plural(receipt.files, 'file')}   plugin: {by_plugin}")
     for name, schema in receipt.arraysets.items():
-        created = "created: " if receipt.schema_created and name == receipt.arrayset else ""
+        created = "created: " if name in receipt.created else ""
         result(f"Arrayset  {printable(name)}   {created}{schema_words(schema)}")
     result(
         f"Import    added {receipt.added:,}, updated {receipt.updated:,}, unchanged {receipt.unchanged:,}"
@@ -122,6 +122,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
         "schema_created": receipt.schema_created,
         "schema": None if receipt.schema is None else schema_json(receipt.schema),
         "arraysets": {name: schema_json(schema) for name, schema in receipt.arraysets.items()},
+        "created": list(receipt.created),
         "plugins": dict(receipt.plugins),
         "files": receipt.files,
         "bytes": receipt.bytes,
@@ -147,6 +148,7 @@ def nothing_imported(arrayset: str, branch: str, refused: FilesRejected) -> dict
         "schema_created": False,
         "schema": None,
         "arraysets": {},
+        "created": [],
         "plugins": {},
         "files": refused.total,
         "bytes": None,

@@ -122,7 +122,7 @@ def _receipt(
         unchanged=tally.unchanged + scan.unchanged_samples,
         kept=tuple(tally.kept),
         ignored=tuple(scan.ignored.listed),
-        schema_created=tally.created,
+        schema_created=planner.arrayset in tally.created,
         schema=schemas.get(planner.arrayset),
         plugins=dict(sorted(scan.planned.items())),
         files=scan.files,
@@ -132,6 +132,7 @@ def _receipt(
         quarantined=scan.quarantined,
         ignored_count=scan.ignored.count,
         arraysets=dict(sorted(schemas.items())),
+        created=tuple(sorted(tally.created)),
         commit=commit,
     )
 

@@ -44,7 +44,7 @@ class Tally:
     updated: int = 0
     unchanged: int = 0
     bytes: int = 0
-    created: bool = False
+    created: set[str] = field(default_factory=set)
     plugins: Counter[str] = field(default_factory=Counter)
     kept: list[Reject] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -215,8 +215,9 @@ class Publisher:
             target, schema = self.target(suffix), found.schemas[suffix]
             if target.there is None or target.there.schema != schema:
                 target.schema = schema
-                self.tally.created = self.tally.created or (target.there is None and not suffix)
                 there = target.there
+                if there is None:
+                    self.tally.created.add(target.name)
                 defined[target.name] = schema, self._source(suffix) if there is None else there.options
         if defined or changes:
             self._staging.stage_imports(defined, changes)

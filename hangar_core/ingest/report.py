@@ -41,9 +41,9 @@ class Receipt:
     `added`, `updated` and `unchanged` count samples. `kept` are samples that exist with other content and were left
     alone, `ignored` the first thousand of `ignored_count` files hidden by their name or a `.hangarignore`, `rejects`
     the files that were not taken, `quarantined` the number of files that were not tried because they were rejected
-    before. `schema` is that of `arrayset`, None if all its data went to arraysets beside it; `arraysets` has those too.
-    `plugins` counts files per plugin, `files` are those found, `bytes` those of the arrays that were decoded. `commit`
-    is the digest of the commit that was made at the end.
+    before. `schema` is that of `arrayset`, None if all its data went to arraysets beside it; `arraysets` has those too,
+    and `created` names the new ones. `plugins` counts files per plugin, `files` are those found, `bytes` those of the
+    data that were read. `commit` is the digest of the commit that was made at the end.
     """
 
     arrayset: str
@@ -63,6 +63,7 @@ class Receipt:
     quarantined: int = 0
     ignored_count: int = 0
     arraysets: Mapping[str, Schema] = field(default_factory=dict)
+    created: tuple[str, ...] = ()
     commit: str | None = None
 
 

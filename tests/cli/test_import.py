@@ -128,6 +128,7 @@ def test_json_is_the_receipt(hangar: Terminal) -> None:
         "rejects": [],
         "schema_created": True,
         "arraysets": {"pictures": schema},
+        "created": ["pictures"],
         "plugins": {"image": 3},
         "files": 3,
         "commit": None,

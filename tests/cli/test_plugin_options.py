@@ -79,7 +79,7 @@ def test_switches_repeated_options_and_names_that_the_command_has_itself(typed: 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--coount", "3"], "No such option '--coount'. Did you mean '--count'?"),
+        (["--counttt", "3"], "No such option '--counttt'. Did you mean '--count'?"),
         (["--count", "9"], "whole number from 1 to 5, not `9`"),
         (["--count", "x"], "whole number from 1 to 5, not `x`"),
         (["--count"], "requires an argument"),
