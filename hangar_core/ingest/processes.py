@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from hangar_core.errors import InvalidInput, WorkersFailed
+from hangar_core.errors import InvalidInput, StorageFailed, WorkersFailed
 from hangar_core.ingest.decoding import Outcome, Read, Reading
 from hangar_core.ingest.options import Limits
 from hangar_core.ingest.report import Reject
@@ -91,8 +91,7 @@ class ProcessPool:
         process.end()
         if closed:
             raise WorkersFailed(arrayset=self._reading.arrayset, reason="the import has ended")
-        if not process.worked and process.code == 1:
-            # It did not even begin: the next one would not either.
+        if not process.began:  # the next one would not either
             raise WorkersFailed(
                 arrayset=self._reading.arrayset,
                 reason="they cannot be started",
@@ -119,27 +118,27 @@ class _Process:
             stderr=subprocess.DEVNULL,
         )
         self._first = first_line
-        self.worked = False
+        self.began = False
 
     @property
     def code(self) -> int | None:
         return self._process.returncode
 
     def read(self, works: list[Work], arrayset: str) -> Done:
-        """Have a chunk read. Raises `_DiedError`, `InvalidInput`."""
+        """Have a chunk read. Raises `_DiedError`, `InvalidInput`, `StorageFailed`."""
         assert self._process.stdin is not None
         try:
             line = json.dumps([work.to_json() for work in works]).encode("ascii") + b"\n"
             self._process.stdin.write(self._first + line)
             self._process.stdin.flush()
             self._first = b""
-            done = self._answer(works, arrayset)
+            if not self.began:
+                self.began = self._line() == ["ready"]
+            return self._answer(works, arrayset)
+        except (InvalidInput, StorageFailed):
+            raise
         except (OSError, ValueError) as why:  # a broken pipe, or one that `end` has closed; a line that is none
-            if isinstance(why, InvalidInput):
-                raise
             raise _DiedError(self._ended()) from why
-        self.worked = True
-        return done
 
     def _answer(self, works: list[Work], arrayset: str) -> Done:
         outcomes: list[Outcome] = []
@@ -153,6 +152,9 @@ class _Process:
             if kind == "fatal":
                 message, hint, option = words
                 raise InvalidInput(str(message), hint=hint and str(hint), option=option)
+            if kind == "full":
+                path, reason = map(str, words)
+                raise StorageFailed(path=path, reason=reason)
             if kind == "segment":
                 segments.append(segment_of(words))
             elif work is None:

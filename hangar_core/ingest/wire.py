@@ -1,13 +1,14 @@
 """What an import and its worker processes tell each other: lines of JSON, so that a process which was taken over by a
 hostile file can say wrong things and nothing worse.
 
-To the worker: a line with the reading, then one line for each chunk: a list of files. From it, for each file::
+To the worker: a line with the reading, then one line for each chunk: a list of files. From it ``["ready"]``, then for
+each file::
 
     ["rows", [[key, [[suffix, dtype, shape, digest], ...]], ...]]      any number of these
     ["file", source digest, facts, key]  or  ["bad", code, message, fix]
 
 for each segment ``["segment", uid, length, digests, places]``, and ``["end"]``, before which there may be
-``["fatal", message, hint, option]``. Bytes are hexadecimal.
+``["fatal", message, hint, option]`` or ``["full", path, reason]``. Bytes are hexadecimal.
 """
 
 from __future__ import annotations

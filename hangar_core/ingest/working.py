@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hangar_core.errors import InvalidInput
+from hangar_core.errors import InvalidInput, StorageFailed
 from hangar_core.ingest.decoding import Outcome, Reading, decode, reject_of
 from hangar_core.ingest.options import Limits
 from hangar_core.ingest.wire import ROWS_AT_ONCE, decode_reading, row_of, segment_line
@@ -32,6 +32,8 @@ def main() -> None:
     reading, limits, directory = decode_reading(requests.readline())
     _limit_memory(limits.memory)
     worker = _Worker(reading, limits, Path(directory), answers)
+    worker.say("ready")
+    answers.flush()
     for line in requests:
         worker.read([Work.from_json(fields) for fields in json.loads(line)])
 
@@ -54,10 +56,12 @@ class _Worker:
             _limit_time(0)
             self._finish()
         except InvalidInput as why:
-            self._say("fatal", why.message, why.hint, why.facts.get("option"))
+            self.say("fatal", why.message, why.hint, why.facts.get("option"))
+        except StorageFailed as why:
+            self.say("full", str(why.path), str(why.reason))
         finally:
             self._segment.abandon()
-        self._say("end")
+        self.say("end")
         self._answers.flush()
 
     def _file(self, work: Work) -> None:
@@ -66,14 +70,14 @@ class _Worker:
         if reject is None:
             try:
                 self._store(outcome)
-            except InvalidInput:
+            except (InvalidInput, StorageFailed):
                 raise
             except Exception as why:
                 reject = reject_of(why, work)
         if reject is not None:
-            self._say("bad", reject.code, reject.message, reject.fix)
+            self.say("bad", reject.code, reject.message, reject.fix)
         else:
-            self._say("file", outcome.source.hex(), dict(outcome.facts), outcome.work.key)
+            self.say("file", outcome.source.hex(), dict(outcome.facts), outcome.work.key)
 
     def _store(self, outcome: Outcome) -> None:
         rows: list[Any] = []
@@ -85,21 +89,22 @@ class _Worker:
             rows.append(row_of(read))
             if held >= _PUT_AT_ONCE or len(rows) >= ROWS_AT_ONCE:
                 self._segment.put_many(payloads)
-                self._say("rows", rows)
+                self.say("rows", rows)
                 rows, payloads, held = [], [], 0
                 if self._segment.length >= _SEGMENT:
                     self._finish()
         if rows:
             self._segment.put_many(payloads)
-            self._say("rows", rows)
+            self.say("rows", rows)
 
     def _finish(self) -> None:
         segment = self._segment.finish()
         if segment is not None:
-            self._say(*segment_line(segment))
+            self.say(*segment_line(segment))
         self._segment = SegmentWriter(self._directory)
 
-    def _say(self, *words: Any) -> None:
+    def say(self, *words: Any) -> None:
+        """Write one line."""
         self._answers.write(json.dumps(words).encode("ascii") + b"\n")
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from hangar_core import Repository
 from hangar_core.errors import FilesRejected, InvalidInput, TooManyRejected
+from hangar_core.external import BasePlugin, plugin_manager
 from hangar_core.ingest import publishing
 from hangar_core.model import Schema
 
@@ -213,3 +214,62 @@ def test_commit_takes_what_an_interrupted_import_has_staged(repo, pictures):
 def test_impossible_choices_are_refused(repo, pictures, choices):
     with pytest.raises(InvalidInput):
         repo.ingest("photos", pictures, **choices)
+
+
+# --- files that do not stand still ------------------------------------------------------------------------------------
+
+
+class _Meddling(BasePlugin):
+    """Does to files, while it loads one, what its content says."""
+
+    def __init__(self) -> None:
+        super().__init__(provides=["load"], accepts=["deed"])
+
+    def load(self, fpath, *args, **options):
+        path = Path(fpath)
+        with self.open_file(path) as file:
+            word, _, other = file.read().decode().partition(" ")
+        if word == "remove":
+            (path.parent / other).unlink()
+        if word == "grow":
+            (path.parent / other).write_text("grown since")
+        return np.zeros(2), self.sample_name(path)
+
+
+@pytest.fixture
+def meddling():
+    plugin_manager().register("meddling", _Meddling)
+    yield
+    plugin_manager().unregister("meddling")
+
+
+def test_files_that_vanish_or_grow_while_they_are_read_are_rejected(repo, tmp_path, meddling):
+    folder = tmp_path / "deeds"
+    folder.mkdir()
+    for name, word in {"a": "remove b.deed", "b": "x", "c": "grow c.deed", "d": "remove d.deed", "e": "x"}.items():
+        (folder / f"{name}.deed").write_text(word)
+    receipt = repo.ingest("x", folder, on_error="skip")
+    found = _codes(receipt.rejects)
+    assert found == {"b.deed": "unreadable", "c.deed": "changed", "d.deed": "changed"}
+    assert _keys(repo, "x") == ["a", "e"]
+
+
+def test_a_folder_that_vanishes_is_said(repo, pictures, monkeypatch):
+    from hangar_core.ingest import walking
+
+    real = walking.entries_of
+
+    def gone(directory: str):
+        if directory.endswith("dog/"):
+            raise FileNotFoundError(2, "No such file or directory", directory)
+        return real(directory)
+
+    monkeypatch.setattr(walking, "entries_of", lambda directory: _late(gone, directory))
+    receipt = repo.ingest("photos", pictures, on_error="skip")
+    assert _codes(receipt.rejects) == {"dog": "unreadable"}
+    assert receipt.added == 2
+
+
+def _late(function, argument):
+    """Call a function when the first item of what it returns is asked for."""
+    yield from function(argument)

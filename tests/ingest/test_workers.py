@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from hangar_core import Repository
-from hangar_core.errors import FilesRejected, InvalidInput
+from hangar_core.errors import FilesRejected, InvalidInput, StorageFailed
 from hangar_core.external import plugin_manager
 from hangar_core.ingest import Limits
 
 ALWAYS = Limits(files=1, seconds=60.0)
 
 STRANGER = '''
-import os, signal, sys, time
+import os, shutil, signal, sys, time
 import numpy as np
 from hangar_core.external import BasePlugin
 
@@ -39,6 +39,11 @@ class Plugin(BasePlugin):
             bytearray(1 << 40)
         if word == "raise":
             raise ZeroDivisionError("by design")
+        if word == "exit at once":
+            os._exit(1)
+        if word == "tidy":
+            for folder in os.listdir(mood):
+                shutil.rmtree(os.path.join(mood, folder))
         if word == "print":
             print("[\\"end\\"]", flush=True)
             os.write(1, b"garbage\\n")
@@ -140,6 +145,7 @@ def test_rows_and_parts_come_from_processes_too(repo, stranger, deeds):
     [
         ("kill", "worker-crashed"),
         ("exit", "worker-crashed"),
+        ("exit at once", "worker-crashed"),
         ("raise", "plugin-failed"),
         ("cut rows", "truncated"),
         pytest.param("eat", "out-of-memory", marks=pytest.mark.skipif(sys.platform != "linux", reason="no such limit")),
@@ -173,6 +179,21 @@ def test_options_reach_the_processes_and_wrong_ones_are_refused(repo, stranger, 
     assert repo.ingest("x", deeds, jobs=2, limits=ALWAYS, plugin_options={"mood": "wild"}).added == 40
     with pytest.raises(InvalidInput, match="moody"):
         repo.ingest("y", deeds, jobs=2, limits=ALWAYS, plugin_options={"moody": "wild"})
+
+
+def test_the_first_file_may_be_the_one_that_brings_its_reader_down(repo, stranger, deeds):
+    (deeds / "+.deed").write_text("exit at once")
+    receipt = repo.ingest("x", deeds, jobs=2, limits=ALWAYS, on_error="skip")
+    assert [one.code for one in receipt.rejects] == ["worker-crashed"]
+    assert receipt.added == 40
+
+
+def test_a_process_that_cannot_store_its_data_is_no_fault_of_the_file(repo, stranger, deeds):
+    (deeds / "00.deed").write_text("tidy")
+    temporary = str(repo._context.layout.temporary)
+    with pytest.raises(StorageFailed):
+        repo.ingest("x", deeds, jobs=2, limits=ALWAYS, on_error="skip", plugin_options={"mood": temporary})
+    assert repo.status().clean
 
 
 def test_nothing_is_staged_when_a_process_finds_a_bad_file(repo, stranger, deeds):
