@@ -114,7 +114,8 @@ def reject_of(why: Exception, work: Work) -> Reject:
         case UnsupportedDtype():
             return work.reject("dtype", str(why), "convert it")
         case InvalidName():
-            return work.reject("bad-name", str(why), "rename the file")
+            what = "field" if why.facts.get("kind") == "Arrayset" else "file"
+            return work.reject("bad-name", str(why), f"rename the {what}")
         case MemoryError():
             return work.reject("out-of-memory", "there is not enough memory to read it", "split it")
     raise why

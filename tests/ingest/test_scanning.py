@@ -202,6 +202,14 @@ def test_a_mapping_feeds_several_arraysets(repo, tmp_path, fields):
     assert repo.ingest("prices", tmp_path / "p.fields").unchanged == 3
 
 
+def test_a_field_that_cannot_name_an_arrayset_is_said(repo, tmp_path, fields):
+    (tmp_path / "p.fields").write_text("1")
+    with pytest.raises(FilesRejected) as caught:
+        repo.ingest("p" * 62, tmp_path / "p.fields")
+    (reject,) = caught.value.rejects
+    assert (reject.code, ".open" in reject.message, reject.fix) == ("bad-name", True, "rename the field")
+
+
 def test_parts_of_a_sample_are_replaced_together_or_not_at_all(repo, tmp_path, fields):
     (tmp_path / "p.fields").write_text("1\n2")
     repo.ingest("prices", tmp_path / "p.fields")
