@@ -202,14 +202,14 @@ class Publisher:
         return found
 
     def _stage(self, good: Iterable[Published], found: Settled) -> None:
-        changes: dict[str, list[tuple[bytes, Digest | None]]] = {name: [*rows] for name, rows in found.anew.items()}
-        already = self._already(good)
+        changes: dict[str, dict[bytes, Digest]] = {name: dict(rows) for name, rows in found.anew.items()}
+        already = self._already(good, changes)
         used: set[str] = set()
         for one in good:
             for key, parts in one.samples.items():
                 used.update(part.suffix for part in parts)
                 for part in self._to_set(one.work, key, parts, already):
-                    changes.setdefault(self.target(part.suffix).name, []).append((key, part.digest))
+                    changes.setdefault(self.target(part.suffix).name, {})[key] = part.digest
         defined = {}
         for suffix in used:
             target, schema = self.target(suffix), found.schemas[suffix]
@@ -220,20 +220,25 @@ class Publisher:
                     self.tally.created.add(target.name)
                 defined[target.name] = schema, self._source(suffix) if there is None else there.options
         if defined or changes:
-            self._staging.stage_imports(defined, changes)
+            self._staging.stage_imports(defined, {name: list(rows.items()) for name, rows in changes.items()})
         self._staging.sync()
 
-    def _already(self, good: Iterable[Published]) -> dict[str, dict[bytes, Digest]]:
-        """Return what the arraysets hold under the keys that are to be set."""
+    def _already(
+        self, good: Iterable[Published], anew: Mapping[str, Mapping[bytes, Digest]]
+    ) -> dict[str, dict[bytes, Digest]]:
+        """Return what the arraysets hold under the keys that are to be set, as it is when set `anew`."""
         keys: dict[str, set[bytes]] = {}
         for one in good:
             for key, parts in one.samples.items():
                 for part in parts:
                     keys.setdefault(part.suffix, set()).add(key)
-        return {
-            suffix: there.samples.get_many(some) if (there := self.target(suffix).there) is not None else {}
-            for suffix, some in keys.items()
-        }
+        held = {}
+        for suffix, some in keys.items():
+            target = self.target(suffix)
+            found = {} if target.there is None else target.there.samples.get_many(some)
+            wider = anew.get(target.name, {})
+            held[suffix] = {key: wider.get(key, digest) for key, digest in found.items()}
+        return held
 
     def _to_set(
         self, work: Work, key: bytes, parts: tuple[Placing, ...], already: Mapping[str, Mapping[bytes, Digest]]

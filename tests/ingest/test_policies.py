@@ -153,6 +153,23 @@ def test_a_wider_value_in_a_later_batch_promotes_the_arrayset(repo, tmp_path, sm
     assert repo.ingest("x", tmp_path / "a", on_error="skip").added == 0
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_promotion_changes_no_value_and_keeps_none_as_other_content(repo, tmp_path, overwrite):
+    folder = _arrays(tmp_path / "a", [np.full((2,), 1, np.uint8), np.full((2,), 2, np.uint8)])
+    repo.ingest("x", folder)
+    repo._context.layout.import_index.unlink()
+    np.save(folder / "01.npy", np.full((2,), 7, np.uint8))
+    np.save(folder / "02.npy", np.full((2,), 300, np.int16))
+    receipt = repo.ingest("x", folder, overwrite=overwrite)
+    assert (receipt.added, receipt.unchanged, receipt.updated) == (1, 1, int(overwrite))
+    assert [one.source[-6:] for one in receipt.kept] == ([] if overwrite else ["01.npy"])
+    with closing(repo.checkout(write=True)) as writer:
+        found = {key: value.tolist() for key, value in writer.arraysets["x"].items()}
+        assert found == {"00": [1, 1], "01": [7, 7] if overwrite else [2, 2], "02": [300, 300]}
+        writer.commit("promoted")
+    assert repo.summarize().arraysets[0].schema.dtype == "<i2"
+
+
 def test_what_could_not_become_wider_without_loss_stays(repo, tmp_path, small_batches):
     big = np.full((2,), 2**53 + 1, np.int64)
     arrays = [big, big + 1, big + 2, np.full((2,), 0.5), big + 3]
