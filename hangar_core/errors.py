@@ -289,6 +289,13 @@ class Corrupt(HangarError):
     exit_code = 6
 
 
+class ExportDiffers(Corrupt):
+    """Files that an export wrote do not give back the samples that went into them."""
+
+    template = "{count} of {total} samples are not read back as they were written."
+    default_hint = "export them with -f npy, and tell the author of the plugin"
+
+
 class CorruptDataError(Corrupt):
     """Array bytes fail their checksum."""
 

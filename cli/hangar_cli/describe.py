@@ -10,6 +10,7 @@ from hangar_core.model import Schema
 from hangar_core.reports import LogEntry
 
 if TYPE_CHECKING:
+    from hangar_core.export import View
     from hangar_core.ingest import Reject
 
 _KINDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
@@ -27,6 +28,55 @@ def dtype_name(dtype: str) -> str:
 def shape_text(shape: Sequence[int]) -> str:
     """Return ``480x640x3``, or ``scalar`` for no dimension at all."""
     return "x".join(map(str, shape)) or "scalar"
+
+
+def view_lines(shown: View, name: str) -> list[str]:
+    """Return the facts that stand below a sample that is shown: what it is, its numbers, where it came from."""
+    from hangar_core.hashing.digests import SHORT_SIZE
+
+    if shown.dtype in ("text", "bytes"):
+        what = f"{shown.dtype}, {size_text(shown.size)}"
+    else:
+        what = f"{dtype_name(shown.dtype)} {shape_text(shown.shape)}"
+    facts = f"{name}   {what}   digest {shown.digest[:SHORT_SIZE]}"
+    lines = [facts + (f"   plugin {printable(shown.plugin)}" if shown.plugin else "")]
+    numbers = [("min", shown.minimum), ("max", shown.maximum), ("mean", shown.mean)]
+    statistics = "   ".join(f"{name} {value:.6g}" for name, value in numbers if value is not None)
+    if statistics:
+        lines.append(statistics)
+    if shown.source is not None:
+        options = "".join(f", {name} {value}" for name, value in sorted(shown.source.options.items()))
+        files = f"{shown.source.extension} files" if shown.source.extension else "files of several formats"
+        through = f" through plugin {shown.source.plugin}" if shown.source.plugin else ""
+        lines.append(printable(f"source: {files}{through}{options}"))
+    return lines
+
+
+def view_json(shown: View) -> dict[str, Any]:
+    """Return the facts of a sample that is shown for JSON."""
+    source = shown.source
+    return {
+        "dtype": dtype_name(shown.dtype),
+        "shape": list(shown.shape),
+        "bytes": shown.size,
+        "digest": shown.digest,
+        "plugin": shown.plugin or None,
+        "minimum": _finite(shown.minimum),
+        "maximum": _finite(shown.maximum),
+        "mean": _finite(shown.mean),
+        "source": None
+        if source is None
+        else {
+            "plugin": source.plugin or None,
+            "extension": source.extension or None,
+            "options": dict(sorted(source.options.items())),
+        },
+    }
+
+
+def _finite(value: float | None) -> float | str | None:
+    """Return a number for JSON, which has no inf and no NaN: they are text."""
+    return value if value is None or value - value == 0 else str(value)
 
 
 def schema_words(schema: Schema) -> str:

@@ -7,6 +7,18 @@ way with other content stops the export before anything is moved, unless overwri
 from __future__ import annotations
 
 from hangar_core.export.exporting import ExportReceipt, export
-from hangar_core.export.viewing import View, view
+from hangar_core.export.samples import Description
+from hangar_core.export.verifying import Difference, Verification
+from hangar_core.export.viewing import Source, View, view, view_of
 
-__all__ = ["ExportReceipt", "View", "export", "view"]
+__all__ = [
+    "Description",
+    "Difference",
+    "ExportReceipt",
+    "Source",
+    "Verification",
+    "View",
+    "export",
+    "view",
+    "view_of",
+]

@@ -1,59 +1,95 @@
-"""Which plugin writes or shows samples, in which format, with which options."""
+"""Which plugin writes or shows samples, in which format, with which options.
+
+Text and bytes need no plugin: without one they are written as they are.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from hangar_core import external
-from hangar_core.errors import MethodNotProvided, NoPluginFor, PluginNotFound
-from hangar_core.export.samples import Samples
+from hangar_core.errors import InvalidInput, MethodNotProvided, NoPluginFor, PluginNotFound
+from hangar_core.export.samples import Described
 from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Schema
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+_AS_IT_IS = {"text": "txt", "bytes": "bin"}
+_WIDEST_TABLE = 200  # columns; beyond, statistics say more
 
 
-def format_for(
-    method: str, aset: Samples, plugin: str | None, extension: str | None, array: NDArray[Any] | None = None
-) -> tuple[external.BasePlugin, str]:
-    """Return plugin and extension: as asked for, else as recorded when the data came in, else by the kind of data."""
-    manager = external.plugin_manager()
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How samples are written. Without a plugin their bytes are the file, text as UTF-8."""
+
+    plugin: external.BasePlugin | None
+    extension: str
+    options: Mapping[str, Any]
+
+    @property
+    def plugin_name(self) -> str:
+        """Name of the plugin, empty without one."""
+        return self.plugin.plugin_name if self.plugin is not None else ""
+
+    @property
+    def in_shared_files(self) -> bool:
+        """Whether the plugin decides by itself which samples share a file."""
+        return isinstance(self.plugin, external.SavesMany)
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether reading the files gives every bit again."""
+        return self.plugin is None or self.extension.lower() in self.plugin.LOSSLESS
+
+    def options_for_reading(self) -> dict[str, Any]:
+        """Return those options that say how files are written and have to be known to read them."""
+        if self.plugin is None or self.plugin.Options is None:
+            return {}
+        known = external.specs_for(self.plugin.Options, "load")
+        return {name: value for name, value in self.options.items() if name in known}
+
+
+def format_for_export(
+    aset: Described, plugin: str | None, extension: str | None, given: Mapping[str, Any], *, to_verify: bool = False
+) -> Format:
+    """Return the format: as asked for, else as recorded when the data came in, else by the kind of data.
+
+    Raises `NoPluginFor`, `PluginNotFound`, `MethodNotProvided` (`to_verify`: also if the plugin cannot read), and
+    `InvalidInput` for options where no plugin takes them.
+    """
     wanted = extension.lstrip(".") if extension else None
-    if plugin is not None or wanted:
-        chosen = manager.choose(method, plugin, wanted)
-        return chosen, wanted or _default_extension(chosen, aset)
-    recorded = aset.options.get(SOURCE_PLUGIN)
+    if _needs_no_plugin(aset, plugin, wanted, given):
+        return Format(None, wanted or _AS_IT_IS[aset.schema.kind], {})
+    chosen, suffix = _chosen(aset, plugin, wanted)
+    if to_verify and "load" not in chosen.provides:
+        raise MethodNotProvided(plugin=chosen.plugin_name, method="load", provides=", ".join(chosen.provides))
+    return Format(chosen, suffix, {**recorded_options(aset, chosen, "save"), **given})
+
+
+def plugins_for_view(
+    aset: Described, shape: tuple[int, ...], plugin: str | None, extension: str | None
+) -> Iterator[external.BasePlugin]:
+    """Yield the plugins that may show a sample, best first: only the one asked for, or the recorded one and guesses.
+
+    Raises `NoPluginFor`, `PluginNotFound`, `MethodNotProvided` for what was asked for.
+    """
+    manager = external.plugin_manager()
+    if plugin is not None or extension:
+        yield manager.choose("show", plugin, extension)
+        return
+    recorded = _recorded_plugin(aset, "show")
     if recorded is not None:
+        yield recorded
+    if aset.schema.kind != "array":
+        return
+    for guess in _to_show(Schema(aset.schema.dtype, shape)):
         try:
-            chosen = manager.choose(method, recorded)
-            return chosen, _default_extension(chosen, aset)
-        except (PluginNotFound, MethodNotProvided):
-            pass  # it was installed where the import ran, or only reads; the kind of data still tells enough
-    for guess in _guesses(aset.schema if array is None else Schema(array.dtype.str, array.shape)):
-        try:
-            chosen = manager.choose(method, None, guess)
+            yield manager.choose("show", None, guess)
         except NoPluginFor:
             continue
-        return chosen, guess
-    raise NoPluginFor(extension="npy", method=method, hint="name a plugin with --plugin")
 
 
-def _guesses(schema: Schema) -> tuple[str, ...]:
-    """Formats for data of which nobody knows where they came from, best first."""
-    shape = schema.shape
-    if schema.dtype == "|u1" and (len(shape) == 2 or (len(shape) == 3 and shape[2] in {3, 4})) and min(shape[:2]) > 1:
-        return ("png", "npy")
-    return ("npy",)
-
-
-def _default_extension(plugin: external.BasePlugin, aset: Samples) -> str:
-    came_from = aset.options.get(SOURCE_EXTENSION, "")
-    if came_from in plugin.LOSSLESS:
-        return came_from
-    return plugin.DEFAULT_EXTENSION or (plugin.LOSSLESS or tuple(plugin.accepts))[0]
-
-
-def recorded_options(aset: Samples, plugin: external.BasePlugin, method: str) -> dict[str, str]:
+def recorded_options(aset: Described, plugin: external.BasePlugin, method: str) -> dict[str, str]:
     """Return the options that the plugin asked to have back, without those that its version of today does not know."""
     if aset.options.get(SOURCE_PLUGIN) != plugin.plugin_name:
         return {}
@@ -66,3 +102,69 @@ def recorded_options(aset: Samples, plugin: external.BasePlugin, method: str) ->
         return recorded
     known = external.specs_for(plugin.Options, method)
     return {name: value for name, value in recorded.items() if name in known}
+
+
+def _needs_no_plugin(aset: Described, plugin: str | None, extension: str | None, given: Mapping[str, Any]) -> bool:
+    kind = aset.schema.kind
+    if kind == "array" or plugin is not None or SOURCE_PLUGIN in aset.options:
+        return False
+    if kind == "bytes":
+        for option in given:
+            raise InvalidInput(
+                f"Samples of bytes are written as they are: no plugin is there to take `--{option}`.", option=option
+            )
+        return True
+    return not given and extension in (None, "txt")
+
+
+def _chosen(aset: Described, plugin: str | None, wanted: str | None) -> tuple[external.BasePlugin, str]:
+    manager = external.plugin_manager()
+    if plugin is not None or wanted:
+        chosen = manager.choose("save", plugin, wanted)
+        return chosen, wanted or _default_extension(chosen, aset)
+    recorded = _recorded_plugin(aset, "save")
+    if recorded is not None:
+        return recorded, _default_extension(recorded, aset)
+    for guess in _to_save(aset.schema):
+        try:
+            return manager.choose("save", None, guess), guess
+        except NoPluginFor:
+            continue
+    raise NoPluginFor(extension="npy", method="save", hint="name a plugin with --plugin")
+
+
+def _recorded_plugin(aset: Described, method: str) -> external.BasePlugin | None:
+    recorded = aset.options.get(SOURCE_PLUGIN)
+    try:
+        return external.plugin_manager().choose(method, recorded) if recorded else None
+    except (PluginNotFound, MethodNotProvided):
+        return None  # it was installed where the import ran, or only reads; the kind of data still tells enough
+
+
+def _to_save(schema: Schema) -> tuple[str, ...]:
+    """Return formats for data of which nobody knows where they came from, best first."""
+    if schema.kind != "array":
+        return (_AS_IT_IS[schema.kind],)
+    return ("png", "npy") if _is_picture(schema) else ("npy",)
+
+
+def _to_show(schema: Schema) -> tuple[str, ...]:
+    """Return formats whose plugins may show such data, best first: a picture, a table, statistics."""
+    if _is_picture(schema):
+        return ("png", "npy")
+    if len(schema.shape) == 2 and schema.dtype[1:2] in "biuf" and 0 < schema.shape[1] <= _WIDEST_TABLE:
+        return ("csv", "npy")
+    return ("npy",)
+
+
+def _is_picture(schema: Schema) -> bool:
+    shape = schema.shape
+    flat = len(shape) == 2 or (len(shape) == 3 and shape[2] in {3, 4})
+    return schema.dtype == "|u1" and flat and min(shape[:2]) > 1
+
+
+def _default_extension(plugin: external.BasePlugin, aset: Described) -> str:
+    came_from = aset.options.get(SOURCE_EXTENSION, "")
+    if came_from in plugin.LOSSLESS:
+        return came_from
+    return plugin.DEFAULT_EXTENSION or (plugin.LOSSLESS or tuple(plugin.accepts))[0]

@@ -485,10 +485,13 @@ class Repository:
         *,
         start: str | None = None,
         samples: Sequence[SampleKey] | None = None,
+        keys: Sequence[str] = (),
         format: str | None = None,  # noqa: A002 - the documented word
         plugin: str | None = None,
         plugin_options: Mapping[str, Any] | None = None,
         overwrite: bool = False,
+        jobs: int | None = None,
+        verify: bool = False,
         progress: ProgressReporter | None = None,
     ) -> ExportReceipt:
         """Write samples of the commit `start` (see `resolve`) as files; see `hangar_core.export`."""
@@ -502,10 +505,13 @@ class Repository:
                     checkout.arraysets[arrayset],
                     Path(outdir),
                     samples=samples,
+                    keys=keys,
                     extension=format,
                     plugin=plugin,
                     plugin_options=plugin_options or {},
                     overwrite=overwrite,
+                    jobs=jobs,
+                    verify_files=verify,
                     progress=progress,
                 )
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -123,4 +125,184 @@ def test_what_is_not_there_is_named(committed: Terminal, back: Path, words: list
     done = committed("export", *words, "-o", "back", code=code)
     assert text in done.stderr
     assert done.stdout == ""
+    assert list(back.iterdir()) == []
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+
+
+def test_samples_are_chosen_by_glob(committed: Terminal, back: Path) -> None:
+    committed("export", "pictures", "-o", "back", "--keys", "cat/*", "--jobs", "1")
+    assert files(back) == ["cat/001.png", "cat/002.png"]
+    committed("export", "pictures", "-o", "back", "--keys", "*02", "--keys", "d*", "-s", "cat/002", "-f", "npy")
+    assert files(back) == ["cat/001.png", "cat/002.npy", "cat/002.png", "dog/001.npy"]
+    done = committed("export", "pictures", "-o", "back", "--keys", "c*", "--keys", "bird/*", code=4)
+    assert "No sample of `pictures` fits `bird/*`" in done.stderr
+
+
+def test_numbers_fit_a_glob_with_and_without_their_mark(numbered: Terminal, back: Path) -> None:
+    assert numbered.json("export", "numbers", "-o", "back", "--keys", "int:*")["samples"] == 1
+    assert "same file" in numbered("export", "numbers", "-o", "back", "--keys", "1*", code=1).stderr
+
+
+def test_verify_reads_every_file_back(committed: Terminal, back: Path) -> None:
+    done = committed("export", "pictures", "-o", "back", "--verify")
+    assert done.stdout.splitlines()[1] == "Verified: 3 of 3 samples read back bit for bit"
+    document = committed.json("export", "pictures", "-o", "back", "--verify", "--jobs", "2")
+    assert document["verified"] == {"identical": 3, "lossless": True, "differences": []}
+    assert (document["format"], document["unchanged"]) == ("png", 3)
+    assert committed.json("export", "pictures", "-o", "back")["verified"] is None
+
+
+def test_verify_says_of_a_lossy_format_that_it_is_one(committed: Terminal, back: Path) -> None:
+    done = committed("export", "pictures", "-o", "back", "--verify", "-f", "jpg")
+    assert done.stdout.endswith("Verified: 0 of 3 samples read back bit for bit; jpg does not keep every value\n")
+    assert committed.json("export", "pictures", "-o", "back", "--verify", "-f", "jpg")["verified"]["lossless"] is False
+
+
+FORGETFUL = """
+import numpy as np
+from hangar_core.external import BasePlugin
+
+
+class Plugin(BasePlugin):
+    LOSSLESS = ("forget",)
+
+    def __init__(self):
+        super().__init__(provides=["load", "save"], accepts=["forget"])
+
+    def save(self, arr, outdir, sample_detail, extension, **options):
+        path = self.target_path(outdir, sample_detail, extension)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            np.save(file, np.abs(arr) if "cat" in sample_detail else arr)
+        return path
+
+    def load(self, fpath, **options):
+        with open(fpath, "rb") as file:
+            array = np.load(file)
+        if fpath.name == "broken.forget":
+            raise self.bad_file(fpath, code="lost", reason="it is lost", fix="none")
+        return array, self.sample_name(fpath)
+"""
+
+
+def test_verify_lists_what_does_not_come_back_and_ends_with_6(
+    committed: Terminal, back: Path, strangers_plugin: Callable[[str, str], None]
+) -> None:
+    strangers_plugin("forget", FORGETFUL)
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        aset = writer.arraysets.init_arrayset("numbers", shape=(1,), dtype=np.dtype("float64"))
+        aset.update({"cat": np.array([-0.0]), "dog": np.array([-0.0]), "broken": np.array([1.0])})
+        writer.commit("numbers")
+    done = committed("export", "numbers", "-o", "back", "-f", "forget", "--verify", code=6)
+    assert "Verified: 1 of 3 samples read back bit for bit" in done.stdout
+    assert f"  cat: {back / 'cat.forget'}: other values" in done.stderr
+    assert "it is lost" in done.stderr
+    assert "2 of 3 samples are not read back as they were written." in done.stderr
+    document = committed.json("export", "numbers", "-o", "back", "-f", "forget", "--verify", code=6)
+    assert [one["key"] for one in document["verified"]["differences"]] == ["broken", "cat"]
+
+
+def test_rows_of_tables_are_verified_too(committed: Terminal, back: Path) -> None:
+    (committed.directory / "tables").mkdir()
+    (committed.directory / "tables/one.csv").write_text("a,b\n1,2\n3,4\n")
+    (committed.directory / "tables/two.csv").write_text("a,b\n5,6\n")
+    committed("import", "rows", "tables")
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        narrow = writer.arraysets.init_arrayset("narrow", shape=(2,), dtype=np.dtype("float32"))
+        narrow.update({n: np.array([n / 3, -0.0], np.float32) for n in range(5)})
+        payload = writer.arraysets.init_arrayset("payload", shape=(1,), dtype=np.dtype("float64"))
+        payload["a"] = np.array([0x7FF8000000000123], np.uint64).view(np.float64)
+        writer.commit("rows")
+    document = committed.json("export", "rows", "-o", "back", "--verify")
+    assert files(back) == ["one.csv", "two.csv"]
+    assert document["verified"]["identical"] == 3
+    assert committed.json("export", "narrow", "-o", "back", "-f", "csv", "--verify")["verified"]["identical"] == 5
+    assert "other values" in committed("export", "payload", "-o", "back", "-f", "csv", "--verify", code=6).stderr
+
+
+def test_text_and_bytes_come_out_as_they_are(committed: Terminal, back: Path) -> None:
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        writer.add_str_arrayset("words").update({"a/1": "gr\u00fcn\r\n\0", "empty": ""})
+        writer.add_bytes_arrayset("blobs").update({"x": b"\x00\xff", 3: b""})
+        writer.commit("words")
+    document = committed.json("export", "words", "-o", "back", "--verify")
+    assert (document["plugin"], document["verified"]["identical"]) == (None, 2)
+    assert "as they are" in committed("export", "blobs", "-o", "back", "--verify").stdout
+    assert files(back) == ["3.bin", "a/1.txt", "empty.txt", "x.bin"]
+    assert (back / "a/1.txt").read_bytes() == b"gr\xc3\xbcn\r\n\0"
+    assert (back / "x.bin").read_bytes() == b"\x00\xff"
+    committed("export", "blobs", "-o", "back", "-f", "dat", "-s", "x")
+    assert (back / "x.dat").read_bytes() == b"\x00\xff"
+    assert "written as they are" in committed("export", "blobs", "-o", "back", "--zoom", "2", code=2).stderr
+    committed("export", "words", "-o", "back", "-s", "empty", "-f", "../x", code=1)
+
+
+def test_a_sample_that_needs_a_folder_where_another_is_a_file_is_refused(committed: Terminal, back: Path) -> None:
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        writer.add_str_arrayset("words").update({"a": "file", "a.txt/b": "in a folder"})
+        writer.commit("words")
+    done = committed("export", "words", "-o", "back", code=1)
+    assert "Sample `a.txt/b` needs a folder where `a` would be written as a file." in done.stderr
+    assert list(back.iterdir()) == []
+
+
+def test_a_file_where_a_folder_is_needed_stops_everything(committed: Terminal, back: Path) -> None:
+    (back / "dog").write_text("mine")
+    assert "`%s`" % (back / "dog") in committed("export", "pictures", "-o", "back", "--overwrite", code=1).stderr
+    assert files(back) == ["dog"]
+
+
+def test_links_in_the_target_lead_nowhere_else(committed: Terminal, back: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (back / "cat").symlink_to(tmp_path / "outside")
+    assert "lies outside of" in committed("export", "pictures", "-o", "back", "--overwrite", code=1).stderr
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert not (back / "dog").exists()
+
+
+SLOW = """
+import time
+from hangar_core.external import BasePlugin, atomic_file
+
+
+class Plugin(BasePlugin):
+    def __init__(self):
+        super().__init__(provides=["save"], accepts=["slow"])
+
+    def save(self, arr, outdir, sample_detail, extension, **options):
+        with atomic_file(self.target_path(outdir, sample_detail, extension)) as file:
+            file.write(b"half ")
+            file.flush()
+            time.sleep(0.5)
+            file.write(b"whole")
+"""
+
+
+def test_ctrl_c_leaves_whole_files_only(
+    committed: Terminal, back: Path, strangers_plugin: Callable[[str, str], None]
+) -> None:
+    strangers_plugin("slow", SLOW)
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        numbers = writer.arraysets.init_arrayset("numbers", shape=(1,), dtype=np.dtype("int64"))
+        numbers.update((f"{n:04}", np.array([n])) for n in range(2000))
+        writer.commit("numbers")
+    process = committed.start("export", "numbers", "-o", "back", "-f", "slow", "--jobs", "2")
+    while not any(back.rglob("*.part")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, talk = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Every file that is there is whole." in talk
+    assert list(back.iterdir()) == []
+
+
+def test_one_that_cannot_read_cannot_verify_and_says_so_before_it_writes(
+    committed: Terminal, back: Path, strangers_plugin: Callable[[str, str], None]
+) -> None:
+    strangers_plugin("slow", SLOW)
+    done = committed("export", "pictures", "-o", "back", "-f", "slow", "--verify", code=1)
+    assert "plugin 'slow' does not provide `load`" in done.stderr
     assert list(back.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from pathlib import Path
 
@@ -89,6 +90,32 @@ def test_links_never_lead_outside(photos, out, tmp_path):
     photos.export("photos", out, overwrite=True)
     assert (outside / "file").read_bytes() == b"precious"
     assert not (out / "cat" / "001.png").is_symlink()
+
+
+def test_what_appears_after_we_looked_is_not_replaced(photos, out, monkeypatch):
+    """Somebody else writes a file while we compare another one, which is the last that we look at."""
+    photos.export("photos", out, samples=["dog/\u00fcn\u00ef"])
+    compare = filecmp.cmp
+
+    def meanwhile(*arguments, **options):
+        (out / "cat").mkdir()
+        (out / "cat" / "001.png").write_bytes(b"theirs")
+        return compare(*arguments, **options)
+
+    monkeypatch.setattr(filecmp, "cmp", meanwhile)
+    with pytest.raises(AlreadyExists, match=r"001\.png"):
+        photos.export("photos", out)
+    assert (out / "cat" / "001.png").read_bytes() == b"theirs"
+
+
+def test_as_many_jobs_as_asked_for_write_the_same_files(photos, out, pixels):
+    for jobs in (1, 3):
+        receipt = photos.export("photos", out, jobs=jobs, verify=True)
+        assert receipt.samples == len(pixels)
+        assert receipt.verified.identical == len(pixels)
+    assert receipt.unchanged == len(pixels)
+    with pytest.raises(InvalidInput, match="jobs"):
+        photos.export("photos", out, jobs=0)
 
 
 def test_some_samples_are_enough(photos, out):
@@ -179,6 +206,35 @@ def test_a_number_and_its_text_never_share_a_file(repo, out):
         repo.export("x", out)
     assert list(out.iterdir()) == []
     assert repo.export("x", out, samples=[1]).written == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "told_apart"),
+    [
+        (("Cat/1", "cat/1"), False),
+        (("caf\u00e9", "cafe\u0301"), False),
+        (("Cat/1", "cat/2", "a.b"), True),
+    ],
+)
+def test_names_that_a_file_system_takes_for_one_are_refused_where_it_does(names, told_apart, out):
+    """Whatever the file system of this machine does: the rule is asked with one that folds case and form."""
+    import unicodedata
+
+    from hangar_core.export.placing import folding_of, planned
+
+    def folding(name):
+        return unicodedata.normalize("NFC", name).casefold()
+
+    if told_apart:
+        assert len(set(planned(names, out, "txt", folding).values())) == len(names)
+    else:
+        with pytest.raises(InvalidData):
+            planned(names, out, "txt", folding)
+    here = folding_of(out)
+    for one in names:
+        (out / f"{one}.txt").parent.mkdir(exist_ok=True)
+        (out / f"{one}.txt").touch()
+    assert len(set(map(here, names))) == len([path for path in out.rglob("*") if path.is_file()])
 
 
 def test_arraysets_that_no_import_made_are_exported_by_their_kind(repo, out):
