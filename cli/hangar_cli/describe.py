@@ -32,24 +32,31 @@ def shape_text(shape: Sequence[int]) -> str:
 
 def view_lines(shown: View, name: str) -> list[str]:
     """Return the facts that stand below a sample that is shown: what it is, its numbers, where it came from."""
-    from hangar_core.hashing.digests import SHORT_SIZE
-
-    if shown.dtype in ("text", "bytes"):
-        what = f"{shown.dtype}, {size_text(shown.size)}"
-    else:
-        what = f"{dtype_name(shown.dtype)} {shape_text(shown.shape)}"
-    facts = f"{name}   {what}   digest {shown.digest[:SHORT_SIZE]}"
-    lines = [facts + (f"   plugin {printable(shown.plugin)}" if shown.plugin else "")]
-    numbers = [("min", shown.minimum), ("max", shown.maximum), ("mean", shown.mean)]
-    statistics = "   ".join(f"{name} {value:.6g}" for name, value in numbers if value is not None)
-    if statistics:
-        lines.append(statistics)
+    facts = f"{name}   {what_text(shown)}" + (f"   plugin {printable(shown.plugin)}" if shown.plugin else "")
+    lines = [facts, statistics] if (statistics := statistics_text(shown)) else [facts]
     if shown.source is not None:
         options = "".join(f", {name} {value}" for name, value in sorted(shown.source.options.items()))
         files = f"{shown.source.extension} files" if shown.source.extension else "files of several formats"
         through = f" through plugin {shown.source.plugin}" if shown.source.plugin else ""
         lines.append(printable(f"source: {files}{through}{options}"))
     return lines
+
+
+def what_text(shown: View) -> str:
+    """Return what a sample is: ``uint8 12x16x3   digest 43a12ab37b23``."""
+    from hangar_core.hashing.digests import SHORT_SIZE
+
+    if shown.dtype in ("text", "bytes"):
+        what = f"{shown.dtype}, {size_text(shown.size)}"
+    else:
+        what = f"{dtype_name(shown.dtype)} {shape_text(shown.shape)}"
+    return f"{what}   digest {shown.digest[:SHORT_SIZE]}"
+
+
+def statistics_text(shown: View) -> str:
+    """Return ``min 0   max 255   mean 127.5``; empty where there are no numbers."""
+    numbers = [("min", shown.minimum), ("max", shown.maximum), ("mean", shown.mean)]
+    return "   ".join(f"{name} {value:.6g}" for name, value in numbers if value is not None)
 
 
 def view_json(shown: View) -> dict[str, Any]:

@@ -112,6 +112,10 @@ class ContentDiff:
             found = (after if new else before for _, before, after in self._changes.samples(step))
             return self._sizes.total(side.schema, (one for one in found if one is not None))
 
+    def step(self, arrayset: str) -> ArraysetStep | None:
+        """Return what an arrayset was and is, by the name that stands in rows; None if it does not differ."""
+        return next((step for step in self._changes.arraysets if step.name == arrayset), None)
+
     def rows(self, arrayset: str | None = None) -> Iterator[DiffRow]:
         """Yield every difference: schemas, samples in order of keys, metadata; or those of one arrayset.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hangar_core.checkout import ReaderCheckout, WriterCheckout
     from hangar_core.export import ExportReceipt, View
-    from hangar_core.history.content_diff import ContentDiff
+    from hangar_core.history.content_diff import ContentDiff, DiffRow
     from hangar_core.history.integrating import Author
     from hangar_core.history.repairing import Repair
     from hangar_core.history.staging import StagingArea
@@ -360,6 +360,15 @@ class Repository:
         # The trees of what is staged are held by these `objects`, which only the answer has: nobody will commit them.
         sizes = Sizes(self._context, lambda: staged_places(self._context))
         return ContentDiff(objects, overlay.root, overlay.content(), sizes)
+
+    def both_versions(self, found: ContentDiff, row: DiffRow) -> tuple[View, View]:
+        """Return the old and the new version of a sample of which `row` says that it was mutated, ready to be shown.
+
+        Raises `InvalidInput` for a row of another kind, `DataMissing`.
+        """
+        from hangar_core.repository.versions import both_versions
+
+        return both_versions(self._context, found, row)
 
     def history(self, arrayset: str, sample: SampleKey | NestedKey, start: str | None = None) -> list[SampleEvent]:
         """Return the commits that changed one sample, newest first; equal trees are skipped.

@@ -176,3 +176,65 @@ def test_a_rename_is_one_line_and_only_changed_samples_follow(committed: Termina
     assert (staged["name"], staged["renamed_from"]) == ("photos", "pictures")
     committed("commit", "-m", "photos")
     assert [one["kind"] for one in committed.json("history", "photos", "cat/001")["changes"]] == ["mutated", "added"]
+
+
+def test_show_draws_both_versions_of_a_changed_sample_side_by_side(changed: Terminal) -> None:
+    shown = changed("diff", "--show").stdout
+    assert "\x1b" not in shown
+    lines = shown.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("~ pictures cat/001"))
+    heading = lines[at + 1]
+    assert heading.startswith("old: uint8 12x16x3   digest ")
+    assert "new: uint8 12x16x3   digest " in heading
+    half = heading.index("new:")
+    drawing = lines[at + 3 : at + 3 + 6]  # a cell is two pixels high
+    assert all(line[:half].strip() and line[half:].strip() for line in drawing)
+    assert lines[at + 9].startswith("- pictures cat/002")
+    assert signs("\n".join(line for line in lines if line[:2] in ("+ ", "- ", "~ "))) == CHANGES
+    changed("commit", "-m", "second")
+    between = changed("diff", "--show", "HEAD~1", "master")
+    assert (between.stdout, between.stderr) == (shown, "")
+    assert "old: uint8" not in changed("diff", "HEAD~1", "HEAD").stdout
+
+
+def test_show_is_bounded_and_says_so(committed: Terminal) -> None:
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        for number, name in enumerate(("cat/001", "cat/002", "dog/001")):
+            writer.arraysets["pictures"][name] = picture(20 + number)
+    done = committed("diff", "--show", "2")
+    assert done.stdout.count("old: ") == 2
+    assert len(signs(done.stdout)) > 3
+    assert done.stderr == "2 of 3 changed samples shown; all: --show 3\n"
+    changes = committed.json("diff", "--show=1")["changes"]
+    assert ["shown" in row for row in changes] == [True, False, False]
+    assert changes[0]["shown"]["new"]["digest"] == changes[0]["new"]
+    assert changes[0]["shown"]["old"]["minimum"] == int(picture(0).min())
+    assert "--show" in committed("diff", "--show", "0", code=2).stderr
+    assert "choose one" in committed("diff", "--show", "--stat", code=2).stderr
+    assert committed("diff", "--show", "HEAD", "HEAD").stderr == "No differences.\n"
+
+
+def test_show_knows_tables_text_and_samples_in_samples_and_arraysets_with_another_name(committed: Terminal) -> None:
+    with closing(Repository(committed.directory).checkout(write=True)) as writer:
+        tables = writer.arraysets.init_arrayset("tables", shape=(2, 2), dtype=np.dtype("float64"))
+        tables["a"] = np.array([[1.5, 2.5], [3.5, 4.5]])
+        writer.add_str_arrayset("words")["a"] = "before\x1b[31m"
+        nested = writer.arraysets.init_arrayset("nested", shape=(3,), dtype=np.dtype("int16"), contains_subsamples=True)
+        nested["day"] = {"left": np.array([1, 2, 3], np.int16)}
+        writer.commit("all kinds")
+        writer.arraysets["tables"]["a"] = np.array([[1.5, 2.5], [3.5, 99.5]])
+        writer.arraysets["words"]["a"] = "after"
+        writer.arraysets["nested"]["day"] = {"left": np.array([1, 2, 77], np.int16)}
+        writer.arraysets.rename("pictures", "photos")["cat/001"] = picture(8)
+    shown = committed("diff", "--show").stdout
+    assert "\x1b" not in shown
+    assert any("4.5" in line and "99.5" in line for line in shown.splitlines())
+    assert any("before\\x1b[31m" in line and "after" in line for line in shown.splitlines())
+    assert any("1, 2, 3" in line and "1, 2, 77" in line for line in shown.splitlines())
+    assert shown.count("uint8 12x16x3") == 2
+
+
+@needs_pty
+def test_on_a_terminal_both_versions_of_a_picture_are_half_blocks(changed: Terminal) -> None:
+    drawn = changed.look("diff", "--show", "1")
+    assert any(line.count("\u2580") == 32 for line in drawn.splitlines())

@@ -9,13 +9,15 @@ import click
 
 from hangar_cli.conflicts import METADATA
 from hangar_cli.current import current_repository
-from hangar_cli.describe import schema_json, schema_words, size_text
-from hangar_cli.output import coloured, columns, printable, result_json, result_json_list, result_lines, talk
+from hangar_cli.describe import plural, schema_json, schema_words, size_text, view_json
+from hangar_cli.output import coloured, columns, printable, result, result_json, result_json_list, result_lines, talk
 from hangar_cli.parameters import json_option, key_text
-from hangar_core.errors import ArraysetNotFound
+from hangar_cli.side_by_side import USUAL_NUMBER, ShowsSome, draw_both
+from hangar_core.errors import ArraysetNotFound, DataMissing
 
 if TYPE_CHECKING:
     from hangar_core import Repository
+    from hangar_core.export import View
     from hangar_core.history.changes import Tally
     from hangar_core.history.content_diff import ArraysetStatistics, ContentDiff, DiffRow, DiffStatistics
 
@@ -27,29 +29,40 @@ _VERSION = "hangar.diff/1"
 _STAT_VERSION = "hangar.diff-stat/1"
 
 
-@click.command()
+@click.command(cls=ShowsSome)
 @click.argument("a", required=False)
 @click.argument("b", required=False)
 @click.option("--stat", is_flag=True, help="Only count, arrayset by arrayset.")
 @click.option("--arrayset", metavar="ARRAYSET", help="Compare this arrayset only.")
+@click.option(
+    "--show",
+    type=click.IntRange(min=1),
+    metavar="[N]",
+    help=f"Draw both versions of the first N changed samples side by side.  [N: {USUAL_NUMBER}]",
+)
 @json_option
-def diff(a: str | None, b: str | None, stat: bool, arrayset: str | None, as_json: bool) -> None:
+def diff(a: str | None, b: str | None, stat: bool, arrayset: str | None, show: int | None, as_json: bool) -> None:
     """Show what differs between two commits, or what is staged.
 
     Without arguments: what is staged, against its commit. With A: the way from A to the head of the staging branch.
     With A and B: the way from A to B. Lines begin with + (added), - (deleted) or ~ (mutated) and end with the short
-    digest of the data, or OLD..NEW. No data are read.
+    digest of the data, or OLD..NEW. No data are read, but for --show.
 
     \b
     Example:
       hangar diff master HEAD --stat
     """
+    if stat and show is not None:
+        raise click.UsageError("--stat counts and --show draws: choose one of them.")
     repo = current_repository()
     found, ends = _compare(repo, a, b)
     if arrayset is not None and arrayset not in found.arraysets:
         raise ArraysetNotFound(f"No arrayset `{arrayset}` on either side.", name=arrayset)
     if stat:
         _show_statistics(found.statistics(), arrayset, ends, as_json)
+        return
+    if show is not None:
+        _show_versions(repo, found, arrayset, show, ends if as_json else None)
     elif as_json:
         result_json_list(_VERSION, ends, "changes", (_row_json(row) for row in found.rows(arrayset)))
     else:
@@ -60,6 +73,47 @@ def diff(a: str | None, b: str | None, stat: bool, arrayset: str | None, as_json
             return
         result_lines([_line(first)])
         result_lines(map(_line, rows))
+
+
+def _show_versions(
+    repo: Repository, found: ContentDiff, arrayset: str | None, most: int, ends: dict[str, str | None] | None
+) -> None:
+    """Tell all differences, and show both versions of up to `most` samples; as JSON if `ends` are given."""
+    changed = 0
+
+    def versions(row: DiffRow) -> tuple[View, View] | None:
+        nonlocal changed
+        if row.what != "sample" or row.kind != "mutated":
+            return None
+        changed += 1
+        if changed > most:
+            return None
+        try:
+            return repo.both_versions(found, row)
+        except DataMissing as why:  # a clone need not have all data; what differs is known all the same
+            talk(f"{printable(row.arrayset)}: {printable(why.message)}")
+            return None
+
+    if ends is not None:
+        result_json_list(
+            _VERSION, ends, "changes", (_row_json(row) | _versions_json(versions(row)) for row in found.rows(arrayset))
+        )
+        return
+    told = False
+    for row in found.rows(arrayset):
+        told = True
+        result(_line(row))
+        both = versions(row)
+        if both is not None:
+            draw_both(*both)
+    if not told:
+        talk("No differences.")
+    elif changed > most:
+        talk(f"{most:,} of {plural(changed, 'changed sample')} shown; all: --show {changed}")
+
+
+def _versions_json(both: tuple[View, View] | None) -> dict[str, Any]:
+    return {} if both is None else {"shown": {"old": view_json(both[0]), "new": view_json(both[1])}}
 
 
 def _compare(repo: Repository, a: str | None, b: str | None) -> tuple[ContentDiff, dict[str, str | None]]:
