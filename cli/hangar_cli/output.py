@@ -135,6 +135,10 @@ def draw(renderable: object) -> None:
         part if part.control else Segment(printable_lines(part.text), part.style)
         for part in target.render(renderable)  # type: ignore[arg-type]  # whatever rich can draw
     ]
+    if not on_terminal():
+        text = "".join(part.text for part in clean if not part.control)
+        result_lines(line.rstrip() for line in text.removesuffix("\n").split("\n"))
+        return
     target.print(_Segments(clean), end="", soft_wrap=True)
 
 

@@ -65,6 +65,18 @@ def planned(keys: Iterable[SampleKey], root: Path, extension: str, folding: Fold
     return paths
 
 
+def refuse_meeting(paths: Iterable[Path], folding: Folding) -> None:
+    """Raise `InvalidData` if two of the files that a plugin wrote are one to the file system: the second is left."""
+    seen: dict[str, Path] = {}
+    for path in map(Path, paths):
+        other = seen.setdefault(folding(path.as_posix()), path)
+        if other != path:
+            raise InvalidData(
+                f"Files `{other.name}` and `{path.name}` are one to this file system.",
+                hint="export their samples one after the other, with --keys, into different folders",
+            )
+
+
 def folding_of(folder: Path) -> Folding:
     """Find out, with a file that is removed again, which names the file system of `folder` takes for one."""
     probe = folder / "hangar-probe-\u00e9"

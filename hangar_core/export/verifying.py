@@ -15,6 +15,7 @@ from hangar_core.export.formats import Format
 from hangar_core.export.placing import detail_of
 from hangar_core.export.threads import in_threads
 from hangar_core.export.writing import Sample, Work
+from hangar_core.external.targets import file_system_name
 from hangar_core.model import SampleKey
 
 if TYPE_CHECKING:
@@ -140,9 +141,11 @@ def _samples_in(path: Path, format_: Format, arrayset: str) -> Iterator[object]:
 
 def _compared_in_order(work: Work, outdir: Path, paths: list[Path]) -> Iterator[_Found]:
     """Yield the comparison of each sample with what stands in its place in its file: plugins keep the order."""
+    suffix = f".{work.format.extension}"
+    by_name = {path.relative_to(outdir).as_posix().removesuffix(suffix): path for path in paths}
     in_files: dict[Path, Iterator[object]] = {}
     for key, data in work.samples("samples read back"):
-        path = _file_of(key, work, outdir, paths)
+        path = _file_of(key, work.aset.name, by_name)
         if path is None:
             yield _Found(key, outdir, "none of the files is for it", readable=False)
             continue
@@ -160,14 +163,10 @@ def _compared_in_order(work: Work, outdir: Path, paths: list[Path]) -> Iterator[
             yield _Found(work.aset.name, path, "the file has samples that were not written", readable=False)
 
 
-def _file_of(key: SampleKey, work: Work, outdir: Path, paths: list[Path]) -> Path | None:
+def _file_of(key: SampleKey, arrayset: str, by_name: Mapping[str, Path]) -> Path | None:
     """Return which of the files has a sample: the one called like it, like its folder, or like the arrayset."""
-    folder = str(key).rpartition("/")[0]
-    for detail in (detail_of(key), *([f"str:{folder}"] if folder else []), f"str:{work.aset.name}"):
-        path = external.BasePlugin.target_path(outdir, detail, work.format.extension)
-        if path in paths:
-            return path
-    return None
+    name = "/".join(map(file_system_name, str(key).split("/")))
+    return by_name.get(name) or by_name.get(name.rpartition("/")[0]) or by_name.get(file_system_name(arrayset))
 
 
 _NOTHING = object()

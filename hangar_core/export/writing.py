@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hangar_core import external
 from hangar_core.export.formats import Format
-from hangar_core.export.placing import detail_of, folding_of, planned
+from hangar_core.export.placing import detail_of, folding_of, planned, refuse_meeting
 from hangar_core.export.samples import Samples
 from hangar_core.export.threads import in_threads
 from hangar_core.model import SampleKey
@@ -45,9 +45,9 @@ def write_all(work: Work, folder: Path) -> None:
     Raises `InvalidData` for what the format cannot hold and for samples that meet in one file, `StorageFailed`, and
     what plugins raise.
     """
+    folding = folding_of(folder)
     if work.format.in_shared_files:
-        assert work.format.plugin is not None
-        external.save_many(
+        written = external.save_many(
             work.samples("samples"),
             folder,
             work.aset.name,
@@ -55,8 +55,9 @@ def write_all(work: Work, folder: Path) -> None:
             plugin=work.format.plugin_name,
             **work.format.options,
         )
+        refuse_meeting(written, folding)
         return
-    paths = planned(work.keys, folder, work.format.extension, folding_of(folder))
+    paths = planned(work.keys, folder, work.format.extension, folding)
     for _ in in_threads(_calls(work, folder, paths), work.jobs):
         pass  # there is nothing to be had but errors
 

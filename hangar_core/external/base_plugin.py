@@ -51,7 +51,7 @@ class BasePlugin:
     A subclass overrides the methods that it lists in `provides`. Each takes options as keyword arguments: with the
     types declared in `Options`, or else as they were given, which is text from a command line. An exception other than
     hangar's own is reported as a failure of the plugin, so let bugs out; for a file that is not what it should be raise
-    `BadFile` (see `bad_file`).
+    `BadFile` (see `bad_file`). `load` and `save` may be called from several threads at once: the object keeps nothing.
 
     Two more things are optional and no part of this class, so that having them says something: `save_many` (see
     `SavesMany`), and `decode` with `encode` (see `KeepsOriginals`).

@@ -182,6 +182,7 @@ def test_show_draws_both_versions_of_a_changed_sample_side_by_side(changed: Term
     shown = changed("diff", "--show").stdout
     assert "\x1b" not in shown
     lines = shown.splitlines()
+    assert lines == [line.rstrip() for line in lines]
     at = next(number for number, line in enumerate(lines) if line.startswith("~ pictures cat/001"))
     heading = lines[at + 1]
     assert heading.startswith("old: uint8 12x16x3   digest ")

@@ -225,19 +225,23 @@ def test_rows_of_tables_are_verified_too(committed: Terminal, back: Path) -> Non
 
 def test_text_and_bytes_come_out_as_they_are(committed: Terminal, back: Path) -> None:
     with closing(Repository(committed.directory).checkout(write=True)) as writer:
-        writer.add_str_arrayset("words").update({"a/1": "gr\u00fcn\r\n\0", "empty": ""})
+        writer.add_str_arrayset("words").update({"a/1": "gr\u00fcn\r\n\0", "empty": "", "plain": "text"})
         writer.add_bytes_arrayset("blobs").update({"x": b"\x00\xff", 3: b""})
         writer.commit("words")
     document = committed.json("export", "words", "-o", "back", "--verify")
-    assert (document["plugin"], document["verified"]["identical"]) == (None, 2)
+    assert (document["plugin"], document["verified"]["identical"]) == (None, 3)
     assert "as they are" in committed("export", "blobs", "-o", "back", "--verify").stdout
-    assert files(back) == ["3.bin", "a/1.txt", "empty.txt", "x.bin"]
+    assert files(back) == ["3.bin", "a/1.txt", "empty.txt", "plain.txt", "x.bin"]
     assert (back / "a/1.txt").read_bytes() == b"gr\xc3\xbcn\r\n\0"
     assert (back / "x.bin").read_bytes() == b"\x00\xff"
     committed("export", "blobs", "-o", "back", "-f", "dat", "-s", "x")
     assert (back / "x.dat").read_bytes() == b"\x00\xff"
     assert "written as they are" in committed("export", "blobs", "-o", "back", "--zoom", "2", code=2).stderr
     committed("export", "words", "-o", "back", "-s", "empty", "-f", "../x", code=1)
+    through = ["-s", "plain", "-f", "txt", "--encoding", "utf-16", "--verify", "--overwrite"]
+    document = committed.json("export", "words", "-o", "back", *through)
+    assert (document["plugin"], document["verified"]["identical"]) == ("text", 1)
+    assert (back / "plain.txt").read_text(encoding="utf-16") == "text"
 
 
 def test_a_sample_that_needs_a_folder_where_another_is_a_file_is_refused(committed: Terminal, back: Path) -> None:

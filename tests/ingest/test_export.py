@@ -220,16 +220,19 @@ def test_names_that_a_file_system_takes_for_one_are_refused_where_it_does(names,
     """Whatever the file system of this machine does: the rule is asked with one that folds case and form."""
     import unicodedata
 
-    from hangar_core.export.placing import folding_of, planned
+    from hangar_core.export.placing import folding_of, planned, refuse_meeting
 
     def folding(name):
         return unicodedata.normalize("NFC", name).casefold()
 
     if told_apart:
         assert len(set(planned(names, out, "txt", folding).values())) == len(names)
+        refuse_meeting([out / name for name in (*names, *names)], folding)
     else:
         with pytest.raises(InvalidData):
             planned(names, out, "txt", folding)
+        with pytest.raises(InvalidData):
+            refuse_meeting([out / name for name in names], folding)
     here = folding_of(out)
     for one in names:
         (out / f"{one}.txt").parent.mkdir(exist_ok=True)
