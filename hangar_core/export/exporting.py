@@ -13,7 +13,6 @@ from hangar_core.errors import HangarError, InvalidInput, StorageFailed
 from hangar_core.export.formats import format_for_export
 from hangar_core.export.placing import move_all
 from hangar_core.export.samples import Samples, refuse_nested, select
-from hangar_core.export.threads import usual_jobs
 from hangar_core.export.verifying import Verification, verify
 from hangar_core.export.writing import Work, write_all
 from hangar_core.model import SampleKey
@@ -55,7 +54,8 @@ def export(
 
     `keys` are globs over keys. Without `extension` the format is the one the samples came from if it keeps every bit,
     else the plugin's default; text and bytes that no plugin made are written as they are. `jobs` files are written at
-    once, by default one for each processor. With `verify_files` every file is read back and compared.
+    once, by default one for each processor if the plugin lets threads run (`RELEASES_GIL`). With `verify_files` every
+    file is read back and compared.
 
     Raises `SampleNotFound`, `NoPluginFor`, `PluginNotFound`, `MethodNotProvided`, `InvalidData` (the format cannot hold
     the data, samples would meet in one file, or they are nested), `AlreadyExists`, `StorageFailed`; nothing is written
@@ -69,7 +69,7 @@ def export(
     refuse_nested(aset, "exported")
     chosen = select(aset, samples, keys)
     format_ = format_for_export(aset, plugin, extension, plugin_options or {}, to_verify=verify_files)
-    work = Work(aset, chosen, format_, jobs or usual_jobs(), progress or _quiet)
+    work = Work(aset, chosen, format_, jobs or format_.usual_jobs, progress or _quiet)
     try:
         with tempfile.TemporaryDirectory(prefix=".hangar-export-", dir=outdir) as fresh:
             write_all(work, Path(fresh))

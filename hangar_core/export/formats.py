@@ -12,6 +12,7 @@ from typing import Any
 from hangar_core import external
 from hangar_core.errors import InvalidInput, MethodNotProvided, NoPluginFor, PluginNotFound
 from hangar_core.export.samples import Described
+from hangar_core.export.threads import usual_jobs
 from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Schema
 
 _AS_IT_IS = {"text": "txt", "bytes": "bin"}
@@ -30,6 +31,11 @@ class Format:
     def plugin_name(self) -> str:
         """Name of the plugin, empty without one."""
         return self.plugin.plugin_name if self.plugin is not None else ""
+
+    @property
+    def usual_jobs(self) -> int:
+        """How many files to write at once if nobody says: several only where the plugin says that it bears threads."""
+        return usual_jobs() if self.plugin is None or self.plugin.RELEASES_GIL else 1
 
     @property
     def in_shared_files(self) -> bool:
@@ -61,6 +67,8 @@ def format_for_export(
     if _needs_no_plugin(aset, plugin, wanted, given):
         return Format(None, wanted or _AS_IT_IS[aset.schema.kind], {})
     chosen, suffix = _chosen(aset, plugin, wanted)
+    if chosen is None:
+        return Format(None, suffix, {})
     if to_verify and "load" not in chosen.provides:
         raise MethodNotProvided(plugin=chosen.plugin_name, method="load", provides=", ".join(chosen.provides))
     return Format(chosen, suffix, {**recorded_options(aset, chosen, "save"), **given})
@@ -117,7 +125,7 @@ def _needs_no_plugin(aset: Described, plugin: str | None, extension: str | None,
     return not given and extension in (None, "txt")
 
 
-def _chosen(aset: Described, plugin: str | None, wanted: str | None) -> tuple[external.BasePlugin, str]:
+def _chosen(aset: Described, plugin: str | None, wanted: str | None) -> tuple[external.BasePlugin | None, str]:
     manager = external.plugin_manager()
     if plugin is not None or wanted:
         chosen = manager.choose("save", plugin, wanted)
@@ -125,6 +133,8 @@ def _chosen(aset: Described, plugin: str | None, wanted: str | None) -> tuple[ex
     recorded = _recorded_plugin(aset, "save")
     if recorded is not None:
         return recorded, _default_extension(recorded, aset)
+    if aset.schema.kind != "array":
+        return None, _AS_IT_IS[aset.schema.kind]  # the plugin that read it is not here, and need not be
     for guess in _to_save(aset.schema):
         try:
             return manager.choose("save", None, guess), guess
@@ -143,8 +153,6 @@ def _recorded_plugin(aset: Described, method: str) -> external.BasePlugin | None
 
 def _to_save(schema: Schema) -> tuple[str, ...]:
     """Return formats for data of which nobody knows where they came from, best first."""
-    if schema.kind != "array":
-        return (_AS_IT_IS[schema.kind],)
     return ("png", "npy") if _is_picture(schema) else ("npy",)
 
 

@@ -133,7 +133,10 @@ def _samples_in(path: Path, format_: Format, arrayset: str) -> Iterator[object]:
     """Yield the data in a file; of those for several arraysets, what is for this one."""
     loaded = external.load(path, plugin=format_.plugin_name, **format_.options_for_reading())
     for data, _ in [loaded] if isinstance(loaded, tuple) else loaded:
-        yield data.get(arrayset) if isinstance(data, Mapping) else data
+        if not isinstance(data, Mapping):
+            yield data
+        else:  # fields of a table: ours, or the only one, whatever it is called
+            yield next(iter(data.values())) if len(data) == 1 else data.get(arrayset)
 
 
 # --- files of many samples ------------------------------------------------------------------------------------------

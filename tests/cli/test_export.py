@@ -244,6 +244,27 @@ def test_text_and_bytes_come_out_as_they_are(committed: Terminal, back: Path) ->
     assert (back / "plain.txt").read_text(encoding="utf-16") == "text"
 
 
+def test_imported_text_comes_out_and_is_verified_with_and_without_its_plugin(committed: Terminal, back: Path) -> None:
+    notes = committed.directory / "notes"
+    (notes / "deep").mkdir(parents=True)
+    (notes / "one.txt").write_bytes("\ufeffgr\u00fcn\r\n".encode())
+    (notes / "deep/two.txt").write_bytes("\ufefftwo".encode())
+    (committed.directory / "t.csv").write_text("word,number\nred,1\ngreen,2\n")
+    committed("import", "notes", "notes")
+    committed("import", "rows", "t.csv")
+    committed("commit", "-m", "words")
+    assert committed.json("export", "notes", "-o", "back", "--verify")["verified"]["identical"] == 2
+    for name in ("one.txt", "deep/two.txt"):
+        assert (back / name).read_bytes() == (notes / name).read_bytes()
+    assert "source: txt files through plugin text, mark yes" in committed("view", "notes", "one").stdout
+    words = next(one["name"] for one in committed.json("summary")["arraysets"] if "word" in one["name"])
+    assert committed.json("export", words, "-o", "back", "--verify")["verified"]["identical"] == 2
+    only = {"HANGAR_PLUGINS": "image"}
+    done = committed("export", "notes", "-o", "back", "--verify", "--overwrite", env=only)
+    assert "2 of 2 samples" in done.stdout
+    assert (back / "deep/two.txt").read_bytes() == b"two"
+
+
 def test_a_sample_that_needs_a_folder_where_another_is_a_file_is_refused(committed: Terminal, back: Path) -> None:
     with closing(Repository(committed.directory).checkout(write=True)) as writer:
         writer.add_str_arrayset("words").update({"a": "file", "a.txt/b": "in a folder"})

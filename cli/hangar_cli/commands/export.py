@@ -52,7 +52,7 @@ _LISTED = 20
 @click.option("--overwrite", is_flag=True, help="Replace files that exist with other content.")
 @click.option("--verify", is_flag=True, help="Read every file back and compare it with its sample bit by bit.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Write N files at once.  [default: as many as processors]"
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Write N files at once.  [default: as the plugin allows]"
 )
 @json_option
 @click.pass_context
