@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from click.exceptions import Exit
@@ -45,15 +46,26 @@ def next_lines(rows: Sequence[ConflictRow], staged: Status | None = None) -> Ite
     """Yield the commands to type next, made for the first conflict; without any, for what is `staged`."""
     if rows:
         first = rows[0]
-        where = printable(first.arrayset) if first.arrayset else "--metadata"
-        key = "" if first.key is None else f" {shlex.quote(_key(first))}"
         file = "" if first.key is None else ", or --take FILE"
-        yield f"Next: hangar resolve {where}{key} --ours   (or --theirs{file}; a pattern such as '*' takes several)"
+        yield f"Next: hangar resolve {_words_for(first)}   (or --theirs{file}; a pattern such as '*' takes several)"
         yield "Then: hangar merge --continue   (or give up: hangar merge --abort)"
     elif staged is not None and _changes_nothing(staged):
         yield "Next: hangar merge --abort   (decided like this, it changes nothing that could be committed)"
     else:
         yield "Next: hangar merge --continue   (or give up: hangar merge --abort)"
+
+
+def _words_for(row: ConflictRow) -> str:
+    """Return what is typed behind `hangar resolve` to take our side of one conflict, and of no other."""
+    words = ["--metadata"] if not row.arrayset else [row.arrayset]
+    if row.key is not None:
+        words.append(escape(_key(row)))  # a key may hold what means something in a pattern
+    typed = [shlex.quote(printable(word)) for word in words]
+    if any(word.startswith("-") for word in words[not row.arrayset :]):
+        typed = ["--ours", *typed[: not row.arrayset], "--", *typed[not row.arrayset :]]
+    else:
+        typed.append("--ours")
+    return " ".join(typed)
 
 
 def next_after_staging(repo: Repository) -> Iterator[str]:

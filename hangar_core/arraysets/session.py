@@ -148,10 +148,14 @@ class WriteSession(ReadSession):
         Where nothing was staged since the last one was left, that costs nothing.
         """
         with self.staging.lock:
-            self._entered[name] -= 1
-            if not self._entered[name]:
-                del self._entered[name]
+            self.forget(name)
             self.staging.sync()
+
+    def forget(self, name: str) -> None:
+        """Leave one `with` block of a handle that died inside: there is nothing of it to be made durable."""
+        left = self._entered.pop(name, 1) - 1
+        if left:
+            self._entered[name] = left
 
     def is_entered(self, name: str) -> bool:
         return name in self._entered

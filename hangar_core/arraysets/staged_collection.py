@@ -124,9 +124,9 @@ class Arraysets(ArraysetCollection):
     def rename(self, old: str, new: str) -> ArraysetDataWriter:
         """Give an arrayset another name and return its new handle; the old ones are dead at once.
 
-        Samples are taken over as they are. In history one arrayset goes and another comes: a branch that changed the
-        old one meanwhile has a conflict when it is merged. Raises `ArraysetNotFound`, `InvalidName`, `AlreadyExists`,
-        `NotAllowed` inside a `with` block, `MergePending` while a merge is in progress.
+        Samples are taken over as they are, and merges, diffs and histories know it for the same arrayset. Raises
+        `ArraysetNotFound`, `InvalidName`, `AlreadyExists`, `NotAllowed` inside a `with` block, `MergePending` while a
+        merge is in progress.
         """
         self._refuse_inside_with("renamed")
         check_plain(new, "Arrayset")

@@ -245,11 +245,14 @@ class SubsampleWriter(SampleMappingWriter, SubsampleReader):
         return check_sample_key(name)
 
     def __enter__(self) -> Self:
-        self._session.enter(self._aset.name)
+        self._entered_name = self._aset.name
+        self._session.enter(self._entered_name)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not is_closed(self):
-            self._session.leave(self._aset.name)
+            self._session.leave(self._entered_name)
+        else:  # see `ArraysetDataWriter.__exit__`
+            object.__getattribute__(self, "_session").forget(object.__getattribute__(self, "_entered_name"))

@@ -154,6 +154,8 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
     ) -> None:
         if not is_closed(self):
             self._session.leave(self._name)
+        else:  # a merge inside the block may have renamed or removed the arrayset
+            object.__getattribute__(self, "_session").forget(object.__getattribute__(self, "_name"))
 
 
 class InsideWithBlock(NotAllowed, RuntimeError):

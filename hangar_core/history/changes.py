@@ -43,7 +43,9 @@ class ArraysetStep(NamedTuple):
     def in_schema(self) -> bool:
         """Whether it was added, deleted, renamed, or changed in schema or options."""
         old, new = self.old, self.new
-        return old is None or new is None or (old.schema, old.options) != (new.schema, new.options)
+        if old is None or new is None or self.renamed_from:
+            return True
+        return (old.schema, old.options) != (new.schema, new.options)
 
 
 class Changes:

@@ -146,19 +146,19 @@ def sample_events(
     key = encode_either(sample)
     known: dict[tuple[Digest, bytes], Digest | None] = {}
     contents = (root_of(objects, entry.id).arraysets for entry in log)
-    newest = next((names_of(found) for found in contents if arrayset in found), {})
-    identity = next((one for one, name in newest.items() if name == arrayset), None)
+    newest = next((found for found in contents if arrayset in found), {})
+    identity = next((one for one, name in names_of(newest).items() if name == arrayset), None)
+    if identity is not None and newest[arrayset].schema.nested and not isinstance(sample, tuple):
+        raise InvalidInput(
+            f"The samples of `{arrayset}` are nested: each subsample has a history of its own.",
+            hint="ask for (sample, subsample); on the command line with --subsample NAME",
+        )
 
     def value_at(root: Root) -> Digest | None:
         name = names_of(root.arraysets).get(identity) if identity is not None else None
         if name is None:
             return None
         aset = root.arraysets[name]
-        if aset.schema.nested and not isinstance(sample, tuple):
-            raise InvalidInput(
-                f"The samples of `{arrayset}` are nested: each subsample has a history of its own.",
-                hint="ask for (sample, subsample); on the command line with --subsample NAME",
-            )
         if (aset.tree, key) not in known:
             known[aset.tree, key] = tree.lookup(objects, aset.tree, key)
         return known[aset.tree, key]

@@ -53,8 +53,8 @@ def new_identity(name: str, taken: Collection[str]) -> str:
 def names_of(arraysets: Mapping[str, HasOptions]) -> dict[str, str]:
     """Return identity -> name.
 
-    Nobody here gives two arraysets one identity. Where others did, the first one that was renamed has it, and those
-    that are left are compared by name.
+    Each identity is there once in what this version writes. Where another one gave it to two arraysets, the first that
+    was renamed has it; what is left is taken for a new arrayset, as long as that lasts.
     """
     found: dict[str, str] = {}
     by_claim = sorted(arraysets, key=lambda name: (RENAMED_FROM not in arraysets[name].options, name))

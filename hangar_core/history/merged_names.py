@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hangar_core.history.identities import first_name, names_of, without_identity
+from hangar_core.history.identities import first_name, names_of, new_identity, without_identity
 from hangar_core.model import Arrayset, Root
 
 
@@ -67,7 +67,14 @@ def sides_of(base: Root, ours: Root, theirs: Root) -> dict[str, Sides]:
     """Return all arraysets of three contents by identity."""
     before, mine, other = (_by_identity(root) for root in (base, ours, theirs))
     identities = before.keys() | mine.keys() | other.keys()
-    return {one: Sides(before.get(one), mine.get(one), other.get(one)) for one in identities}
+    found = {one: Sides(before.get(one), mine.get(one), other.get(one)) for one in identities}
+    for one, (base_side, our_side, their_side) in sorted(found.items()):
+        if base_side is None and our_side and their_side and our_side.name != their_side.name:
+            # An arrayset that was removed, and another one that was created later under its first name.
+            apart = new_identity(their_side.name, found)
+            found[one] = Sides(None, our_side, None)
+            found[apart] = Sides(None, None, their_side._replace(identity=apart))
+    return found
 
 
 def merge_names(sides: Mapping[str, Sides]) -> MergedNames:

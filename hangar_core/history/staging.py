@@ -27,7 +27,7 @@ from hangar_core.errors import (
 )
 from hangar_core.hashing import digests
 from hangar_core.history import refs
-from hangar_core.history.commits import read_commit, root_of, write_commit, write_root
+from hangar_core.history.commits import read_commit, read_root, root_of, write_commit, write_root
 from hangar_core.history.graph import is_ancestor
 from hangar_core.history.guarding import OpenConflicts, place_of, refuse_changes, refuse_unknown
 from hangar_core.history.identities import called, identity_of, names_of, new_identity
@@ -231,7 +231,11 @@ class StagingArea:
         there = self.overlay.arraysets.get(name)
         if there is not None:
             return called(options, identity_of(name, there.options), name)
-        return called(options, new_identity(name, names_of(self.overlay.arraysets)), name)
+        taken = set(names_of(self.overlay.arraysets))
+        if self.overlay.merging is not None:  # what is decided later may bring these
+            state = self.overlay.merging
+            taken.update(*(names_of(read_root(self.objects, one).arraysets) for one in (state.base, state.theirs)))
+        return called(options, new_identity(name, taken), name)
 
     def _anew(self, name: str, staged: StagedArrayset, options: Mapping[str, str]) -> list[tuple[int, bytes]]:
         """Return what stages an arrayset under a name that is free: its base is taken over, its changes follow."""

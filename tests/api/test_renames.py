@@ -487,3 +487,57 @@ def test_a_name_that_is_given_back_is_no_rename(repo):
         assert writer["a"].options == options
         writer.commit("back")
     assert rows(repo.diff("HEAD~2")) == []
+
+
+# --- an arrayset made under the first name of another one -------------------------------------------------------------
+
+
+def test_an_arrayset_made_during_a_merge_is_none_that_the_merge_may_bring(repo):
+    on(repo, "dev", both(rename(a="c"), put("c", k=1)))
+    on(repo, "master", remove("a"))
+    repo.merging.try_merge("dev")
+    with closing(repo.checkout(write=True)) as writer:
+        create("a", new=5)(writer)
+    repo.merging.resolve("c", side="theirs")
+    repo.merging.conclude()
+    with closing(repo.checkout(write=True)) as writer:
+        writer.arraysets.remove_aset("c")
+        assert [(change.name, change.state) for change in repo.status().arraysets] == [("c", "deleted")]
+
+
+def test_a_removal_that_is_reverted_leaves_a_later_arrayset_of_the_first_name_alone(repo):
+    on(repo, "master", rename(a="c"), remove("c"))
+    gone = repo.log_entries()[0].id.hex()
+    on(repo, "master", create("a", new=5))
+    repo.merging.revert(gone)
+    with closing(repo.checkout()) as reader:
+        assert {name: list(aset) for name, aset in reader.items()} == {"a": ["new"], "b": ["z"], "c": ["x", "y"]}
+
+
+def test_a_second_rename_is_a_line_of_every_diff(repo):
+    on(repo, "master", rename(a="c"))
+    with closing(repo.checkout(write=True)) as writer:
+        writer.arraysets.rename("c", "d")
+        assert [(row.arrayset, row.renamed_from) for row in repo.diff_staged().rows()] == [("d", "c")]
+        writer.commit("renamed again")
+    assert [(row.arrayset, row.renamed_from) for row in repo.diff("HEAD~1", "HEAD").rows()] == [("d", "c")]
+
+
+def test_a_merge_that_renames_an_arrayset_inside_its_block_leaves_the_block(repo):
+    on(repo, "dev", rename(a="c"))
+    with closing(repo.checkout(write=True, branch="master")) as writer:
+        with writer.arraysets["a"]:
+            writer.merge("both", "dev")
+        writer.arraysets.remove_aset("b")
+        assert list(writer.keys()) == ["c"]
+
+
+def test_a_flat_arrayset_has_a_history_although_an_earlier_one_of_its_name_was_nested(repo):
+    with closing(repo.checkout(write=True)) as writer:
+        nested = writer.add_ndarray_arrayset("n", shape=(1,), dtype="i4", contains_subsamples=True)
+        nested["s"] = {"p": one(1)}
+        writer.commit("nested")
+        writer.arraysets.remove_aset("n")
+        create("n", s=1)(writer)
+        writer.commit("flat")
+    assert [event.kind for event in repo.history("n", "s")] == ["added"]

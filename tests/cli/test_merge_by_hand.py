@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from typing import Any
 
@@ -135,3 +136,21 @@ def test_a_merge_decided_for_ours_alone_is_to_be_concluded(conflicted: Terminal)
         conflicted("resolve", arrayset, "--ours")
     assert conflicted("status").stdout.splitlines()[-1].startswith("Next: hangar merge --continue")
     conflicted("merge", "--continue")
+
+
+@pytest.mark.parametrize("key", ["*", "-1", "scan[1]", "a b"])
+def test_the_command_that_is_suggested_decides_the_conflict_it_was_made_for(hangar: Terminal, key: str) -> None:
+    repo = Repository(hangar.directory)
+    keys = {key, "zzz"}
+    for branch, value in (("master", 0), ("dev", 2), ("master", 1)):
+        if branch == "dev":
+            repo.create_branch("dev")
+        with closing(repo.checkout(write=True, branch=branch)) as writer:
+            if "t" not in writer:
+                writer.arraysets.init_arrayset("t", shape=(2,), dtype=np.float32)
+            writer.arraysets["t"].update({one: _pair(value) for one in keys})
+            writer.commit(f"{value} on {branch}")
+    told = hangar("merge", "dev", code=3)
+    (line,) = [line for line in (told.stdout + told.stderr).splitlines() if "Next: hangar resolve" in line]
+    hangar(*shlex.split(line.partition("   (")[0].partition("hangar ")[2]))
+    assert [row["key"] for row in hangar.json("status")["merging"]["conflicts"]] == ["zzz"]

@@ -89,6 +89,7 @@ def _block(staged: Status, state: str) -> Iterator[str]:
 
 def _schema_facts(change: ArraysetChange) -> Iterator[str]:
     from hangar_core.backends.options import recorded
+    from hangar_core.model import RENAMED_FROM
 
     schema = change.schema
     yield f"named: {schema.named}"
@@ -100,7 +101,11 @@ def _schema_facts(change: ArraysetChange) -> Iterator[str]:
     yield f"backend opts: {printable(backend_opts)}"
     if "source.plugin" in change.options:
         yield f"source: plugin {printable(change.options['source.plugin'])}"
-    others = {name: text for name, text in change.options.items() if not name.startswith(("source.", "backend"))}
+    others = {
+        name: text
+        for name, text in change.options.items()
+        if not name.startswith(("source.", "backend")) and name != RENAMED_FROM
+    }
     if others:
         yield f"options: {printable(others)}"
 
