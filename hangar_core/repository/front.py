@@ -459,12 +459,13 @@ class Repository:
         each with cause and fix. With a `commit` message, in which ``{date}`` is replaced, changes are committed at the
         end. Raises what `hangar_core.ingest.ingest` raises, `BranchNotFound`, `PendingChanges`, `Locked`.
         """
+        from hangar_core.external import preferring
         from hangar_core.ingest import ImportOptions, ingest
 
         options = ImportOptions(**choices)
         committing = (commit, self._author()) if commit else None
-        with self._stage(branch or None, wait) as staging:
-            layout = self._context.layout
+        layout = self._context.layout
+        with self._stage(branch or None, wait) as staging, preferring(layout.plugin_preferences):
             return ingest(staging, layout, arrayset, _several(paths), options, progress=progress, commit=committing)
 
     def plan_ingest(
@@ -476,6 +477,7 @@ class Repository:
         **choices: Unpack[Choices],
     ) -> Plan:
         """Return what `ingest` would do: scans all files, reads some of them, takes no lock and writes nothing."""
+        from hangar_core.external import preferring
         from hangar_core.history.overlay import Overlay
         from hangar_core.history.staged import read_overlay
         from hangar_core.ingest import ImportOptions, plan
@@ -485,7 +487,9 @@ class Repository:
         if branch and branch != current:
             with self._context.tables.read() as reader:
                 overlay = Overlay(objects, root_of(objects, refs.head(reader, branch)))
-        return plan(overlay, self._context.layout, arrayset, _several(paths), options)
+        layout = self._context.layout
+        with preferring(layout.plugin_preferences):
+            return plan(overlay, layout, arrayset, _several(paths), options)
 
     def export(
         self,
