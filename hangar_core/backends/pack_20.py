@@ -149,36 +149,43 @@ class PackReader:
         All others are for `read`. Raises `DataMissing`, `CorruptDataError`.
         """
         for uid, offsets, positions in _by_pack(locations):
-            yield from self._gathered(uid, offsets, positions, wanted)
+            yield from self._gathered(uid, offsets, positions, wanted, self._kind)
 
     def run(self, wanted: Sequence[Digest], first: Location, last: Location) -> Iterator[Found]:
         """Yield what `gathered` does of samples that may lie between two others, found without their locations.
 
         Frames name their digests. Those before a published one are published, whether or not their locations are known,
-        and stay where they are.
+        and stay where they are. It is a guess all the same: data that were stored again, because what lies here is
+        damaged, are elsewhere by now. So whatever is not as it should be is left out, and never an error.
         """
         if len(first) != LOCATION_SIZE or len(last) != LOCATION_SIZE or first[:18] != last[:18] or first[:2] != _CODE:
             return
         uid, begin = self.place(wanted[0], first)
         _, end = self.place(wanted[-1], last)
-        kind = self._kind(uid, begin, wanted[0])
+        kind = self._guessed_kind(uid, begin, wanted[0])
         if kind is None or not 0 < end - begin <= 2 * len(wanted) * kind.stride:
             return
         names = kind.digests_between(begin, end)
         if names == b"".join(wanted):  # not one is missing, nothing else lies between
-            yield from self._gathered(uid, range(begin, end + 1, kind.stride), range(len(wanted)), wanted)
+            offsets = range(begin, end + 1, kind.stride)
+            yield from self._gathered(uid, offsets, range(len(wanted)), wanted, self._guessed_kind)
             return
         cuts = range(0, len(names), DIGEST_SIZE)
         there = dict(zip([names[at : at + DIGEST_SIZE] for at in cuts], count(begin, kind.stride), strict=False))
         places = sorted((offset, at) for at, one in enumerate(wanted) if (offset := there.get(one)) is not None)
-        yield from self._gathered(uid, [one for one, _ in places], [at for _, at in places], wanted)
+        yield from self._gathered(uid, [one for one, _ in places], [at for _, at in places], wanted, self._guessed_kind)
 
     def _gathered(
-        self, uid: bytes, offsets: Sequence[int], positions: Sequence[int], wanted: Sequence[Digest]
+        self,
+        uid: bytes,
+        offsets: Sequence[int],
+        positions: Sequence[int],
+        wanted: Sequence[Digest],
+        kind_of: Callable[[bytes, int, Digest], Alike | None],
     ) -> Iterator[Found]:
         start = 0
         while start < len(positions):
-            kind = self._kind(uid, offsets[start], wanted[positions[start]])
+            kind = kind_of(uid, offsets[start], wanted[positions[start]])
             if kind is None:
                 return
             end = start + kind.at_once
@@ -200,6 +207,13 @@ class PackReader:
         if kind is None:
             kind = self._met(digest, uid, offset)
         return kind if kind is not None and kind.is_small else None
+
+    def _guessed_kind(self, uid: bytes, offset: int, digest: Digest) -> Alike | None:
+        """Return what `_kind` does, and None where it raises."""
+        try:
+            return self._kind(uid, offset, digest)
+        except (CorruptDataError, DataMissing):
+            return None
 
     def _text_or_bytes(self, digest: Digest, payload: memoryview, uid: bytes, start: int) -> str | bytes:
         if digests.code_of(digest) == digests.BYTES:

@@ -109,6 +109,21 @@ def test_damaged_data_that_were_stored_again_are_found_in_their_new_place(repo, 
     assert np.array_equal(list(aset.values()), ROWS)
 
 
+def test_damage_is_passed_by_when_the_data_were_stored_again_elsewhere(repo, tmp_path, monkeypatch):
+    """Iterating looks beside what it reads first: the damaged frame lies there still, and nothing names it any more."""
+    monkeypatch.setattr("hangar_core.backends.pack_alike._GATHERED_BYTES", 1)
+    (pack,) = (tmp_path / ".hangar" / "data" / "20").iterdir()
+    data = pack.read_bytes()
+    place = data.find(ROWS[9].tobytes())
+    flipped(tmp_path, ROWS[9], data.rfind(b"HF20", 0, place) - place)
+    writer = repo.checkout(write=True)
+    writer.arraysets["small"]["copy"] = ROWS[9]
+    writer.commit("healed")
+    writer.close()
+    found = dict(repo.checkout().arraysets["small"].items())
+    assert np.array_equal([found[key] for key in range(60)], ROWS)
+
+
 @pytest.mark.parametrize("name", sorted(ASETS))
 def test_every_array_is_fresh_and_writable_however_often_it_is_read(repo, name):
     aset, rows = repo.checkout().arraysets[name], ASETS[name]
