@@ -187,7 +187,8 @@ class PackReader:
         while start < len(positions):
             kind = kind_of(uid, offsets[start], wanted[positions[start]])
             if kind is None:
-                return
+                start += 1
+                continue
             end = start + kind.at_once
             some = positions[start:end]
             found = kind.gathered([wanted[one] for one in some], offsets[start:end])

@@ -170,3 +170,19 @@ def test_what_lies_at_a_wrong_place_is_never_given_out_nor_remembered(
         with pytest.raises(CorruptDataError):
             way(reader, wanted, arrays[0])
     assert all(same(*pair) for pair in zip(reader.get_run(found[8:]), arrays[8:], strict=True))
+
+
+def test_what_is_no_small_array_does_not_keep_what_lies_behind_it_from_being_gathered(
+    writer: DataWriter, tables: Tables, readers: Callable[[], DataReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangar_core.backends.pack_alike._GATHERED_BYTES", 400)
+    rows = STACKS["vectors"]
+    found: list[Digest] = []
+    for odd in (STACKS["too large to be gathered"][0], "text", STACKS["empty"][0]):
+        found += writer.put_many([odd], apart=False)
+        found += writer.put_many(rows[len(found) : len(found) + 9])
+    publish(writer, tables)
+    reader = readers()
+    gathered = reader._packs.gathered(found, reader._places(found))
+    there = [at for some, those in gathered for at, spot in zip(some, those.spots, strict=True) if spot is not None]
+    assert there == [at for at in range(30) if at % 10]
