@@ -31,7 +31,6 @@ from hangar_core.backends.pack_blocks import (
 )
 from hangar_core.backends.pack_frames import (
     CODE,
-    DIGEST_AT,
     LOCATION_SIZE,
     PACK_HEADER_SIZE,
     PACK_SUFFIX,
@@ -140,7 +139,7 @@ class PackReader:
         if pack is None or len(location) != LOCATION_SIZE:
             return None
         offset = int.from_bytes(location[18:], "little")
-        kind = pack.alike.get(bytes(pack.view[offset : offset + DIGEST_AT]))
+        kind = pack.kind_at(offset)
         return None if kind is None else kind.spot(digest, offset)
 
     def gathered(self, wanted: Sequence[Digest], locations: Sequence[Location]) -> Iterator[Found]:
@@ -204,7 +203,7 @@ class PackReader:
         if digests.code_of(digest) != digests.ARRAY:
             return None
         pack = self._maps.get(uid)
-        kind = None if pack is None else pack.alike.get(bytes(pack.view[offset : offset + DIGEST_AT]))
+        kind = None if pack is None else pack.kind_at(offset)
         if kind is None:
             kind = self._met(digest, uid, offset)
         return kind if kind is not None and kind.is_small else None
@@ -279,9 +278,7 @@ class PackReader:
         from hangar_core.backends.pack_alike import Alike
 
         head = bytes(pack.view[offset : offset + frame.payload_at])
-        kind = Alike(pack.view, head, dtype, frame.shape, frame.payload_size)
-        pack.learn(head[:DIGEST_AT], kind)
-        return kind
+        return pack.learn(head, Alike(pack.view, head, dtype, frame.shape, frame.payload_size))
 
     def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the frame lies whole inside its pack and, with `verify`, is undamaged."""

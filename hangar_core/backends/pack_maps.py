@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from hangar_core.backends.base import missing_file
-from hangar_core.backends.pack_frames import PACK_HEADER_SIZE, BadFrame, decode_pack_header, pack_path
+from hangar_core.backends.pack_frames import (
+    ALIGNMENT,
+    DIGEST_AT,
+    FIXED_SIZE,
+    PACK_HEADER_SIZE,
+    UNITS_AT,
+    BadFrame,
+    decode_pack_header,
+    pack_path,
+)
 from hangar_core.errors import CorruptDataError
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
@@ -28,25 +37,47 @@ _KNOWN_KINDS: Final = 512
 
 
 class MappedPack:
-    """One pack as it is mapped, and the kinds of frames in it that were met, by the beginning of their headers."""
+    """One pack as it is mapped, and the kinds of frames in it that were met, by all that their headers share.
 
-    __slots__ = ("alike", "view")
+    Threads may look, learn and let go at the same time.
+    """
+
+    __slots__ = ("_alike", "_is_gone", "view")
 
     def __init__(self, view: memoryview) -> None:
         self.view = view
-        self.alike: dict[bytes, Alike] = {}
+        self._alike: dict[bytes, Alike] = {}
+        self._is_gone = False
 
-    def learn(self, start: bytes, kind: Alike) -> None:
-        """Remember a kind of frame."""
-        if len(self.alike) >= _KNOWN_KINDS:
-            self.let_go()
-        self.alike[start] = kind
+    def kind_at(self, offset: int) -> Alike | None:
+        """Return the kind of the frame at `offset`, if one like it was met; its header may be damaged all the same."""
+        view = self.view
+        start = bytes(view[offset : offset + DIGEST_AT])
+        if len(start) < DIGEST_AT:
+            return None
+        return self._alike.get(start + view[offset + FIXED_SIZE : offset + start[UNITS_AT] * ALIGNMENT])
+
+    def learn(self, head: bytes, kind: Alike) -> Alike:
+        """Remember the kind of a frame with this header, unless it is known. Returns what is remembered."""
+        if len(self._alike) >= _KNOWN_KINDS:
+            self._forget_kinds()
+        known = self._alike.setdefault(head[:DIGEST_AT] + head[FIXED_SIZE:], kind)
+        if self._is_gone:
+            known.let_go()
+        return known
 
     def let_go(self) -> None:
         """Make every spot in this mapping void, so that nothing but views on samples keeps it."""
-        for kind in self.alike.values():
+        self._is_gone = True
+        self._forget_kinds()
+
+    def _forget_kinds(self) -> None:
+        while True:  # one by one: other threads may learn meanwhile
+            try:
+                _, kind = self._alike.popitem()
+            except KeyError:
+                return
             kind.let_go()
-        self.alike.clear()
 
 
 class PackMaps:

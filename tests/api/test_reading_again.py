@@ -6,6 +6,9 @@ for.
 
 from __future__ import annotations
 
+import gc
+import mmap
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 
 from hangar_core import Repository, make_numpy_dataset
+from hangar_core.backends import pack_alike
 from hangar_core.errors import CorruptDataError, SampleNotFound
 from hangar_core.hashing import digests
 
@@ -226,3 +230,57 @@ def test_what_is_remembered_of_a_pack_goes_with_its_mapping(tmp_path, monkeypatc
     kept = aset.get(0, copy=False)
     co.close()
     assert np.array_equal(kept, ROWS[0])
+
+
+def test_kinds_of_equal_size_do_not_keep_mappings_that_went(tmp_path, monkeypatch):
+    """Their headers begin alike; what is remembered of one must not be lost when the other is met."""
+    monkeypatch.setattr("hangar_core.backends.pack_maps._OPEN_PACKS", 2)
+    mapped = weakref.WeakSet()
+    mapping = mmap.mmap
+
+    class Mapping(mapping):
+        def __init__(self, *_args, **_named):
+            mapped.add(self)
+
+    monkeypatch.setattr("hangar_core.backends.pack_maps.mmap.mmap", Mapping)
+    repo = Repository(tmp_path, exists=False)
+    repo.init("User", "user@example.org")
+    for number in range(5):
+        writer = repo.checkout(write=True)
+        for name in ("f4", "i4"):
+            if not number:
+                writer.arraysets.init_arrayset(name, shape=(4,), dtype=name)
+            writer.arraysets[name][number] = np.full(4, number, name)
+        writer.commit("more")
+        writer.close()
+    asets = repo.checkout().arraysets
+    for _ in range(2):
+        for number in range(5):
+            for name in ("f4", "i4", "f4"):
+                assert np.array_equal(asets[name][number], np.full(4, number, name))
+    gc.collect()
+    assert len(mapped) <= 2
+
+
+def test_kinds_may_be_met_while_others_are_forgotten(tmp_path, monkeypatch):
+    """As another thread does: here it happens in the middle of forgetting."""
+    repo = Repository(tmp_path, exists=False)
+    repo.init("User", "user@example.org")
+    writer = repo.checkout(write=True)
+    rows = [np.full(size, size, "i8") for size in range(1, 9)]
+    writer.arraysets.init_arrayset("a", shape=(9,), dtype="i8", variable_shape=True).update(enumerate(rows))
+    writer.commit("all")
+    writer.close()
+    aset = repo.checkout().arraysets["a"]
+    let_go, met = pack_alike.Alike.let_go, []
+
+    def meet(kind):
+        let_go(kind)
+        if not met:
+            met.append(aset[7])
+
+    monkeypatch.setattr("hangar_core.backends.pack_maps._KNOWN_KINDS", 3)
+    monkeypatch.setattr(pack_alike.Alike, "let_go", meet)
+    for _ in range(2):
+        assert all(np.array_equal(aset[key], rows[key]) for key in range(7))
+    assert np.array_equal(met, rows[7:])
