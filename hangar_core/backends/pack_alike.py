@@ -128,11 +128,13 @@ class Alike:
     def digests_between(self, first: int, last: int) -> bytes:
         """Return the digests that frames as large as these name, one behind the other, from one offset to another.
 
-        What stands there was not verified.
+        What stands there was not verified. Nothing is found where nothing is mapped any more.
         """
-        stride = self.stride
-        count = max(0, (min(last, len(self._view) - self._payload_at) - first) // stride + 1)
-        return _ndarray((count, DIGEST_SIZE), np.uint8, self._view, first + DIGEST_AT, (stride, 1)).tobytes()
+        stride, view = self.stride, self._view  # which another thread may let go
+        count = (min(last, len(view) - self._payload_at) - first) // stride + 1
+        if count <= 0:
+            return b""
+        return _ndarray((count, DIGEST_SIZE), np.uint8, view, first + DIGEST_AT, (stride, 1)).tobytes()
 
     @property
     def stride(self) -> int:

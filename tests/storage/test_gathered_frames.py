@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from packed import pack_of, publish, same
 
-from hangar_core.backends import pack_frames
+from hangar_core.backends import pack_alike, pack_frames
 from hangar_core.errors import CorruptDataError
 from hangar_core.model import Digest
 from hangar_core.storage.datastore import DataReader
@@ -186,3 +186,20 @@ def test_what_is_no_small_array_does_not_keep_what_lies_behind_it_from_being_gat
     gathered = reader._packs.gathered(found, reader._places(found))
     there = [at for some, those in gathered for at, spot in zip(some, those.spots, strict=True) if spot is not None]
     assert there == [at for at in range(30) if at % 10]
+
+
+def test_a_run_whose_mapping_goes_meanwhile_is_read_all_the_same(
+    writer: DataWriter, tables: Tables, readers: Callable[[], DataReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another thread meets so many kinds of frames, or packs, that those met before are forgotten."""
+    arrays = STACKS["vectors"]
+    found = writer.put_many(arrays)
+    publish(writer, tables)
+    between = pack_alike.Alike.digests_between
+
+    def too_late(kind: pack_alike.Alike, first: int, last: int) -> bytes:
+        kind.let_go()
+        return between(kind, first, last)
+
+    monkeypatch.setattr(pack_alike.Alike, "digests_between", too_late)
+    assert all(same(*pair) for pair in zip(readers().get_run(found), arrays, strict=True))
