@@ -27,6 +27,9 @@ from hangar_core.storage.segments import Segment
 from hangar_core.storage.tables import Tables
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hangar_core.backends.pack_alike import Spot
     from hangar_core.hashing.samples import Sample
 
 T = TypeVar("T")
@@ -73,6 +76,30 @@ class DataWriter(DataReader):
     def get_many(self, wanted: Sequence[Digest]) -> list[Sample]:
         """Return fresh samples in the order in which they are wanted, staged or published."""
         return [self.get(digest) for digest in wanted]
+
+    def get_run(self, wanted: Sequence[Digest]) -> list[Sample]:
+        """Return what `get_many` does; what is not staged faster where it lies side by side in this order."""
+        is_staged = [digest in self.staged for digest in wanted]
+        if not any(is_staged):
+            return super().get_run(wanted)
+        published = [digest for digest, staged in zip(wanted, is_staged, strict=True) if not staged]
+        samples = iter(super().get_run(published))
+        return [self.get(digest) if staged else next(samples) for digest, staged in zip(wanted, is_staged, strict=True)]
+
+    def read_into(
+        self, wanted: Sequence[Digest], out: NDArray[Any], rows: Sequence[int] | None = None
+    ) -> list[Spot | None]:
+        """Copy arrays, staged or published, into the rows of `out`, all or these. What is staged has no spot."""
+        rows = range(len(wanted)) if rows is None else rows
+        staged = {position for position, digest in enumerate(wanted) if digest in self.staged}
+        for position in staged:
+            out[rows[position]] = self.get(wanted[position])
+        published = [position for position in range(len(wanted)) if position not in staged]
+        found = super().read_into([wanted[one] for one in published], out, [rows[one] for one in published])
+        spots: list[Spot | None] = [None] * len(wanted)
+        for position, spot in zip(published, found, strict=True):
+            spots[position] = spot
+        return spots
 
     def has(self, digest: Digest) -> bool:
         return digest in self.staged or super().has(digest)

@@ -203,3 +203,32 @@ def test_a_run_whose_mapping_goes_meanwhile_is_read_all_the_same(
 
     monkeypatch.setattr(pack_alike.Alike, "digests_between", too_late)
     assert all(same(*pair) for pair in zip(readers().get_run(found), arrays, strict=True))
+
+
+@pytest.mark.parametrize("way", ["many", "run", "stack"])
+def test_a_writer_reads_what_it_has_staged_over_damaged_data(
+    writer: DataWriter, tables: Tables, layout: Layout, way: str
+) -> None:
+    arrays = STACKS["vectors"]
+    found = writer.put_many(arrays)
+    publish(writer, tables)
+    path = pack_of(layout)
+    whole = path.read_bytes()
+    writer.discard()
+    for number in (0, 7, 30):
+        place = whole.find(arrays[number].tobytes())
+        flipped = bytes([whole[place] ^ 1])
+        with open(path, "r+b") as file:
+            file.seek(place)
+            file.write(flipped)
+        assert writer.put(arrays[number]) == found[number]
+    assert len(writer.staged) == 3
+    rows = RNG.permutation(40)
+    if way == "stack":
+        out = np.zeros((40, 7))
+        assert len(writer.read_into(found, out, rows.tolist())) == 40
+        assert np.array_equal(out[rows], arrays)
+    for order in (range(40), rows, [7, 7, 0]):
+        read = WAYS[way](writer, [found[at] for at in order], arrays[0])
+        assert all(same(one, arrays[at]) for at, one in zip(order, read, strict=True))
+        assert all(one.flags.writeable for one in read)
