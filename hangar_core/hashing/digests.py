@@ -6,6 +6,7 @@ code ever given; a code is never reused, whatever becomes of it. Format: docs/fo
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from blake3 import blake3
@@ -42,6 +43,17 @@ DOMAINS: Final[dict[int, bytes]] = {
 DATA_CODES: Final = bytes((ARRAY, TEXT, BYTES))
 _SUFFIX: Final = {code: bytes([code]) for code in DOMAINS}
 _HEX = frozenset("0123456789abcdef")
+_max_threads = blake3.AUTO
+
+
+def _use_one_thread() -> None:
+    # The threads of blake3's pool stay behind in the parent, and whoever handed them work here would wait for ever.
+    global _max_threads
+    _max_threads = 1
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_use_one_thread)
 
 
 def compute(code: int, canonical: bytes) -> Digest:
@@ -50,10 +62,13 @@ def compute(code: int, canonical: bytes) -> Digest:
 
 
 def data_digest(code: int, prefix: bytes, payload: bytes | memoryview) -> Digest:
-    """Return the digest of data of any size behind what is hashed in front of them; large ones use several threads."""
+    """Return the digest of data of any size behind what is hashed in front of them.
+
+    Large ones are hashed by several threads, except in a forked process.
+    """
     if len(payload) < THREADED_FROM:
         return Digest(blake3(prefix + payload).digest() + _SUFFIX[code])
-    hasher = blake3(prefix, max_threads=blake3.AUTO)
+    hasher = blake3(prefix, max_threads=_max_threads)
     hasher.update(payload)
     return Digest(hasher.digest() + _SUFFIX[code])
 

@@ -389,6 +389,43 @@ def test_a_forked_child_neither_adds_to_nor_removes_what_its_parent_writes(
     assert run(FORKED, layout.root) == "[5, 6, 7]\n"
 
 
+LARGE_IN_FORKED = """
+import os, sys, threading
+from pathlib import Path
+import numpy as np
+from hangar_core.storage.datawriter import DataWriter
+from hangar_core.storage.layout import Layout
+from hangar_core.storage.segments import SegmentWriter
+from hangar_core.storage.tables import open_tables
+
+layout = Layout(Path(sys.argv[1]))
+writer = DataWriter(layout, open_tables(layout.records))
+large = np.arange(1 << 20)
+known = writer.put(large)
+directory = writer.segment_directory
+child = os.fork()
+if child == 0:
+    giving_up = threading.Timer(20, os._exit, [3])
+    giving_up.daemon = True
+    giving_up.start()
+    code = 1
+    try:
+        with SegmentWriter(directory) as worker:
+            code = 0 if worker.put(large) == known and worker.put(large + 1) != known else 2
+    finally:
+        os._exit(code)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+writer.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_worker_stores_large_samples_after_its_parent_did(
+    layout: Layout, tables: Tables, run: Callable[..., str]
+) -> None:
+    assert run(LARGE_IN_FORKED, layout.root) == "0\n"
+
+
 @pytest.fixture
 def small_files() -> Iterator[Callable[[int], None]]:
     """Let no file of this process grow beyond some bytes, as on a full disk."""
