@@ -86,7 +86,7 @@ class PackMaps:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._maps: OrderedDict[bytes, MappedPack] = OrderedDict()
-        # The mapping that is there, or None.
+        # The mapping that is there, or None; that does not count as asking for it.
         self.get = self._maps.get
 
     def __len__(self) -> int:
@@ -99,7 +99,10 @@ class PackMaps:
         """
         pack = self._maps.get(uid)
         if pack is not None:
-            self._maps.move_to_end(uid)
+            try:
+                self._maps.move_to_end(uid)
+            except KeyError:
+                pass  # another thread has just let it go
             try:
                 return pack, parse(pack.view)
             except BadFrame:
