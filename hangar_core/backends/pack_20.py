@@ -133,8 +133,12 @@ class PackReader:
         Good until the mapping or the block goes, and then void. Its data are verified whenever they are read.
         """
         if len(location) == BLOCK_LOCATION_SIZE:
-            block = self._arrays.get(location[2:LOCATION_SIZE])
-            return None if block is None else block.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
+            place = location[2:LOCATION_SIZE]
+            block = self._arrays.get(place)
+            if block is None:
+                return None
+            self._used(place)
+            return block.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
         pack = self._maps.get(location[2:18])
         if pack is None or len(location) != LOCATION_SIZE:
             return None
@@ -355,9 +359,12 @@ class PackReader:
 
     def _of_block(self, digest: Digest, location: Location) -> Sample:
         """Return a sample that was compressed together with others."""
-        block = self._blocks.get(location[2:LOCATION_SIZE])
+        place = location[2:LOCATION_SIZE]
+        block = self._blocks.get(place)
         if block is None:
             block = self._expanded(digest, location)
+        else:
+            self._used(place)
         index = int.from_bytes(location[LOCATION_SIZE:], "little")
         try:
             found = block.sample(digest, index)
@@ -381,15 +388,24 @@ class PackReader:
         except BadFrame as why:
             raise self._maps.damaged(digest, uid, offset, str(why)) from why
         place = location[2:LOCATION_SIZE]
-        self._blocks[place] = block
         dtype = stored_dtype(block.dtype) if block.dtype not in FRAME_DTYPES.values() else None
         if dtype is not None:
             from hangar_core.backends.pack_alike import BlockOfArrays
 
-            self._arrays[place] = BlockOfArrays(block, dtype)
+            # Of two threads that expand the same block, the second one finds that of the first, and uses that.
+            arrays = BlockOfArrays(block, dtype)
+            if self._arrays.setdefault(place, arrays) is not arrays:
+                arrays.let_go()
+        self._blocks[place] = block
         if len(self._blocks) > _KNOWN_BLOCKS:
             self._drop(self._blocks.popitem(last=False)[0])
         return block
+
+    def _used(self, place: bytes) -> None:
+        try:
+            self._blocks.move_to_end(place)
+        except KeyError:
+            pass  # another thread has just dropped it
 
     def _drop(self, place: bytes) -> None:
         self._blocks.pop(place, None)

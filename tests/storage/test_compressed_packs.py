@@ -164,6 +164,21 @@ def test_a_block_keeps_to_its_size_and_readers_keep_a_bounded_number(
     assert not kept
 
 
+@pytest.mark.parametrize("kind", ["arrays", "texts"])
+def test_the_block_that_goes_is_the_one_last_used_longest_ago(
+    writer: DataWriter, tables: Tables, readers: Callable[[], DataReader], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("hangar_core.backends.pack_20._KNOWN_BLOCKS", 2)
+    samples: list[Any] = digits(40) if kind == "arrays" else [f"{number} text " * 40 for number in range(40)]
+    found = [writer.put_many(samples[start : start + 10], apart=False, codec=ZSTD)[0] for start in (0, 10, 20)]
+    publish(writer, tables)
+    reader = readers()
+    for number in (0, 1, 0, 2):
+        reader.get(found[number])
+    kept = reader._packs._blocks
+    assert list(kept) == [writer.staged[found[number]][2:26] for number in (0, 2)]
+
+
 def test_threads_that_read_compressed_data_get_what_they_ask_for(
     writer: DataWriter, tables: Tables, readers: Callable[[], DataReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
