@@ -154,3 +154,24 @@ def test_the_command_that_is_suggested_decides_the_conflict_it_was_made_for(hang
     (line,) = [line for line in (told.stdout + told.stderr).splitlines() if "Next: hangar resolve" in line]
     hangar(*shlex.split(line.partition("   (")[0].partition("hangar ")[2]))
     assert [row["key"] for row in hangar.json("status")["merging"]["conflicts"]] == ["zzz"]
+
+
+def test_subsamples_that_look_alike_are_decided_one_by_one(hangar: Terminal) -> None:
+    repo = Repository(hangar.directory)
+    for branch, value in (("master", 0), ("dev", 2), ("master", 1)):
+        if branch == "dev":
+            repo.create_branch("dev")
+        with closing(repo.checkout(write=True, branch=branch)) as writer:
+            if "n" not in writer:
+                writer.arraysets.init_arrayset("n", shape=(2,), dtype=np.float32, contains_subsamples=True)
+            writer.arraysets["n"].update({"s": {"b/c": _pair(value)}, "s/b": {"c": _pair(value)}})
+            writer.commit(f"{value} on {branch}")
+    hangar("merge", "dev", code=3)
+    assert "2 are chosen" in hangar("resolve", "n", "s/b/c", "--take", "x.npy", code=2).stderr
+    hangar("resolve", "n", "s/b", "--subsample", "c", "--theirs")
+    assert "No open conflict" in hangar("resolve", "n", "s/b", "--subsample", "c", "--ours", code=4).stderr
+    assert "needs ARRAYSET" in hangar("resolve", "n", "--subsample", "c", "--ours", code=2).stderr
+    hangar("resolve", "n", "s", "--subsample", "b/c", "--ours")
+    hangar("merge", "--continue")
+    with closing(repo.checkout()) as reader:
+        assert [float(reader["n"][key][sub][0]) for key, sub in (("s", "b/c"), ("s/b", "c"))] == [1, 2]

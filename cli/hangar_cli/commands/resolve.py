@@ -12,18 +12,24 @@ from hangar_cli.conflicts import conflicts_json, count_words, next_lines
 from hangar_cli.current import current_repository
 from hangar_cli.describe import schema_words
 from hangar_cli.output import printable, result, result_json, talk
-from hangar_cli.parameters import json_option, key_text, wait_option
+from hangar_cli.parameters import as_optional_sample, json_option, key_text, parse_sample, wait_option
 from hangar_core.errors import InvalidData, InvalidInput, NoMerge, NotFound, UnsupportedDtype
 
 if TYPE_CHECKING:
     from hangar_core import Repository
-    from hangar_core.model import Schema
+    from hangar_core.model import NestedKey, SampleKey, Schema
     from hangar_core.repository.merging import ConflictRow
 
 
 @click.command()
 @click.argument("arrayset", required=False)
 @click.argument("key_glob", required=False)
+@click.option(
+    "--subsample",
+    callback=as_optional_sample,
+    metavar="NAME",
+    help="The one subsample NAME of the sample KEY_GLOB, which is no pattern then.",
+)
 @click.option("--metadata", is_flag=True, help="Decide metadata: the only argument is KEY_GLOB then.")
 @click.option("--ours", is_flag=True, help="Keep what the staging branch has.")
 @click.option("--theirs", is_flag=True, help="Take what is brought in.")
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 def resolve(
     arrayset: str | None,
     key_glob: str | None,
+    subsample: SampleKey | None,
     metadata: bool,
     ours: bool,
     theirs: bool,
@@ -43,7 +50,8 @@ def resolve(
     """Decide conflicts of a merge: samples of ARRAYSET, or metadata.
 
     KEY_GLOB chooses among the conflicts that `hangar status` lists: a key, or a pattern such as 'cat/*'; without it all
-    are chosen. int:7 is the number 7. FILE is read by the plugin for its extension and must hold one sample; for
+    are chosen. int:7 is the number 7. Subsamples are listed as SAMPLE/NAME; --subsample tells which of two that is.
+    FILE is read by the plugin for its extension and must hold one sample; for
     metadata and samples of text it is UTF-8 text, for samples of bytes they are its content. It decides one conflict.
     What `hangar import --overwrite` or a program sets meanwhile is decided with that value. Deciding again is not
     possible, except by `hangar merge --abort` and a new merge. Nothing is committed before `hangar merge --continue`.
@@ -56,16 +64,24 @@ def resolve(
     if ours + theirs + (take is not None) != 1:
         raise click.UsageError("Give one of --ours, --theirs and --take FILE.")
     where, pattern = _place(arrayset, key_glob, metadata)
+    if subsample is not None and (metadata or key_glob is None):
+        raise click.UsageError("--subsample needs ARRAYSET and the name of a sample.")
     from hangar_core.history.settling import is_meant
 
+    nested: NestedKey | None = (parse_sample(pattern), subsample) if subsample is not None else None
     repo = current_repository()
     if repo.merging.state() is None:
         raise NoMerge
     rows = repo.merging.conflicts()
-    chosen = [row for row in rows if row.arrayset == where and is_meant(row.key, pattern, key_text)]
+    chosen = [
+        row
+        for row in rows
+        if row.arrayset == where and (is_meant(row.key, pattern, key_text) if nested is None else row.key == nested)
+    ]
     if not chosen:
         named = f"arrayset `{where}`" if where else "the metadata"
-        raise NotFound(f"No open conflict of {named} matches `{pattern}`.", hint="`hangar status` lists them")
+        shown = pattern if nested is None else key_text(nested)
+        raise NotFound(f"No open conflict of {named} matches `{shown}`.", hint="`hangar status` lists them")
     if take is not None:
         _take(repo, chosen, take, wait)
         count = 1
