@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import xxhash
-from numpy.typing import NDArray
 
 from hangar_core.backends.pack_blocks import Block, seed_of
 from hangar_core.backends.pack_frames import ALIGNMENT, CHECKS_AT, DIGEST_AT, FIXED_SIZE, two_checks
 from hangar_core.hashing.digests import DIGEST_SIZE
 from hangar_core.model import Digest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # dear to import, and numpy alone does not
 
 # Arrays from here on are verified after they were copied.
 _LARGE: Final = 128 << 10

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any, Final, NamedTuple
 
 from hangar_core.errors import CorruptRecord
@@ -68,24 +68,26 @@ def encode_bundle(records: Iterable[tuple[str, bytes, bytes]]) -> bytes:
     return b"".join((_COUNT.pack(len(rows)), *heads, *(key for _, key, _ in rows), *(value for _, _, value in rows)))
 
 
-def decode_bundle(number: int, data: bytes) -> Iterator[tuple[str, bytes, Place]]:
-    """Yield (table, key, place) of each record. Raises `CorruptRecord`."""
+def decode_bundle(number: int, data: bytes) -> Iterator[tuple[tuple[str, bytes], Place]]:
+    """Return ((table, key), place) of each record. Raises `CorruptRecord`."""
     if len(data) < _COUNT.size:
         raise _corrupt(number, "it is shorter than its count")
     (count,) = _COUNT.unpack_from(data)
     keys_at = _COUNT.size + _ROW.size * count
     if keys_at > len(data):
         raise _corrupt(number, f"{count} records do not fit into {len(data)} bytes")
-    rows = list(_ROW.iter_unpack(data[_COUNT.size : keys_at]))
-    ends = list(accumulate((size for _, size, _ in rows), initial=keys_at))
-    at = ends[-1]
-    if at + sum(size for _, _, size in rows) != len(data):
+    # Columns, for every command that opens the database decodes some thousand records.
+    tables, key_sizes, sizes = zip(*_ROW.iter_unpack(data[_COUNT.size : keys_at]), strict=True) if count else ((),) * 3
+    ends = list(accumulate(key_sizes, initial=keys_at))
+    values = list(accumulate(sizes, initial=ends[-1]))
+    if values[-1] != len(data):
         raise _corrupt(number, "its length does not match its records")
-    for (table, _, size), start, end in zip(rows, ends, ends[1:], strict=False):
-        if table >= len(BUNDLED):
-            raise _corrupt(number, f"there is no table {table}")
-        yield BUNDLED[table], data[start:end], Place(number, at, at + size)
-        at += size
+    if max(tables, default=0) >= len(BUNDLED):
+        raise _corrupt(number, f"there is no table {max(tables)}")
+    keys = map(data.__getitem__, map(slice, ends, ends[1:]))
+    # What `Place(...)` does, in a fifth of the time.
+    places = map(tuple.__new__, repeat(Place), zip(repeat(number), values, values[1:], strict=False))
+    return zip(zip(map(BUNDLED.__getitem__, tables), keys, strict=True), places, strict=True)
 
 
 def is_small(changes: dict[str, dict[bytes, bytes | None]]) -> bool:
@@ -127,8 +129,7 @@ class Recent:
         else:
             index, known_last = {}, first - 1
         for number in range(known_last + 1, last + 1):
-            for name, key, place in decode_bundle(number, read_bundle(txn, table, number)):
-                index[name, key] = place
+            index.update(decode_bundle(number, read_bundle(txn, table, number)))
         self._known = (first, last, index)
         return index
 

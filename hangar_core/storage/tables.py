@@ -398,7 +398,7 @@ class Tables:
         moved: dict[str, dict[bytes, bytes]] = {table: {} for table in bundles.BUNDLED}
         for number in range(first, last + 1):
             data = bundles.read_bundle(txn, recent, number)
-            for table, key, place in bundles.decode_bundle(number, data):
+            for (table, key), place in bundles.decode_bundle(number, data):
                 moved[table][key] = data[place.start : place.end]
             txn.delete(bundles.encode_number(number), db=recent)
         for table, rows in moved.items():

@@ -45,7 +45,7 @@ def test_a_bundle_has_these_bytes() -> None:
 @given(records)
 def test_what_was_bundled_is_found_where_it_says(rows: list[tuple[str, bytes, bytes]]) -> None:
     data = encode_bundle(rows)
-    assert [(table, key, data[place.start : place.end]) for table, key, place in decode_bundle(1, data)] == rows
+    assert [(table, key, data[place.start : place.end]) for (table, key), place in decode_bundle(1, data)] == rows
 
 
 @given(records, st.data())
