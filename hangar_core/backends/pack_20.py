@@ -109,12 +109,20 @@ class PackReader:
 
     def read(self, digest: Digest, location: Location) -> Sample:
         """Return text, bytes, or a fresh, writable array of the frame's dtype and shape."""
+        return self.read_spotted(digest, location)[0]
+
+    def read_spotted(self, digest: Digest, location: Location) -> tuple[Sample, Spot | None]:
+        """Return what `read` does, and what `spot` says after that."""
         spot = self.spot(digest, location)
         if spot is not None:
             kind, at, check = spot
             array = kind.read(at, check)
             if array is not None:
-                return array
+                return array, spot
+        sample = self._read_anew(digest, location)
+        return sample, spot or self.spot(digest, location)
+
+    def _read_anew(self, digest: Digest, location: Location) -> Sample:
         if len(location) == BLOCK_LOCATION_SIZE:
             return self._of_block(digest, location)
         uid, offset = self.place(digest, location)

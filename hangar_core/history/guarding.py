@@ -11,7 +11,7 @@ from hangar_core.errors import ArraysetNotFound, InvalidData, MergePending, Pend
 from hangar_core.hashing.canonical import FieldReader
 from hangar_core.history.commits import read_root
 from hangar_core.history.identities import identity_of, names_of
-from hangar_core.history.merging import Conflict, KeyConflict, plan_merge
+from hangar_core.history.merging import Conflict, KeyConflict, has_room_for, plan_merge
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.model import Schema
@@ -136,20 +136,9 @@ def refuse_misfits(overlay: Overlay, objects: Objects, chosen: Sequence[Conflict
     for name in sorted(names):
         schema = schema_in_force(overlay, name)
         brought = theirs[their_names[identity_of(name, overlay.arraysets[name].options)]].schema
-        if not _has_room_for(schema, brought):
+        if not has_room_for(schema, brought):
             raise InvalidData(
                 f"What is brought in for arrayset `{name}` does not fit it any more: "
                 f"{brought.dtype} {brought.shape} into {schema.dtype} {schema.shape}.",
                 hint=f"decide with a sample that fits: `hangar resolve {name} KEY --take FILE`; {_WAY_OUT}",
             )
-
-
-def _has_room_for(schema: Schema, other: Schema) -> bool:
-    """Whether every sample of another schema fits a schema."""
-    if schema == other:
-        return True
-    if not schema.variable or other._replace(shape=schema.shape, variable=True) != schema:
-        return False
-    return len(schema.shape) == len(other.shape) and all(
-        size <= limit for size, limit in zip(other.shape, schema.shape, strict=True)
-    )

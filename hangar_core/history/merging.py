@@ -240,7 +240,7 @@ def _common_schema(base: Arrayset | None, ours: Arrayset | None, theirs: Arrayse
     if ours is None or theirs is None:
         return None
     schema = _merge_schema(base.schema if base else None, ours.schema, theirs.schema)
-    return schema if schema is not None and _fits(ours, schema) and _fits(theirs, schema) else None
+    return schema if schema is not None and all(has_room_for(schema, side.schema) for side in (ours, theirs)) else None
 
 
 def _merge_schema(base: Schema | None, ours: Schema, theirs: Schema) -> Schema | None:
@@ -271,9 +271,8 @@ def _merge_options(base: Arrayset | None, ours: Arrayset, theirs: Arrayset, side
     return merged
 
 
-def _fits(side: Arrayset, schema: Schema) -> bool:
-    """Whether all samples of a side are allowed by the merged schema, which may have come from the other side."""
-    own = side.schema
+def has_room_for(schema: Schema, own: Schema) -> bool:
+    """Whether a schema allows every sample that their `own` one allows."""
     if own._replace(shape=schema.shape, variable=schema.variable) != schema or len(own.shape) != len(schema.shape):
         return False
     if own.shape == schema.shape:

@@ -117,14 +117,7 @@ class DataReader:
     def _read_spotted(self, digest: Digest, place: Location) -> tuple[Sample, Spot | None]:
         if not place.startswith(_PACK):
             return self._reader(digest, place).read(digest, place), None
-        spot = self._packs.spot(digest, place)
-        if spot is not None:
-            kind, at, check = spot
-            array = kind.read(at, check)
-            if array is not None:
-                return array, spot
-        sample = self._packs.read(digest, place)
-        return sample, spot or self._packs.spot(digest, place)
+        return self._packs.read_spotted(digest, place)
 
     def get_many(self, wanted: Sequence[Digest]) -> list[Sample]:
         """Return fresh samples in the order in which they are wanted; they are read in the order in which they lie.
