@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
+from hangar_core.records.compact_nodes import canonical, compacted
 from hangar_core.records.nodes import Node, view_node
 from hangar_core.storage.tables import Batch, Tables
 
@@ -36,6 +37,8 @@ class Objects:
         if data is None:
             raise CorruptRecord(what=digests.text(digest), reason="it is missing")
         code = digests.code_of(digest)
+        if code == digests.NODE:
+            data = canonical(data)
         if code not in digests.DOMAINS or digests.compute(code, data) != digest:
             raise CorruptRecord(what=digests.text(digest), reason="its content has another digest")
         return data
@@ -93,7 +96,14 @@ class Objects:
 
     def flush(self, batch: Batch) -> None:
         """Add what is held to the transaction of a commit."""
-        batch.put_many("nodes", self._pending.items())
+        node = digests.NODE
+        batch.put_many(
+            "nodes",
+            (
+                (digest, compacted(data) if digest[digests.HASH_SIZE] == node else data)
+                for digest, data in self._pending.items()
+            ),
+        )
 
     @contextmanager
     def trial(self) -> Iterator[None]:

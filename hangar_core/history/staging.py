@@ -46,6 +46,7 @@ from hangar_core.reports import BranchHead, MergeState, Status
 from hangar_core.storage.adoption import last_of_each
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
+from hangar_core.storage.layout import COMPACT
 from hangar_core.storage.lock import WriterLock
 from hangar_core.storage.tables import Batch
 
@@ -84,6 +85,7 @@ class StagingArea:
         self._context = context
         self._lock = WriterLock(context.layout.lock_file, wait)
         try:
+            context.layout.require(COMPACT)  # what was made before that has no need to say so
             self.objects = Objects(context.tables)
             self._conflicts = OpenConflicts(self.objects)
             self.data = context.open_data_writer()

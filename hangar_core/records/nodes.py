@@ -29,7 +29,7 @@ from hangar_core.hashing.digests import DATA_CODES, DIGEST_SIZE, HASH_SIZE, NODE
 from hangar_core.model import Digest
 
 FORMAT = 1
-_HEADER = struct.Struct("<BBHI")
+HEADER = struct.Struct("<BBHI")
 MAX_LEVEL = 40
 _NODE_CODE = bytes([NODE])
 # So many digests are compared at once before one by one.
@@ -92,7 +92,7 @@ class Node:
         elif name == "_ends":
             self._ends = tuple(accumulate(map(len, self.keys)))
         elif name == "_digests_at":
-            self._digests_at = _HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
+            self._digests_at = HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
         else:
             raise AttributeError(name)
         return getattr(self, name)
@@ -106,7 +106,7 @@ class Node:
             return bisect_left(self.keys, key)
         self._looked += 1
         data, ends = self._data, self._ends
-        first = _HEADER.size + 4 * self.size
+        first = HEADER.size + 4 * self.size
         low, high = 0, self.size
         while low < high:
             middle = (low + high) >> 1
@@ -134,7 +134,7 @@ class Node:
 
     def key_at(self, index: int) -> bytes:
         """Return one key without parsing the others."""
-        ends, first = self._ends, _HEADER.size + 4 * self.size
+        ends, first = self._ends, HEADER.size + 4 * self.size
         return self._data[first + (ends[index - 1] if index else 0) : first + ends[index]]
 
     def digest_at(self, index: int) -> Digest:
@@ -162,7 +162,7 @@ class Node:
 
     def _parsed_keys(self) -> list[bytes]:
         data, ends = self._data, self._ends
-        block = data[_HEADER.size + 4 * self.size : self._digests_at]
+        block = data[HEADER.size + 4 * self.size : self._digests_at]
         keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last end starts nothing
         if keys and (not keys[0] or any(map(ge, keys, keys[1:]))):
             raise _corrupt("its keys are not in ascending order")
@@ -170,7 +170,7 @@ class Node:
 
 
 @cache
-def _words(count: int) -> struct.Struct:
+def words(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}I")
 
 
@@ -189,9 +189,9 @@ def encode_entries(
 ) -> bytes:
     """Return the canonical bytes of the node that has these columns."""
     size = len(keys)
-    ends = _words(size).pack(*accumulate(map(len, keys)))
+    ends = words(size).pack(*accumulate(map(len, keys)))
     below = b"" if counts is None else _longs(size).pack(*counts)
-    return b"".join((_HEADER.pack(FORMAT, level, fanout, size), ends, *keys, *digests, below))
+    return b"".join((HEADER.pack(FORMAT, level, fanout, size), ends, *keys, *digests, below))
 
 
 def decode_node(data: bytes) -> Node:
@@ -207,15 +207,15 @@ def view_node(data: bytes) -> Node:
 
     For records that are known by their digest: whoever let them in has looked at their keys. Raises `CorruptRecord`.
     """
-    if len(data) < _HEADER.size:
+    if len(data) < HEADER.size:
         raise _corrupt("shorter than its header")
-    form, level, fanout, count = _HEADER.unpack_from(data)
+    form, level, fanout, count = HEADER.unpack_from(data)
     if form != FORMAT or level > MAX_LEVEL:
         raise _corrupt(f"format {form}, level {level}")
-    keys_at = _HEADER.size + 4 * count
+    keys_at = HEADER.size + 4 * count
     if keys_at > len(data):
         raise _corrupt(f"{count} entries do not fit into {len(data)} bytes")
-    ends = _words(count).unpack_from(data, _HEADER.size)
+    ends = words(count).unpack_from(data, HEADER.size)
     digests_at = keys_at + (ends[-1] if count else 0)
     counts_at = digests_at + DIGEST_SIZE * count
     if counts_at + (8 * count if level else 0) != len(data) or (level and not count):
@@ -238,15 +238,15 @@ def differing(one: bytes, two: bytes) -> tuple[int, list[tuple[bytes, Digest, Di
     None if they do not have the same level and keys: then there is more to say than this. Most nodes that are compared
     have the same keys, and this is an order of magnitude cheaper than decoding both.
     """
-    if one[: _HEADER.size] != two[: _HEADER.size] or len(one) != len(two) or len(one) < _HEADER.size:
+    if one[: HEADER.size] != two[: HEADER.size] or len(one) != len(two) or len(one) < HEADER.size:
         return None
-    _, level, _, count = _HEADER.unpack_from(one)
-    keys_at = _HEADER.size + 4 * count
+    _, level, _, count = HEADER.unpack_from(one)
+    keys_at = HEADER.size + 4 * count
     counts_at = len(one) - (8 * count if level else 0)
     digests_at = counts_at - DIGEST_SIZE * count
-    if not _HEADER.size < keys_at <= digests_at or one[:digests_at] != two[:digests_at]:
+    if not HEADER.size < keys_at <= digests_at or one[:digests_at] != two[:digests_at]:
         return None
-    ends = _words(count).unpack_from(one, _HEADER.size)
+    ends = words(count).unpack_from(one, HEADER.size)
     found = []
     for first in range(digests_at, counts_at, _STRETCH):
         if one[first : first + _STRETCH] == two[first : first + _STRETCH]:

@@ -28,9 +28,11 @@ from hangar_core.errors import CorruptRecord, InvalidInput, RepositoryNotFound, 
 from hangar_core.model import User
 
 FORMAT: Final = 1
-FEATURES: Final = frozenset({"pack-20"})
+# Compact tree nodes, blocks that are not compressed, runs of locations.
+COMPACT: Final = "compact-1"
+FEATURES: Final = frozenset({COMPACT, "pack-20"})
 # What most format files say, word for word: knowing it by sight spares every command the import of a parser.
-_FRESH: Final = b'{"format": 1, "requires": ["pack-20"]}'
+_FRESH: Final = b'{"format": 1, "requires": ["compact-1", "pack-20"]}'
 # What a repository requires from its first compressed sample on.
 COMPRESSED: Final = "pack-20-zstd"
 UNDERSTOOD: Final = FEATURES | {COMPRESSED}

@@ -18,7 +18,7 @@ from goldens import GOLDEN
 from goldens.arrays import digest_vectors
 from goldens.backends import CODES, backend_archive
 from goldens.logs import group_vector, pack_vectors, packed_vectors, staging_vectors
-from goldens.records import record_vectors
+from goldens.records import compact_vectors, record_vectors
 from goldens.repository import repository_archive
 from goldens.trees import tree_vectors
 
@@ -30,6 +30,7 @@ def _json(make: Callable[[], dict[str, Any]]) -> Callable[[], bytes]:
 MAKERS: dict[str, Callable[[], bytes]] = {
     "digests-1.json": _json(digest_vectors),
     "records-1.json": _json(record_vectors),
+    "compact-nodes-1.json": _json(compact_vectors),
     "record-tree-1.json": _json(tree_vectors),
     "pack-20.json": _json(pack_vectors),
     "pack-20-compressed.json": _json(packed_vectors),

@@ -131,6 +131,15 @@ def test_a_writer_goes_on_from_what_was_staged(golden_repository: Path) -> None:
     assert Repository(golden_repository).status().clean
 
 
+def test_a_writer_says_that_compact_records_are_to_come(golden_repository: Path) -> None:
+    told = golden_repository / ".hangar" / "format.json"
+    assert "compact-1" not in told.read_text()
+    with checkout(golden_repository):
+        assert "compact-1" not in told.read_text()
+    with checkout(golden_repository, write=True):
+        assert "compact-1" in told.read_text()
+
+
 def test_dropping_what_was_staged_leaves_the_commit(golden_repository: Path) -> None:
     with checkout(golden_repository, write=True) as writer:
         assert writer.reset_staging_area() == SECOND

@@ -16,7 +16,7 @@ from hangar_core.storage.layout import Layout
 def test_a_fresh_layout_is_of_a_known_format(layout: Layout) -> None:
     layout.check_format()
     assert layout.exists()
-    assert json.loads(layout.format_file.read_bytes()) == {"format": 1, "requires": ["pack-20"]}
+    assert json.loads(layout.format_file.read_bytes()) == {"format": 1, "requires": ["compact-1", "pack-20"]}
     assert layout.records.is_dir()
     assert layout.data.is_dir()
     assert layout.temporary.is_dir()

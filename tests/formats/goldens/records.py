@@ -8,6 +8,7 @@ from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import encode_schema, schema_digest
 from hangar_core.model import Commit, CommitId, Digest, NestedKey, Schema
 from hangar_core.records.commits import ArraysetRow, encode_commit, encode_root
+from hangar_core.records.compact_nodes import compacted
 from hangar_core.records.keys import encode_key, encode_nested
 from hangar_core.records.names import encode_move, encode_tag
 from hangar_core.records.nodes import Node, encode_node
@@ -160,6 +161,23 @@ def record_vectors() -> dict[str, Any]:
             for node in nodes()
         ],
     }
+
+
+def compact_vectors() -> dict[str, Any]:
+    """Nodes as the database keeps them: keys of one length and of several, labels, an inner node."""
+    data = [digest_of(digests.ARRAY, number) for number in range(40)]
+    numbers = [encode_key(number) for number in range(5, 45)]
+    texts = sorted(encode_key(name) for name in ("cat/001", "cat/002", "dog/1", "caterpillar"))
+    below = [digest_of(digests.NODE, number) for number in range(3)]
+    made = (
+        Node(0, numbers, data, None, 32),
+        Node(0, numbers, [data[number % 3] for number in range(40)], None, 32),
+        Node(0, texts, [data[0], digest_of(digests.TEXT, 0), data[0], data[1]], None, 32),
+        Node(0, numbers[:1], data[:1], None, 32),
+        Node(1, numbers[:3], below, [86, 1, 2**40], 32),
+    )
+    rows = [encode_node(node) for node in made]
+    return {"nodes": [{"canonical": row.hex(), "compact": compacted(row).hex()} for row in rows]}
 
 
 def _tag_vector() -> dict[str, Any]:
