@@ -25,9 +25,9 @@ from hangar_core.backends.pack_blocks import (
     BlockHeader,
     decode_block_location,
     decode_header,
-    digests_in,
     encode_block_location,
     expand,
+    proven_in,
 )
 from hangar_core.backends.pack_frames import (
     CODE,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hangar_core.backends.pack_alike import Alike, BlockOfArrays, Gathered, Spot
+    from hangar_core.backends.pack_rows import RowBlock
     from hangar_core.hashing.samples import Sample
 
     # Positions among what was wanted, and the samples of these.
@@ -67,7 +68,7 @@ _KNOWN_BLOCKS = 2048
 
 
 def _first_at(path: Path, uid: bytes, offset: int) -> tuple[Digest, Location] | None:
-    """Return the digest and the location of the first sample at `offset`, if a frame's header or a block is whole."""
+    """Return the digest and the location of the first sample at `offset`, if a frame's header or a block is there."""
     with open(path, "rb") as pack:
         pack.seek(offset)
         data = pack.read(LONGEST_BLOCK)
@@ -76,10 +77,10 @@ def _first_at(path: Path, uid: bytes, offset: int) -> tuple[Digest, Location] | 
     except BadFrame:
         pass
     try:
-        first = digests_in(memoryview(data))[0]
+        proven = proven_in(memoryview(data))
     except BadFrame:
         return None
-    return first, encode_block_location(uid, offset, 0)
+    return next(((one, encode_block_location(uid, offset, index)) for index, one in enumerate(proven) if one), None)
 
 
 def _place(location: bytes) -> tuple[bytes, int]:
@@ -143,16 +144,53 @@ class PackReader:
         if len(location) == BLOCK_LOCATION_SIZE:
             place = location[2:LOCATION_SIZE]
             block = self._arrays.get(place)
-            if block is None:
-                return None
-            self._used(place)
-            return block.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
+            if block is not None:
+                self._used(place)
+            among = block or self._known_rows(location)
+            return among and among.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
         pack = self._maps.get(location[2:18])
         if pack is None or len(location) != LOCATION_SIZE:
             return None
         offset = int.from_bytes(location[18:], "little")
         kind = pack.kind_at(offset)
         return None if kind is None else kind.spot(digest, offset)
+
+    def _known_rows(self, location: Location) -> RowBlock | None:
+        """Return the block that a sample is in, if it was met and is not compressed."""
+        pack = self._maps.get(location[2:18])
+        return None if pack is None else pack.row_block(int.from_bytes(location[18:LOCATION_SIZE], "little"))
+
+    def _row_block(self, uid: bytes, offset: int, digest: Digest) -> RowBlock | None:
+        """Return a block of arrays that lie as they are, None if it is another. Raises as `read` does."""
+        pack = self._maps.get(uid)
+        block = None if pack is None else pack.row_block(offset)
+        if block is None and digests.code_of(digest) == digests.ARRAY:
+            pack, header = self._header(digest, uid, offset)
+            block = self._met_rows(digest, pack, header, uid, offset)
+        return block
+
+    def _guessed_block(self, uid: bytes, offset: int, digest: Digest) -> RowBlock | None:
+        """Return what `_row_block` does, and None where it raises."""
+        try:
+            return self._row_block(uid, offset, digest)
+        except (CorruptDataError, DataMissing):
+            return None
+
+    def _met_rows(
+        self, digest: Digest, pack: MappedPack, header: BlockHeader, uid: bytes, offset: int
+    ) -> RowBlock | None:
+        """Return the block with this header, and remember it, if it holds arrays that lie as they are."""
+        dtype = stored_dtype(header.dtype) if header.codec == codecs.PLAIN else None
+        if dtype is None or header.dtype in FRAME_DTYPES.values():
+            return None
+        from hangar_core.backends.pack_rows import RowBlock, Rows
+
+        try:
+            size = expand(header, pack.view, offset).sample_size
+        except BadFrame as why:
+            raise self._maps.damaged(digest, uid, offset, str(why)) from why
+        rows = pack.rows(header.dtype, header.shape, lambda: Rows(pack.view, dtype, header.shape, size))
+        return pack.learn_block(offset, RowBlock(rows, offset + header.payload_at, header.checks, offset + header.size))
 
     def gathered(self, wanted: Sequence[Digest], locations: Sequence[Location]) -> Iterator[Found]:
         """Yield (positions, samples) of small arrays whose frames look alike, in the order in which they lie.
@@ -161,6 +199,9 @@ class PackReader:
         """
         for uid, offsets, positions in _by_pack(locations):
             yield from self._gathered(uid, offsets, positions, wanted, self._kind)
+        from hangar_core.backends.pack_rows import gathered
+
+        yield from gathered(wanted, locations, self._row_block)
 
     def run(self, wanted: Sequence[Digest], first: Location, last: Location) -> Iterator[Found]:
         """Yield what `gathered` does of samples that may lie between two others, found without their locations.
@@ -169,6 +210,11 @@ class PackReader:
         and stay where they are. It is a guess all the same: data that were stored again, because what lies here is
         damaged, are elsewhere by now. So whatever is not as it should be is left out, and never an error.
         """
+        if len(first) == len(last) == BLOCK_LOCATION_SIZE and first.startswith(_CODE):
+            from hangar_core.backends.pack_rows import run
+
+            yield from run(wanted, first, last, self._guessed_block)
+            return
         if len(first) != LOCATION_SIZE or len(last) != LOCATION_SIZE or first[:18] != last[:18] or first[:2] != _CODE:
             return
         uid, begin = self.place(wanted[0], first)
@@ -253,8 +299,11 @@ class PackReader:
         `again` says that the data need not be verified if this reader has done so before.
         """
         spot = self.spot(digest, location)
-        if spot is None and digests.code_of(digest) == digests.ARRAY and len(location) == LOCATION_SIZE:
-            self._met(digest, *self.place(digest, location))
+        if spot is None and digests.code_of(digest) == digests.ARRAY:
+            if len(location) == LOCATION_SIZE:
+                self._met(digest, *self.place(digest, location))
+            else:
+                self._row_block(*self.place(digest, location), digest)
             spot = self.spot(digest, location)
         if spot is not None:
             kind, at, check = spot
@@ -297,6 +346,8 @@ class PackReader:
         try:
             if len(location) == BLOCK_LOCATION_SIZE:
                 uid, offset, index = decode_block_location(location)
+                if verify and (block := self._known_rows(location)) is not None and block.holds(digest, index):
+                    return True
                 pack, header = self._header(digest, uid, offset)
                 if verify:
                     expand(header, pack.view, offset).sample(digest, index)
@@ -395,6 +446,9 @@ class PackReader:
             block = expand(header, pack.view, offset)
         except BadFrame as why:
             raise self._maps.damaged(digest, uid, offset, str(why)) from why
+        if header.codec == codecs.PLAIN:
+            self._met_rows(digest, pack, header, uid, offset)
+            return block  # which goes with its mapping
         place = location[2:LOCATION_SIZE]
         dtype = stored_dtype(block.dtype) if block.dtype not in FRAME_DTYPES.values() else None
         if dtype is not None:

@@ -22,13 +22,15 @@ from hangar_core.model import Digest
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # dear to import, and numpy alone does not
 
+    from hangar_core.backends.pack_rows import Rows
+
 # Arrays from here on are verified after they were copied.
 _LARGE: Final = 128 << 10
 # Arrays up to here are gathered many at a time, into so much memory.
 _SMALL: Final = 16 << 10
-_GATHERED_BYTES: Final = 512 << 10
+GATHERED_BYTES: Final = 512 << 10
 
-_NOTHING: Final = memoryview(b"")
+NOTHING: Final = memoryview(b"")
 _hashed = xxhash.xxh3_64_intdigest
 _ndarray = np.ndarray
 _CHECK_AT: Final = FIXED_SIZE - 8
@@ -47,7 +49,7 @@ class Alike:
 
     def let_go(self) -> None:
         """Make all spots void: of nothing, no checksum is right."""
-        self._view = _NOTHING
+        self._view = NOTHING
 
     def spot(self, digest: Digest, offset: int) -> Spot | None:
         """Return where the data of the frame at `offset` lie, or None unless its header is one of these and undamaged.
@@ -151,7 +153,7 @@ class Alike:
     @property
     def at_once(self) -> int:
         """How many frames are worth gathering together."""
-        return max(1, _GATHERED_BYTES // (self._payload_at + self.size))
+        return max(1, GATHERED_BYTES // (self._payload_at + self.size))
 
 
 class BlockOfArrays:
@@ -165,7 +167,7 @@ class BlockOfArrays:
 
     def let_go(self) -> None:
         """Make all spots void, and free what was expanded."""
-        self._raw, self._block = _NOTHING, self._block._replace(raw=_NOTHING)
+        self._raw, self._block = NOTHING, self._block._replace(raw=NOTHING)
 
     def spot(self, digest: Digest, index: int) -> Spot | None:
         """Return where a sample lies, or None if there is none of that index."""
@@ -194,8 +196,9 @@ class BlockOfArrays:
         return True
 
 
-# A kind of frame and where the data of a sample lie, with the checksum from a header that was verified; or a block.
-Spot: TypeAlias = tuple[Alike | BlockOfArrays, int, int]
+# What samples have in common, where the data of one lie, and what tells that it is they: a checksum from a header that
+# was verified, a seed, or both.
+Spot: TypeAlias = "tuple[Alike | BlockOfArrays | Rows, int, Any]"
 
 
 class Gathered(NamedTuple):

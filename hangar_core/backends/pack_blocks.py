@@ -1,9 +1,9 @@
-"""Blocks: frames of packs in which many small samples of one dtype and shape are compressed together.
+"""Blocks: frames of packs that hold many small samples of one dtype and shape, as they are or compressed together.
 
 ::
 
     block    0   4s   magic "HB20"
-             4   u8   codec: 1 zstd, 2 zstd of shuffled bytes
+             4   u8   codec: 0 none, 1 zstd, 2 zstd of shuffled bytes
              5   u8   rank
              6   u8   length of the dtype's text
              7   u8   length of the header up to the checksums of samples, in units of 8 bytes
@@ -23,6 +23,8 @@ seed ties each checksum to its digest, and who rebuilds `locations` hashes the s
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Sequence
 from math import prod
 from typing import Final, NamedTuple
@@ -67,7 +69,7 @@ class BlockHeader(NamedTuple):
     codec: int
     dtype: str
     shape: tuple[int, ...]
-    checks: tuple[int, ...]
+    checks: Sequence[int]
     payload_at: int
     payload_size: int
 
@@ -81,7 +83,7 @@ class Block(NamedTuple):
 
     dtype: str
     shape: tuple[int, ...]
-    checks: tuple[int, ...]
+    checks: Sequence[int]
     raw: memoryview
     sample_size: int
 
@@ -119,6 +121,15 @@ def encode_block(
     return encode_header(codec, dtype, shape, samples, len(payload)), payload, -len(payload) % ALIGNMENT
 
 
+def encode_plain_block(
+    dtype: str, shape: tuple[int, ...], samples: Sequence[tuple[Digest, bytes | memoryview]]
+) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the data of samples that are stored together as they are."""
+    size = sum(len(data) for _, data in samples)
+    assert 0 < size <= MOST_RAW
+    return encode_header(codecs.PLAIN, dtype, shape, samples, size), bytes(-size % ALIGNMENT)
+
+
 def encode_header(
     codec: int,
     dtype: str,
@@ -154,13 +165,15 @@ def decode_header(data: memoryview, at: int = 0) -> BlockHeader:
     (check,) = _CHECK.unpack_from(data, at + _FIXED.size)
     if _hashed(bytes(data[at : at + _FIXED.size]) + tail) != check:
         raise BadFrame("the block header's checksum does not match")
-    if codec not in (codecs.ZSTD, codecs.SHUFFLED_ZSTD):
+    if codec not in codecs.KNOWN:
         raise BadFrame(f"codec {codec} is unknown to this version")
     if at + header_size + size > len(data):
         raise BadFrame("the file ends inside the data")
     shape = struct.unpack_from(f"<{rank}Q", tail)
     dtype = tail[8 * rank : 8 * rank + dtype_size].decode("ascii", "replace")
-    checks = struct.unpack_from(f"<{count}Q", tail, checks_at - _TAIL_AT)
+    checks = array("Q", tail[checks_at - _TAIL_AT :])  # of a tuple, each would be an object
+    if sys.byteorder == "big":
+        checks.byteswap()
     return BlockHeader(codec, dtype, shape, checks, header_size, size)
 
 
@@ -173,8 +186,12 @@ def expand(header: BlockHeader, data: memoryview, at: int = 0) -> Block:
     if not 0 < size * len(header.checks) <= MOST_RAW:
         raise BadFrame("dtype and shape need more than a block may hold, or nothing")
     start = at + header.payload_at
+    stored = data[start : start + header.payload_size]
+    if header.codec == codecs.PLAIN:
+        if header.payload_size != size * len(header.checks):
+            raise BadFrame("dtype and shape need another length than it has")
+        return Block(header.dtype, header.shape, header.checks, stored, size)
     try:
-        stored = data[start : start + header.payload_size]
         raw = codecs.expand(header.codec, stored, size * len(header.checks), itemsize)
     except codecs.Undecodable as why:
         raise BadFrame(f"the compressed data are damaged: {why}") from why
@@ -183,14 +200,25 @@ def expand(header: BlockHeader, data: memoryview, at: int = 0) -> Block:
 
 def digests_in(data: memoryview, at: int = 0) -> list[Digest]:
     """Return the digests of all samples of the block that begins at `at`, each verified. Raises `BadFrame`."""
+    found = [digest for digest in proven_in(data, at) if digest is not None]
+    if len(found) != len(decode_header(data, at).checks):
+        raise BadFrame("the checksum of a sample of the block does not match")
+    return found
+
+
+def proven_in(data: memoryview, at: int = 0) -> list[Digest | None]:
+    """Return the digest of each sample of the block that begins at `at`, None of one whose data are damaged.
+
+    Raises `BadFrame` if nothing can be said about them.
+    """
     block = expand(decode_header(data, at), data, at)
     prefix, code = _prefix_of(block)
-    found = []
-    for index in range(len(block.checks)):
-        raw = block.raw[index * block.sample_size : (index + 1) * block.sample_size]
+    size = block.sample_size
+    found: list[Digest | None] = []
+    for index, check in enumerate(block.checks):
+        raw = block.raw[index * size : (index + 1) * size]
         digest = digests.data_digest(code, prefix, raw)
-        block.sample(digest, index)
-        found.append(digest)
+        found.append(digest if check_of(digest, raw) == check else None)
     return found
 
 
@@ -207,6 +235,12 @@ def _prefix_of(block: Block) -> tuple[bytes, int]:
 def encode_block_location(uid: bytes, offset: int, index: int) -> Location:
     """Return the location of a sample in the block at `offset` of the pack `uid`."""
     return Location(encode_location(uid, offset) + _INDEX.pack(index))
+
+
+def encode_block_locations(uid: bytes, offset: int, count: int) -> list[Location]:
+    """Return the locations of all samples of the block of `count` at `offset` of the pack `uid`."""
+    block = encode_location(uid, offset)
+    return [Location(block + _INDEX.pack(index)) for index in range(count)]
 
 
 def decode_block_location(location: bytes) -> tuple[bytes, int, int]:

@@ -11,7 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hangar_core.backends.base import missing_file
 from hangar_core.backends.pack_frames import (
@@ -30,10 +30,13 @@ from hangar_core.model import Digest
 
 if TYPE_CHECKING:
     from hangar_core.backends.pack_alike import Alike
+    from hangar_core.backends.pack_rows import RowBlock, Rows
 
 T = TypeVar("T")
 _OPEN_PACKS: Final = 128
 _KNOWN_KINDS: Final = 512
+# With some 700 bytes each, or with 32 KiB if their samples are of a few bytes.
+_KNOWN_BLOCKS: Final = 2048
 
 
 class MappedPack:
@@ -42,11 +45,15 @@ class MappedPack:
     Threads may look, learn and let go at the same time.
     """
 
-    __slots__ = ("_alike", "_is_gone", "view")
+    __slots__ = ("_alike", "_blocks", "_is_gone", "_rows", "row_block", "view")
 
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self._alike: dict[bytes, Alike] = {}
+        self._rows: dict[tuple[str, tuple[int, ...]], Rows] = {}
+        self._blocks: dict[int, RowBlock] = {}
+        # The block at an offset whose samples lie as they are, if it was met.
+        self.row_block = self._blocks.get
         self._is_gone = False
 
     def kind_at(self, offset: int) -> Alike | None:
@@ -66,18 +73,40 @@ class MappedPack:
             known.let_go()
         return known
 
+    def rows(self, dtype: str, shape: tuple[int, ...], make: Callable[[], Rows]) -> Rows:
+        """Return what all rows of that dtype and shape have in common, made at the first time."""
+        key = dtype, shape
+        known = self._rows.get(key)
+        if known is None:
+            if len(self._rows) >= _KNOWN_KINDS:
+                self._forget_kinds()
+            known = self._rows.setdefault(key, make())
+            if self._is_gone:
+                known.let_go()
+        return known
+
+    def learn_block(self, offset: int, block: RowBlock) -> RowBlock:
+        """Remember a block that was met; of many, all are forgotten and met again."""
+        if len(self._blocks) >= _KNOWN_BLOCKS:
+            self._blocks.clear()
+        self._blocks[offset] = block
+        return block
+
     def let_go(self) -> None:
         """Make every spot in this mapping void, so that nothing but views on samples keeps it."""
         self._is_gone = True
         self._forget_kinds()
 
     def _forget_kinds(self) -> None:
-        while True:  # one by one: other threads may learn meanwhile
-            try:
-                _, kind = self._alike.popitem()
-            except KeyError:
-                return
-            kind.let_go()
+        self._blocks.clear()
+        kinds: tuple[dict[Any, Any], ...] = (self._alike, self._rows)
+        for known in kinds:
+            while known:  # one by one: other threads may learn meanwhile
+                try:
+                    _, kind = known.popitem()
+                except KeyError:
+                    break
+                kind.let_go()
 
 
 class PackMaps:

@@ -80,7 +80,8 @@ def _walk_frames(path: Path, uid: bytes, data: mmap.mmap, view: memoryview) -> I
             yield Damaged(path, at, end, "no frame begins here")
         else:
             try:
-                yield from _samples(view, uid, at, end)
+                for one in _samples(view, uid, at, end):
+                    yield one if isinstance(one, Whole) else Damaged(path, at, end, one)
             except BadFrame as why:
                 yield Damaged(path, at, end, str(why))
         at = end
@@ -132,10 +133,14 @@ def _next_header(data: mmap.mmap, view: memoryview, start: int) -> int:
     return len(view)
 
 
-def _samples(view: memoryview, uid: bytes, at: int, end: int) -> Iterator[Whole]:
+def _samples(view: memoryview, uid: bytes, at: int, end: int) -> Iterator[Whole | str]:
+    """Yield the samples of a frame or block, and of one that is damaged what is wrong. Raises `BadFrame`."""
     if bytes(view[at : at + len(FRAME_MAGIC)]) == pack_blocks.BLOCK_MAGIC:
-        for index, digest in enumerate(pack_blocks.digests_in(view, at)):
-            yield Whole(digest, pack_blocks.encode_block_location(uid, at, index), uid, end)
+        for index, digest in enumerate(pack_blocks.proven_in(view, at)):
+            if digest is None:
+                yield f"the checksum of sample {index} of the block does not match"
+            else:
+                yield Whole(digest, pack_blocks.encode_block_location(uid, at, index), uid, end)
         return
     frame = decode_frame(view, at)
     start = at + frame.payload_at

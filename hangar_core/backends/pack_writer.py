@@ -14,7 +14,15 @@ from typing import Final, NamedTuple, TypeAlias
 from hangar_core import files
 from hangar_core.backends import codecs
 from hangar_core.backends.base import Location
-from hangar_core.backends.pack_blocks import FULL, MOST_SAMPLE, encode_block, encode_block_location
+from hangar_core.backends.pack_blocks import (
+    FULL,
+    MOST_RAW,
+    MOST_SAMPLE,
+    encode_block,
+    encode_block_location,
+    encode_block_locations,
+    encode_plain_block,
+)
 from hangar_core.backends.pack_frames import (
     ALIGNMENT,
     encode_compressed_frame,
@@ -98,12 +106,33 @@ class PackWriter:
         return locations
 
     def append_alike(self, dtype: str, shape: tuple[int, ...], rows: Mapping[Digest, bytes]) -> list[Location]:
-        """Store small arrays of one dtype and shape, not none, with a single write; locations in the same order."""
+        """Store small arrays of one dtype and shape, not none, with a single write; locations in the same order.
+
+        Several of them share blocks, which costs less room than a frame for each.
+        """
+        size = len(next(iter(rows.values())))
+        if 0 < size <= MOST_SAMPLE and len(rows) > 1:
+            return self._append_blocks(dtype, shape, list(rows.items()), MOST_RAW // size)
         headers, padding = encode_frames(dtype, shape, rows)
         whole = chain.from_iterable(zip(headers, rows.values(), repeat(padding), strict=False))
         at = self._aligned().write(b"".join(whole))
         size = len(headers[0]) + len(next(iter(rows.values()))) + len(padding)
         return encode_locations(self._uid, at, size, len(rows))
+
+    def _append_blocks(
+        self, dtype: str, shape: tuple[int, ...], rows: Sequence[tuple[Digest, bytes]], most: int
+    ) -> list[Location]:
+        out = self._aligned()
+        at, parts = out.end, list[bytes]()
+        locations: list[Location] = []
+        for start in range(0, len(rows), most):
+            some = rows[start : start + most]
+            before, behind = encode_plain_block(dtype, shape, some)
+            locations += encode_block_locations(self._uid, at, len(some))
+            parts += (before, *[row for _, row in some], behind)
+            at += len(before) + len(some) * len(some[0][1]) + len(behind)
+        out.write(b"".join(parts))
+        return locations
 
     def _append_compressed(self, items: Sequence[_Item]) -> list[Location]:
         packed, plain = _packed(items)

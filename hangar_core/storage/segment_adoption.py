@@ -172,7 +172,7 @@ def _check_headers(data: mmap.mmap, view: memoryview, segment: Segment, describe
     for at, header in headers(data, view):
         if isinstance(header, BlockHeader):
             held = sum(encode_block_location(uid, at, index) in described for index in range(len(header.checks)))
-            compressed = compressed or held > 0
+            compressed = compressed or (held > 0 and header.codec != codecs.PLAIN)
             seen += held
         elif (digest := described.get(encode_location(uid, at))) is not None:
             if digest != header.digest:

@@ -10,6 +10,7 @@ import gc
 import mmap
 import weakref
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -113,17 +114,41 @@ def test_damaged_data_that_were_stored_again_are_found_in_their_new_place(repo, 
     assert np.array_equal(list(aset.values()), ROWS)
 
 
-def test_damage_is_passed_by_when_the_data_were_stored_again_elsewhere(repo, tmp_path, monkeypatch):
-    """Iterating looks beside what it reads first: the damaged frame lies there still, and nothing names it any more."""
-    monkeypatch.setattr("hangar_core.backends.pack_alike._GATHERED_BYTES", 1)
+@pytest.mark.parametrize("what", ["a frame", "data in a block"])
+def test_damage_is_passed_by_when_the_data_were_stored_again_elsewhere(repo, tmp_path, monkeypatch, what):
+    """Iterating looks beside what it reads first: damaged bytes lie there still, and nothing names them any more."""
+    monkeypatch.setattr("hangar_core.backends.pack_alike.GATHERED_BYTES", 1)
+    monkeypatch.setattr("hangar_core.backends.pack_rows.GATHERED_BYTES", 1)
+    name = "alone" if what == "a frame" else "small"
+    rows = ROWS + 1 if what == "a frame" else ROWS
+    with closing(repo.checkout(write=True)) as writer:
+        alone = writer.arraysets.init_arrayset("alone", prototype=rows[0])
+        for key, row in enumerate(ROWS + 1):
+            alone[key] = row
+        writer.commit("one by one")
+    pack = next(
+        one for one in (tmp_path / ".hangar" / "data" / "20").iterdir() if rows[9].tobytes() in one.read_bytes()
+    )
+    data = pack.read_bytes()
+    place = data.find(rows[9].tobytes())
+    flipped(tmp_path, rows[9], data.rfind(b"HF20", 0, place) - place if what == "a frame" else 5)
+    with closing(repo.checkout(write=True)) as writer:
+        writer.arraysets[name]["copy"] = rows[9]
+        writer.commit("healed")
+    found = dict(repo.checkout().arraysets[name].items())
+    assert np.array_equal([found[key] for key in range(60)], rows)
+
+
+def test_a_block_whose_header_is_damaged_heals_when_its_samples_are_stored_again(repo, tmp_path):
     (pack,) = (tmp_path / ".hangar" / "data" / "20").iterdir()
     data = pack.read_bytes()
     place = data.find(ROWS[9].tobytes())
-    flipped(tmp_path, ROWS[9], data.rfind(b"HF20", 0, place) - place)
-    writer = repo.checkout(write=True)
-    writer.arraysets["small"]["copy"] = ROWS[9]
-    writer.commit("healed")
-    writer.close()
+    flipped(tmp_path, ROWS[9], data.rfind(b"HB20", 0, place) - place)
+    with pytest.raises(CorruptDataError):
+        dict(repo.checkout().arraysets["small"].items())
+    with closing(repo.checkout(write=True)) as writer:
+        writer.arraysets["small"].update((f"again {key}", row) for key, row in enumerate(ROWS))
+        writer.commit("healed")
     found = dict(repo.checkout().arraysets["small"].items())
     assert np.array_equal([found[key] for key in range(60)], ROWS)
 

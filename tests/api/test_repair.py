@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hangar_core import Repository
+from hangar_core.backends.pack_blocks import decode_block_location
 from hangar_core.backends.pack_frames import decode_location
 from hangar_core.backends.pack_walk import Whole, walk
 from hangar_core.errors import CorruptDataError, DataMissing, Locked
@@ -27,7 +28,10 @@ def repo(tmp_path: Path) -> Repository:
     with closing(repo.checkout(write=True)) as writer:
         for name, opts in (("plain", None), ("packed", {"codec": "zstd"})):
             aset = writer.arraysets.init_arrayset(name, shape=(200,), dtype="<i4", backend_opts=opts)
-            aset.update({number: sample(name, number) for number in range(150)})
+            for number in range(150 if opts is None else 0):
+                aset[number] = sample(name, number)
+            if opts is not None:
+                aset.update({number: sample(name, number) for number in range(150)})
         writer.commit("first")
     with closing(repo.checkout(write=True)) as writer:
         writer.arraysets["packed"]["alone"] = sample("packed", 999)
@@ -137,6 +141,34 @@ def test_damage_is_told_and_the_walk_goes_on_behind_it(repo: Repository) -> None
     assert np.array_equal(repo.checkout().arraysets["plain"][12], sample("plain", 12))
     with pytest.raises((DataMissing, CorruptDataError)):
         repo.checkout().arraysets["plain"][10]
+
+
+def test_damage_in_a_block_costs_the_samples_it_meets_and_damage_of_its_header_the_block(tmp_path: Path) -> None:
+    repo = Repository(tmp_path, exists=False)
+    repo.init("Ana Lopez", "ana@example.org")
+    with closing(repo.checkout(write=True)) as writer:
+        aset = writer.arraysets.init_arrayset("rows", shape=(200,), dtype="<i4")
+        aset.update({number: sample("rows", number) for number in range(150)})
+        writer.commit("all")
+    rows = repo.checkout().arraysets["rows"]
+    blocks: dict[int, list[int]] = {}
+    for number in range(150):
+        _, offset, _ = decode_block_location(location_of(repo, rows.digest(number)))
+        blocks.setdefault(offset, []).append(number)
+    (path,) = tmp_path.rglob("*.pack")
+    data = bytearray(path.read_bytes())
+    first, last = list(blocks)
+    data[data.index(sample("rows", 3).tobytes()) + 4] ^= 1
+    data[last + 8] ^= 1
+    path.write_bytes(data)
+    lose(repo)
+    found = repo.repair()
+    lost = {3, *blocks[last]}
+    assert set(found.missing) == {rows.digest(number) for number in lost}
+    assert [one.start for one in found.damaged] == [first, last]
+    assert "sample 3 of the block" in found.damaged[0].reason
+    kept = sorted(set(range(150)) - lost)
+    assert np.array_equal(repo.checkout().arraysets["rows"][kept], [sample("rows", number) for number in kept])
 
 
 def test_a_damaged_place_that_has_another_whole_copy_is_pointed_there(repo: Repository) -> None:

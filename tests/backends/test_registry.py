@@ -170,7 +170,11 @@ def test_a_backend_of_an_outsider_is_used_by_its_code(outsider: Path, tmp_path: 
     with writing(repo) as writer:
         create(writer.arraysets, "a", {"x": ARRAY}, {"backend": "xm", "colour": "red"})
         writer.commit("content")
-    assert json.loads((place / ".hangar" / "format.json").read_bytes())["requires"] == ["backend-xm", "pack-20"]
+    assert json.loads((place / ".hangar" / "format.json").read_bytes())["requires"] == [
+        "backend-xm",
+        "compact-1",
+        "pack-20",
+    ]
     assert codes_of(place, [ARRAY]) == {"xm"}
     with closing(Repository(place).checkout()) as reader:
         assert (reader.arraysets["a"]["x"] == ARRAY).all()

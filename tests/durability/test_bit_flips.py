@@ -17,6 +17,7 @@ from durable.nursery import Nursery
 from durable.power import forget
 
 from hangar_core import Repository
+from hangar_core.backends.pack_blocks import BLOCK_MAGIC
 from hangar_core.backends.pack_frames import FRAME_MAGIC
 from hangar_core.errors import CorruptRecord
 from hangar_core.storage.tables import open_tables
@@ -151,8 +152,10 @@ def test_a_writer_never_removes_data_that_are_published(rotting: Rotting, tmp_pa
 
 
 def first_frame_behind(path: Path, at: int) -> int:
-    """Return where the first frame at or behind `at` begins."""
-    return path.read_bytes().index(FRAME_MAGIC, at)
+    """Return where the first frame or block at or behind `at` begins, or else the last one there is."""
+    data = path.read_bytes()
+    behind = [place for magic in (FRAME_MAGIC, BLOCK_MAGIC) if (place := data.find(magic, at)) >= 0]
+    return min(behind) if behind else max(data.rfind(magic) for magic in (FRAME_MAGIC, BLOCK_MAGIC))
 
 
 @pytest.mark.slow

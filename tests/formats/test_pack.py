@@ -25,6 +25,7 @@ from hangar_core.hashing.samples import payload_of
 
 VECTORS = load("pack-20.json")
 COMPRESSED = load("pack-20-compressed.json")
+PLAIN = load("pack-20-blocks.json")
 
 
 def test_a_pack_header_keeps_its_bytes() -> None:
@@ -87,6 +88,20 @@ def test_blocks_are_read_and_their_headers_keep_their_bytes(name: str) -> None:
     ]
     assert pack_blocks.digests_in(data, 6) == [one.digest for one in payloads]
     assert pack_blocks.encode_header(read.codec, first.dtype, first.shape, samples, len(payload)) == header
+
+
+@pytest.mark.parametrize("name", PLAIN["blocks"])
+def test_blocks_that_are_not_compressed_keep_their_bytes(name: str) -> None:
+    row = PLAIN["blocks"][name]
+    payloads = [payload_of(sample) for sample in block_samples()[name]]
+    samples = [(one.digest, one.data) for one in payloads]
+    first, header = payloads[0], bytes.fromhex(row["header"])
+    data = memoryview(b"before" + header + b"".join(bytes(one.data) for one in payloads) + bytes(row["padding"]))
+    read = pack_blocks.decode_header(data, 6)
+    assert (read.codec, read.dtype, read.shape) == (codecs.PLAIN, first.dtype, first.shape)
+    assert (read.payload_at, read.size) == (len(header), len(data) - 6)
+    assert pack_blocks.digests_in(data, 6) == [one.digest for one in payloads]
+    assert pack_blocks.encode_plain_block(first.dtype, first.shape, samples) == (header, bytes(row["padding"]))
 
 
 def test_both_codecs_are_among_the_golden_blocks() -> None:

@@ -160,13 +160,18 @@ def entries(database: Database, digest: bytes, level: int | None = None) -> Iter
 
 
 def read_sample(root: Path, digest: bytes, location: bytes) -> Any:
-    """20.md: the frame at a location."""
+    """20.md: the frame at a location, or the place in a block."""
     assert location[:2] == b"20"
-    uid, (offset,) = location[2:18], struct.unpack("<Q", location[18:])
+    uid, (offset,) = location[2:18], struct.unpack("<Q", location[18:26])
     pack = (root / "data" / "20" / f"{uid.hex()}.pack").read_bytes()
     assert pack[:64] == b"HGPACK20" + struct.pack("<II", 1, 0) + uid + struct.pack(
         "<Q", xxh3_64_intdigest(pack[:32])
     ) + bytes(24)
+    if len(location) == 28:
+        dtype, shape, payload = read_row(pack, digest, offset, *struct.unpack("<H", location[26:]))
+        prefix = bytes([len(dtype)]) + dtype.encode() + bytes([len(shape)]) + struct.pack(f"<{len(shape)}Q", *shape)
+        assert digest[:32] == blake3(b"hangar array 1\n" + prefix + payload).digest()
+        return np.frombuffer(payload, dtype).reshape(shape)
     magic, codec, rank, k, units, size, found, check, head = struct.unpack_from("<4sBBBBQ33s7xQQ", pack, offset)
     assert (magic, codec, found, offset % 8) == (b"HF20", 0, digest, 0)
     header = pack[offset : offset + 8 * units]
@@ -182,6 +187,23 @@ def read_sample(root: Path, digest: bytes, location: bytes) -> Any:
     assert digest[:32] == blake3(f"hangar {DOMAINS[digest[32]]} 1\n".encode() + payload).digest()
     assert (dtype, shape) == (DOMAINS[digest[32]], (size,))
     return payload.decode() if digest[32] == 2 else payload
+
+
+def read_row(pack: bytes, digest: bytes, offset: int, index: int) -> tuple[str, tuple[int, ...], bytes]:
+    """20.md: a sample in a block that is not compressed."""
+    magic, codec, rank, k, h, size, n, zero, check = struct.unpack_from("<4sBBBBQIIQ", pack, offset)
+    assert (magic, codec, zero, offset % 8) == (b"HB20", 0, 0, 0)
+    header = pack[offset : offset + 8 * h + 8 * n]
+    assert check == xxh3_64_intdigest(header[:24] + header[32:])
+    shape = struct.unpack_from(f"<{rank}Q", header, 32)
+    dtype = header[32 + 8 * rank : 32 + 8 * rank + k].decode("ascii")
+    each, rest = divmod(size, n)
+    assert rest == 0
+    begin = offset + len(header) + each * index
+    payload = pack[begin : begin + each]
+    seed = int.from_bytes(digest[:8], "little")
+    assert struct.unpack_from("<Q", header, 8 * h + 8 * index)[0] == xxh3_64_intdigest(payload, seed=seed)
+    return dtype, shape, payload
 
 
 def read_schema(data: bytes) -> dict[str, Any]:

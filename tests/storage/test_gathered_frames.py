@@ -175,7 +175,7 @@ def test_what_lies_at_a_wrong_place_is_never_given_out_nor_remembered(
 def test_what_is_no_small_array_does_not_keep_what_lies_behind_it_from_being_gathered(
     writer: DataWriter, tables: Tables, readers: Callable[[], DataReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hangar_core.backends.pack_alike._GATHERED_BYTES", 400)
+    monkeypatch.setattr("hangar_core.backends.pack_alike.GATHERED_BYTES", 400)
     rows = STACKS["vectors"]
     found: list[Digest] = []
     for odd in (STACKS["too large to be gathered"][0], "text", STACKS["empty"][0]):

@@ -74,6 +74,17 @@ def packed_vectors() -> dict[str, Any]:
     }
 
 
+def plain_block_vectors() -> dict[str, Any]:
+    """Blocks whose samples are stored as they are."""
+    blocks = {}
+    for name, samples in block_samples().items():
+        payloads = [payload_of(sample) for sample in samples]
+        rows = [(one.digest, one.data) for one in payloads]
+        before, behind = pack_blocks.encode_plain_block(payloads[0].dtype, payloads[0].shape, rows)
+        blocks[name] = {"header": before.hex(), "padding": len(behind)}
+    return {"blocks": blocks}
+
+
 def block_samples() -> dict[str, list[Any]]:
     """Samples that share a block."""
     return {
