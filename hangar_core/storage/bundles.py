@@ -23,6 +23,7 @@ from itertools import accumulate, repeat
 from typing import Any, Final, NamedTuple
 
 from hangar_core.errors import CorruptRecord
+from hangar_core.storage import places
 from hangar_core.storage.seals import open_seal
 
 TABLE: Final = "recent"
@@ -106,6 +107,17 @@ class Recent:
         self._known: tuple[int, int, Index] = (0, -1, {})
         # The number of the last transaction that a snapshot saw, and the index that is right for all who see that.
         self._seen: tuple[int, Index] = (-1, {})
+        # The same number, and the runs of places there are.
+        self._runs: tuple[int, list[int]] = (-1, [])
+
+    def runs_of_snapshot(self, txn: Any, table: Any) -> list[int]:
+        """Return the numbers of the runs that a transaction which only reads sees. Raises `CorruptRecord`."""
+        number, runs = self._runs
+        if txn.id() != number:
+            with txn.cursor(db=table) as cursor:
+                runs = places.numbers(cursor)
+            self._runs = (txn.id(), runs)
+        return runs
 
     def index_of_snapshot(self, txn: Any, table: Any) -> Index:
         """Return what `index` does, for a transaction that only reads. Raises `CorruptRecord`."""

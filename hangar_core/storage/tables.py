@@ -7,8 +7,8 @@ compare-and-set. Every value carries a checksum over its key and its bytes, whic
 
 Tables: `nodes` (digest -> tree node, commit, root, schema, text), `refs` (branch heads and the state of staging),
 `reflog` (every move of a branch), `locations` (data digest -> where its bytes lie here), `packs` (pack -> published
-length), `recent` (nodes and locations of the last small commits: see `bundles`).
-Format: docs/formats/repository.md.
+length), `recent` (nodes and locations of the last small commits: see `bundles`), `places` (locations of large ones, in
+runs: see `places`). Format: docs/formats/repository.md.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ import lmdb
 
 from hangar_core import files
 from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFailed
-from hangar_core.storage import bundles
+from hangar_core.storage import bundles, places
 from hangar_core.storage.read_only import is_writable, refusal
 from hangar_core.storage.seals import CHECK_SIZE, checksum, open_seal, seal
 
-TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE)
+TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE, places.TABLE)
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
 _HARDLY_ANY = 64 << 10
 _ROOM_TO_MOVE = 64 << 20
 # What LMDB takes for so many; a file of another size would give it another number of readers.
 _LOCK_SIZE = 64 * (_MAX_READERS + 2)
+# Tables that have not always been there, and cannot be made on read-only media.
+_LATER: Final = (bundles.TABLE, places.TABLE)
 # How many seconds a fork waits for other threads to end their transactions.
 _LONGEST_REST = 5.0
 # About what the database needs for an entry besides its key and value.
@@ -79,6 +81,7 @@ class Reader:
         self._path = path
         self._recent = recent
         self._bundled: bundles.Index | None = None
+        self._runs: places.Runs | None = None
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value under `key`, or None. Raises `CorruptRecord`."""
@@ -86,7 +89,12 @@ class Reader:
         if place is not None:
             return self._open_bundled(table, key, place)
         sealed = self._txn.get(key, db=self._tables[table])
-        return None if sealed is None else self._open(table, key, sealed)
+        if table != "locations":
+            return None if sealed is None else self._open(table, key, sealed)
+        if sealed is None:
+            runs = self._runs_of_places()
+            return None if runs is None else runs.get(key)
+        return self._open(table, key, sealed) or None
 
     def get_many(self, table: str, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return key -> value of those keys that are there. Raises `CorruptRecord`."""
@@ -105,10 +113,29 @@ class Reader:
                         values[key] = value
                         continue
                 values[key] = self._open(table, key, sealed)
-        return values
+        return values if table != "locations" else self._with_runs(keys, values)
+
+    def _with_runs(self, keys: Collection[bytes], values: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """Add the locations that are in runs; those that were removed there are empty in their table."""
+        if len(values) < len(keys) and (runs := self._runs_of_places()):
+            values |= runs.get_many([key for key in keys if key not in values])
+        return values if all(values.values()) else {key: value for key, value in values.items() if value}
+
+    def _runs_of_places(self) -> places.Runs | None:
+        """Return the runs, None if there are none."""
+        if self._runs is None:
+            table = self._tables.get(places.TABLE)
+            if table is None:
+                return None
+            numbers = self._recent.runs_of_snapshot(self._txn, table)
+            if not numbers:
+                return None
+            cursor = self._txn.cursor(db=table)
+            self._runs = places.Runs(cursor, lambda key, sealed: self._open(places.TABLE, key, sealed), numbers)
+        return self._runs
 
     def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) in order of keys, of those keys that begin with `prefix`.
+        """Yield (key, value) in order of keys, of those keys that begin with `prefix`; not what is in runs.
 
         Of refs, and of a whole table, all are looked at and counted: one that cannot be found any more is damage, and
         must not look as if it had never been.
@@ -123,7 +150,7 @@ class Reader:
         from heapq import merge  # only who lists needs it
 
         for key, value in merge(bundled, self._items(table, prefix), key=itemgetter(0)):
-            if key != before:  # what is in both is newer in the bundle, which comes first
+            if key != before and value:  # what is in both is newer in the bundle, which comes first
                 yield key, value
             before = key
 
@@ -306,7 +333,7 @@ class Tables:
             try:
                 yield name, self._env.open_db(name.encode(), create=self._writable)
             except lmdb.NotFoundError:
-                if name != bundles.TABLE:  # which has not always been there, and cannot be made on read-only media
+                if name not in _LATER:
                     raise
 
     def _cover(self) -> None:
@@ -347,6 +374,8 @@ class Tables:
             for table, changes in batch.changes.items():
                 if table in bundled:
                     continue
+                if table == "locations":
+                    changes = self._put_runs(txn, changes)
                 db = self._tables[table]
                 puts = ((key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None)
                 with txn.cursor(db=db) as cursor:
@@ -387,6 +416,34 @@ class Tables:
             number = bundles.encode_number(last + 1)
             txn.put(number, seal(number, bundle), db=recent)
         return small
+
+    def _put_runs(self, txn: Any, changes: dict[bytes, bytes | None]) -> dict[bytes, bytes | None]:
+        """Write many new locations as a run; return what is left for the table of locations."""
+        table, locations = self._tables[places.TABLE], self._tables["locations"]
+        with txn.cursor(db=table) as cursor, txn.cursor(db=locations) as known:
+            runs = places.numbers(cursor)
+            gone = [key for key, value in changes.items() if value is None]
+            if runs and gone:  # nothing is taken out of a run; an empty location hides what is there
+                found = places.Runs(cursor, _opened_place, runs).get_many(gone)
+                changes = changes | dict.fromkeys(found, b"")
+            if len(changes) - len(gone) < places.LEAST:
+                return changes
+            there: set[bytes] = set()
+            if txn.stat(locations)["entries"]:  # which are looked up first
+                there = {bytes(key) for key, _ in known.getmulti(sorted(changes))}
+            new = {key: value for key, value in changes.items() if value and key not in there}
+            if len(new) < places.LEAST:
+                return changes
+            rows, others = places.columns_of(new)
+            number = runs[0] + 1 if runs else 1
+            for older in runs:
+                size = places.size_of(_opened_place(key := places.key_of(older), txn.get(key, db=table)))
+                if not places.is_to_merge(size, len(rows.names)):
+                    break
+                rows = places.merged(rows, places.decode_chunks(list(_take_run(cursor, older))))
+            cursor.putmulti((key, seal(key, value)) for key, value in places.encode_run(number, rows))
+        left = new.keys() - set(others)
+        return {key: value for key, value in changes.items() if key not in left}
 
     def _is_crowded(self, count: int) -> bool:
         """Whether so many bundles are to move. That takes room, which must not be what a last commit lacks."""
@@ -479,6 +536,19 @@ class Tables:
     def _check_process(self) -> None:
         if self._pid != os.getpid():
             raise ClosedError(what="database handle")
+
+
+def _opened_place(key: bytes, sealed: Any) -> bytes:
+    return open_seal(places.TABLE, key, bytes(sealed))
+
+
+def _take_run(cursor: Any, number: int) -> Iterator[bytes]:
+    """Take the chunks of a run out of the table, and yield them."""
+    run = places.key_of(number)
+    there = cursor.set_key(run) and cursor.delete()
+    while there and bytes(cursor.key()).startswith(run):
+        yield _opened_place(bytes(cursor.key()), cursor.value())
+        there = cursor.delete() and bool(cursor.key())
 
 
 _open: dict[tuple[int, int, int], Tables] = {}

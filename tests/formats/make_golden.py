@@ -17,7 +17,7 @@ from typing import Any
 from goldens import GOLDEN
 from goldens.arrays import digest_vectors
 from goldens.backends import CODES, backend_archive
-from goldens.logs import group_vector, pack_vectors, packed_vectors, plain_block_vectors, staging_vectors
+from goldens.logs import group_vector, pack_vectors, packed_vectors, plain_block_vectors, run_vectors, staging_vectors
 from goldens.records import compact_vectors, record_vectors
 from goldens.repository import repository_archive
 from goldens.trees import tree_vectors
@@ -35,6 +35,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "pack-20.json": _json(pack_vectors),
     "pack-20-compressed.json": _json(packed_vectors),
     "pack-20-blocks.json": _json(plain_block_vectors),
+    "places-1.json": _json(run_vectors),
     "staging-log-1.json": _json(staging_vectors),
     "staging-group-1.json": _json(group_vector),
     "repository-1.tar.gz": repository_archive,

@@ -59,7 +59,11 @@ def test_a_bundle_that_was_cut_or_lengthened_is_refused(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.lists(st.tuples(keys, st.binary(max_size=9)), min_size=1), st.booleans()), max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.lists(st.tuples(keys, st.binary(min_size=1, max_size=9)), min_size=1), st.booleans()), max_size=12
+    )
+)
 def test_small_and_large_transactions_in_any_order_leave_what_a_dict_would_hold(
     tmp_path: Path, steps: list[tuple[list[tuple[bytes, bytes]], bool]]
 ) -> None:
@@ -68,7 +72,7 @@ def test_small_and_large_transactions_in_any_order_leave_what_a_dict_would_hold(
     tables, model = open_tables(path), {}
     for rows, large in steps:
         if large:
-            rows = [*rows, *((b"many" + number.to_bytes(2, "big"), b"") for number in range(1100))]
+            rows = [*rows, *((b"many" + number.to_bytes(2, "big"), b"x") for number in range(1100))]
         add(tables, "locations", *rows)
         model.update(rows)
     with tables.read() as reader:

@@ -16,6 +16,7 @@ from hangar_core.model import Arrayset, CommitId, Schema
 from hangar_core.records import merging, staging
 from hangar_core.records.keys import encode_key
 from hangar_core.reports import MergeState
+from hangar_core.storage.places import columns_of, encode_run
 
 UID = bytes(range(16))
 
@@ -83,6 +84,25 @@ def plain_block_vectors() -> dict[str, Any]:
         before, behind = pack_blocks.encode_plain_block(payloads[0].dtype, payloads[0].shape, rows)
         blocks[name] = {"header": before.hex(), "padding": len(behind)}
     return {"blocks": blocks}
+
+
+def run_vectors() -> dict[str, Any]:
+    """A run of places: of frames and in blocks, in two packs."""
+    locations = {}
+    for number in range(40):
+        uid = UID if number % 7 else UID[::-1]
+        offset = 64 + 8 * number**5
+        digest = digests.data_digest(digests.BYTES, b"golden", bytes([number]))
+        locations[digest] = (
+            pack_blocks.encode_block_location(uid, offset, 3 * number)
+            if number % 2
+            else pack_frames.encode_location(uid, offset)
+        )
+    return {
+        "number": 7,
+        "locations": [[digest.hex(), location.hex()] for digest, location in locations.items()],
+        "run": [[key.hex(), value.hex()] for key, value in encode_run(7, columns_of(locations)[0])],
+    }
 
 
 def block_samples() -> dict[str, list[Any]]:
