@@ -26,6 +26,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Final, NamedTuple
 
@@ -59,6 +60,7 @@ LONGEST_BLOCK: Final = 255 * 8 + 8 * _MOST_SAMPLES + 2 * MOST_RAW
 _FIXED = struct.Struct("<4sBBBBQI4x")
 _CHECK = struct.Struct("<Q")
 _INDEX = struct.Struct("<H")
+_SEED = struct.Struct(f"<Q{digests.DIGEST_SIZE - 8}x")
 _TAIL_AT: Final = _FIXED.size + _CHECK.size
 _hashed = xxhash.xxh3_64_intdigest
 
@@ -125,7 +127,7 @@ def encode_plain_block(
     dtype: str, shape: tuple[int, ...], samples: Sequence[tuple[Digest, bytes | memoryview]]
 ) -> tuple[bytes, bytes]:
     """Return what stands before and behind the data of samples that are stored together as they are."""
-    size = sum(len(data) for _, data in samples)
+    size = len(samples[0][1]) * len(samples)
     assert 0 < size <= MOST_RAW
     return encode_header(codecs.PLAIN, dtype, shape, samples, size), bytes(-size % ALIGNMENT)
 
@@ -143,7 +145,8 @@ def encode_header(
     tail += bytes(-len(tail) % ALIGNMENT)
     units = (_TAIL_AT + len(tail)) // ALIGNMENT
     fixed = _FIXED.pack(BLOCK_MAGIC, codec, len(shape), len(name), units, payload_size, len(samples))
-    tail += struct.pack(f"<{len(samples)}Q", *[check_of(digest, data) for digest, data in samples])
+    seeds = [seed for (seed,) in _SEED.iter_unpack(b"".join([digest for digest, _ in samples]))]
+    tail += struct.pack(f"<{len(samples)}Q", *map(_hashed, [data for _, data in samples], seeds))
     return fixed + _CHECK.pack(_hashed(fixed + tail)) + tail
 
 
@@ -240,7 +243,12 @@ def encode_block_location(uid: bytes, offset: int, index: int) -> Location:
 def encode_block_locations(uid: bytes, offset: int, count: int) -> list[Location]:
     """Return the locations of all samples of the block of `count` at `offset` of the pack `uid`."""
     block = encode_location(uid, offset)
-    return [Location(block + _INDEX.pack(index)) for index in range(count)]
+    return [Location(block + index) for index in _indexes(count)]
+
+
+@lru_cache(maxsize=8)
+def _indexes(count: int) -> list[bytes]:
+    return [_INDEX.pack(index) for index in range(count)]
 
 
 def decode_block_location(location: bytes) -> tuple[bytes, int, int]:

@@ -8,6 +8,7 @@ Equal content therefore gives equal nodes, in whatever order it was written. For
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Final
 
 import xxhash
@@ -24,13 +25,12 @@ def is_boundary(key: bytes, level: int) -> bool:
 
 def cuts(keys: Sequence[bytes], level: int) -> list[int]:
     """Return the ends of the nodes over `keys`, which begin right after a boundary (or at the beginning)."""
-    hashed = xxhash.xxh3_64_intdigest
-    ends = []
+    hashes = map(xxhash.xxh3_64_intdigest, keys, repeat(level))
+    ends: list[int] = []
     start = 0
-    for index, key in enumerate(keys, 1):
-        if hashed(key, level) < _THRESHOLD or index - start == LONGEST:
-            ends.append(index)
-            start = index
-    if start < len(keys):
-        ends.append(len(keys))
+    for boundary in chain([index for index, one in enumerate(hashes, 1) if one < _THRESHOLD], (len(keys),)):
+        ends += range(start + LONGEST, boundary, LONGEST)
+        if boundary > start:
+            ends.append(boundary)
+        start = boundary
     return ends

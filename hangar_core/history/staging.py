@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
+from itertools import repeat
 from threading import RLock
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
@@ -336,10 +337,10 @@ class StagingArea:
         same = there is not None and there.schema == schema  # only options change
         self._conflicts.refuse(self.overlay, self.branch, name, what, itself=same)
 
-    def _samples(self, arrayset: str, changes: Iterable[tuple[bytes, Digest | None]]) -> tuple[int, bytes]:
-        staged = self.data.staged
-        rows = ((key, digest, staged.get(digest, b"") if digest is not None else b"") for key, digest in changes)
-        return records.SAMPLES, records.encode_samples(arrayset, rows)
+    def _samples(self, arrayset: str, changes: Collection[tuple[bytes, Digest | None]]) -> tuple[int, bytes]:
+        keys, named = zip(*changes, strict=True) if changes else ((), ())
+        locations = list(map(self.data.staged.get, named, repeat(b"")))  # nothing is staged under None
+        return records.SAMPLES, records.encode_columns(arrayset, keys, named, locations)
 
     def _stage_together(self, operations: Sequence[tuple[int, bytes]]) -> None:
         """Write operations as one record, of which a crash leaves all or nothing, and lay them over.

@@ -26,6 +26,7 @@ Format: docs/formats/record-tree.md.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Final
@@ -56,7 +57,7 @@ def compacted(data: bytes) -> bytes:
     shared = len(prefix)
     even = data[HEADER.size : keys_at] == _even_ends(count, size)
     if even:
-        rests = [data[at : at + size - shared] for at in range(keys_at + shared, digests_at, size)]
+        rests: Sequence[bytes] = _column(count, shared, size - shared, 0).unpack_from(data, keys_at)
         sizes = b""
     else:
         rests = [data[keys_at + start + shared : keys_at + end] for start, end in pairwise((0, *ends))]
@@ -65,13 +66,13 @@ def compacted(data: bytes) -> bytes:
         sizes = struct.pack(f"<{count}H", *map(len, rests))
     if shared >= _DIFFERENT or size - shared >= _DIFFERENT:
         return data
-    hashes = [data[at : at + HASH_SIZE] for at in range(digests_at, counts_at, DIGEST_SIZE)]
+    hashes: Sequence[bytes] = _column(count, 0, HASH_SIZE, 1).unpack_from(data, digests_at)
     codes, named = data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE], b""
     if len(set(hashes)) < count:
-        different = {data[at : at + DIGEST_SIZE]: 0 for at in range(digests_at, counts_at, DIGEST_SIZE)}
+        digests = _column(count, 0, DIGEST_SIZE, 0).unpack_from(data, digests_at)
+        different = {digest: number for number, digest in enumerate(dict.fromkeys(digests))}
         if len(different) < count and len(different) <= _MOST_NAMED:
-            different = {digest: number for number, digest in enumerate(different)}
-            named = bytes([different[data[at : at + DIGEST_SIZE]] for at in range(digests_at, counts_at, DIGEST_SIZE)])
+            named = bytes(map(different.__getitem__, digests))
             hashes = [digest[:HASH_SIZE] for digest in different]
             codes = bytes([digest[HASH_SIZE] for digest in different])
     head = _FIXED.pack(FORM, level, fanout, count, len(hashes), shared, size - shared if even else _DIFFERENT)
@@ -97,24 +98,26 @@ def canonical(stored: bytes) -> bytes:
         sizes = struct.unpack_from(f"<{count}H", stored, at)
         at += 2 * count
         ends = list(accumulate(sizes))
-        rests = [stored[at + start : at + end] for start, end in pairwise((0, *ends))]
+        rests: Sequence[bytes] = [stored[at + start : at + end] for start, end in pairwise((0, *ends))]
         bounds = words(count).pack(*[end + prefix_size * number for number, end in enumerate(ends, 1)])
         at += ends[-1] if ends else 0
     else:
-        rests = [stored[one : one + size] for one in range(at, at + size * count, size)] if size else [b""] * count
+        if at + size * count > len(stored):
+            raise _corrupt("it ends inside its keys")
+        rests = _column(count, 0, size, 0).unpack_from(stored, at)
         bounds = _even_ends(count, prefix_size + size)
         at += size * count
     hashes_end = at + HASH_SIZE * different
     codes = stored[hashes_end : hashes_end + different]
-    places = range(at, hashes_end, HASH_SIZE)
     counts_at = hashes_end + different + (count if different < count else 0)
     if counts_at + (8 * count if level else 0) != len(stored) or not count:
         raise _corrupt("its length does not match its entries")
     if different == count and codes == codes[:1] * count:
         # Nearly all: what stands behind each hash stands between two of them.
-        digests = codes[:1].join([stored[one : one + HASH_SIZE] for one in places]) + codes[:1]
+        digests = codes[:1].join(_column(count, 0, HASH_SIZE, 0).unpack_from(stored, at)) + codes[:1]
     else:
-        each = [stored[one : one + HASH_SIZE] + codes[number : number + 1] for number, one in enumerate(places)]
+        hashes = _column(different, 0, HASH_SIZE, 0).unpack_from(stored, at)
+        each = [one + codes[number : number + 1] for number, one in enumerate(hashes)]
         try:
             named = map(each.__getitem__, stored[counts_at - count : counts_at]) if different < count else each
             digests = b"".join(named)
@@ -127,6 +130,12 @@ def canonical(stored: bytes) -> bytes:
 @lru_cache(maxsize=512)
 def _even_ends(count: int, size: int) -> bytes:
     return words(count).pack(*range(size, size * count + 1, size)) if size else bytes(4 * count)
+
+
+@lru_cache(maxsize=2048)
+def _column(count: int, before: int, size: int, behind: int) -> struct.Struct:
+    """Return what cuts `size` bytes out of each of `count` rows."""
+    return struct.Struct(f"{before}x{size}s{behind}x" * count)
 
 
 def _shared(one: bytes, two: bytes) -> int:

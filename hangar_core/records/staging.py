@@ -18,7 +18,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain, repeat
+from typing import Any, Final
 
 import xxhash
 
@@ -179,12 +180,25 @@ def decode_begin(payload: bytes) -> Begin:
 
 def encode_samples(arrayset: str, changes: Iterable[SampleChange]) -> bytes:
     """Return the payload of one batch of samples set or removed."""
+    return encode_columns(arrayset, *(zip(*changes, strict=True) if (changes := list(changes)) else ((), (), ())))
+
+
+def encode_columns(
+    arrayset: str, keys: Sequence[bytes], named: Sequence[Digest | None], locations: Sequence[bytes]
+) -> bytes:
+    """Return what `encode_samples` does of keys, what they are set to (None: removed), and where that lies."""
     name = arrayset.encode()
     head = change_head
-    rows = [
-        head(len(key), 0) + key if digest is None else head(len(key), 1 + len(location)) + key + digest + location
-        for key, digest, location in changes
-    ]
+    key_sizes, sizes = set(map(len, keys)), set(map(len, locations))
+    if len(key_sizes) == len(sizes) == 1 and None not in named:  # all begin alike
+        each = repeat(head(key_sizes.pop(), 1 + sizes.pop()))
+        columns: Sequence[Iterable[Any]] = (each, keys, named, locations)
+        rows: Iterable[bytes] = chain.from_iterable(zip(*columns, strict=False))
+    else:
+        rows = [
+            head(len(key), 0) + key if digest is None else head(len(key), 1 + len(location)) + key + digest + location
+            for key, digest, location in zip(keys, named, locations, strict=True)
+        ]
     return bytes((len(name),)) + name + b"".join(rows)
 
 

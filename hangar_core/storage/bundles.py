@@ -18,7 +18,7 @@ Format: docs/formats/repository.md.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import accumulate, repeat
 from typing import Any, Final, NamedTuple
 
@@ -46,8 +46,8 @@ class Place(NamedTuple):
     end: int
 
 
-# (table, key) -> place
-Index = dict[tuple[str, bytes], Place]
+# table -> key -> place
+Index = dict[str, dict[bytes, Place]]
 
 
 def encode_number(number: int) -> bytes:
@@ -69,8 +69,8 @@ def encode_bundle(records: Iterable[tuple[str, bytes, bytes]]) -> bytes:
     return b"".join((_COUNT.pack(len(rows)), *heads, *(key for _, key, _ in rows), *(value for _, _, value in rows)))
 
 
-def decode_bundle(number: int, data: bytes) -> Iterator[tuple[tuple[str, bytes], Place]]:
-    """Return ((table, key), place) of each record. Raises `CorruptRecord`."""
+def decode_bundle(number: int, data: bytes) -> Index:
+    """Return where each record lies. Raises `CorruptRecord`."""
     if len(data) < _COUNT.size:
         raise _corrupt(number, "it is shorter than its count")
     (count,) = _COUNT.unpack_from(data)
@@ -88,7 +88,12 @@ def decode_bundle(number: int, data: bytes) -> Iterator[tuple[tuple[str, bytes],
     keys = map(data.__getitem__, map(slice, ends, ends[1:]))
     # What `Place(...)` does, in a fifth of the time.
     places = map(tuple.__new__, repeat(Place), zip(repeat(number), values, values[1:], strict=False))
-    return zip(zip(map(BUNDLED.__getitem__, tables), keys, strict=True), places, strict=True)
+    if len(set(tables)) < 2:
+        return {BUNDLED[tables[0]]: dict(zip(keys, places, strict=True))} if count else {}
+    found: Index = {table: {} for table in BUNDLED}
+    for table, key, place in zip(tables, keys, places, strict=True):
+        found[BUNDLED[table]][key] = place
+    return found
 
 
 def is_small(changes: dict[str, dict[bytes, bytes | None]]) -> bool:
@@ -137,11 +142,12 @@ class Recent:
         if (known_first, known_last) == span:
             return index
         if known_first == first and known_last < last:
-            index = dict(index)
+            index = {name: dict(keys) for name, keys in index.items()}
         else:
             index, known_last = {}, first - 1
         for number in range(known_last + 1, last + 1):
-            index.update(decode_bundle(number, read_bundle(txn, table, number)))
+            for name, keys in decode_bundle(number, read_bundle(txn, table, number)).items():
+                index.setdefault(name, {}).update(keys)
         self._known = (first, last, index)
         return index
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -85,7 +85,7 @@ class Reader:
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value under `key`, or None. Raises `CorruptRecord`."""
-        place = self._index().get((table, key)) if table in bundles.BUNDLED else None
+        place = self._index_of(table).get(key)
         if place is not None:
             return self._open_bundled(table, key, place)
         sealed = self._txn.get(key, db=self._tables[table])
@@ -98,8 +98,12 @@ class Reader:
 
     def get_many(self, table: str, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return key -> value of those keys that are there. Raises `CorruptRecord`."""
-        index = self._index() if table in bundles.BUNDLED else {}
-        values = {key: self._open_bundled(table, key, place) for key in keys if (place := index.get((table, key)))}
+        index = self._index_of(table)
+        values: dict[bytes, bytes] = {}
+        if index:
+            values = {key: self._open_bundled(table, key, index[key]) for key in index.keys() & keys}
+        if not self._txn.stat(self._tables[table])["entries"]:
+            return values if table != "locations" else self._with_runs(keys, values)
         with self._txn.cursor(db=self._tables[table]) as cursor:
             # In their order, most are found on the page of the one before.
             elsewhere = sorted(key for key in keys if key not in values) if values else sorted(keys)
@@ -143,9 +147,9 @@ class Reader:
         if table not in bundles.BUNDLED:
             yield from self._items(table, prefix)
             return
-        index = self._index()
-        recent = sorted(key for name, key in index if name == table and key.startswith(prefix))
-        bundled = ((key, self._open_bundled(table, key, index[table, key])) for key in recent)
+        index = self._index_of(table)
+        recent = sorted(key for key in index if key.startswith(prefix))
+        bundled = ((key, self._open_bundled(table, key, index[key])) for key in recent)
         before = None
         from heapq import merge  # only who lists needs it
 
@@ -170,11 +174,14 @@ class Reader:
         if whole and found != (entries := self._txn.stat(self._tables[table])["entries"]):
             raise CorruptRecord(what=f"table {table}", reason=f"{found} of its {entries} records can be found")
 
-    def _index(self) -> bundles.Index:
+    def _index_of(self, table: str) -> Mapping[bytes, bundles.Place]:
+        """Return which records of a table are in bundles, and where."""
+        if table not in bundles.BUNDLED:
+            return {}
         if self._bundled is None:
-            table = self._tables.get(bundles.TABLE)
-            self._bundled = self._recent.index_of_snapshot(self._txn, table) if table is not None else {}
-        return self._bundled
+            recent = self._tables.get(bundles.TABLE)
+            self._bundled = self._recent.index_of_snapshot(self._txn, recent) if recent is not None else {}
+        return self._bundled.get(table, {})
 
     def _open_bundled(self, table: str, key: bytes, place: bundles.Place) -> bytes:
         bundle = self._txn.get(bundles.encode_number(place.number), db=self._tables[bundles.TABLE])
@@ -406,8 +413,9 @@ class Tables:
         small = bundles.is_small(changes)
         recent = self._tables[bundles.TABLE]
         first, last = bundles.numbers(txn, recent) or (1, 0)
+        index = self._recent.index(txn, recent)
         if self._is_crowded(last - first + 1) or not (
-            small or not any(key in changes.get(table, ()) for table, key in self._recent.index(txn, recent))
+            small or all(changes.get(name, {}).keys().isdisjoint(keys) for name, keys in index.items())
         ):
             self._move_bundles(txn, first, last, keep_last=not small)
         if small:
@@ -455,8 +463,8 @@ class Tables:
         moved: dict[str, dict[bytes, bytes]] = {table: {} for table in bundles.BUNDLED}
         for number in range(first, last + 1):
             data = bundles.read_bundle(txn, recent, number)
-            for (table, key), place in bundles.decode_bundle(number, data):
-                moved[table][key] = data[place.start : place.end]
+            for table, keys in bundles.decode_bundle(number, data).items():
+                moved[table].update({key: data[place.start : place.end] for key, place in keys.items()})
             txn.delete(bundles.encode_number(number), db=recent)
         for table, rows in moved.items():
             with txn.cursor(db=self._tables[table]) as cursor:
