@@ -111,42 +111,43 @@ def check_of(digest: bytes, data: bytes | memoryview) -> int:
 
 
 def encode_block(
-    dtype: str, shape: tuple[int, ...], samples: Sequence[tuple[Digest, bytes | memoryview]]
+    dtype: str, shape: tuple[int, ...], named: Sequence[Digest], rows: Sequence[bytes | memoryview]
 ) -> tuple[bytes, bytes, int] | None:
     """Return (header, payload, padding behind it), or None if compressing is not worth it."""
-    raw = b"".join([data for _, data in samples])
+    raw = b"".join(rows)
     assert 0 < len(raw) <= MOST_RAW
     packed = codecs.compress(raw, codecs.itemsize_of(dtype) or 1)
     if packed is None:
         return None
     codec, payload = packed
-    return encode_header(codec, dtype, shape, samples, len(payload)), payload, -len(payload) % ALIGNMENT
+    return encode_header(codec, dtype, shape, named, rows, len(payload)), payload, -len(payload) % ALIGNMENT
 
 
 def encode_plain_block(
-    dtype: str, shape: tuple[int, ...], samples: Sequence[tuple[Digest, bytes | memoryview]]
+    dtype: str, shape: tuple[int, ...], named: Sequence[Digest], rows: Sequence[bytes | memoryview]
 ) -> tuple[bytes, bytes]:
     """Return what stands before and behind the data of samples that are stored together as they are."""
-    size = len(samples[0][1]) * len(samples)
+    size = len(rows[0]) * len(rows)
     assert 0 < size <= MOST_RAW
-    return encode_header(codecs.PLAIN, dtype, shape, samples, size), bytes(-size % ALIGNMENT)
+    return encode_header(codecs.PLAIN, dtype, shape, named, rows, size), bytes(-size % ALIGNMENT)
 
 
 def encode_header(
     codec: int,
     dtype: str,
     shape: tuple[int, ...],
-    samples: Sequence[tuple[Digest, bytes | memoryview]],
+    named: Sequence[Digest],
+    rows: Sequence[bytes | memoryview],
     payload_size: int,
 ) -> bytes:
-    """Return what stands before the payload that holds `samples` under a codec."""
+    """Return what stands before the payload that holds `rows`, which have these digests, under a codec."""
     name = dtype.encode("ascii")
     tail = struct.pack(f"<{len(shape)}Q", *shape) + name
     tail += bytes(-len(tail) % ALIGNMENT)
     units = (_TAIL_AT + len(tail)) // ALIGNMENT
-    fixed = _FIXED.pack(BLOCK_MAGIC, codec, len(shape), len(name), units, payload_size, len(samples))
-    seeds = [seed for (seed,) in _SEED.iter_unpack(b"".join([digest for digest, _ in samples]))]
-    tail += struct.pack(f"<{len(samples)}Q", *map(_hashed, [data for _, data in samples], seeds))
+    fixed = _FIXED.pack(BLOCK_MAGIC, codec, len(shape), len(name), units, payload_size, len(rows))
+    seeds = [seed for (seed,) in _SEED.iter_unpack(b"".join(named))]
+    tail += struct.pack(f"<{len(rows)}Q", *map(_hashed, rows, seeds))
     return fixed + _CHECK.pack(_hashed(fixed + tail)) + tail
 
 

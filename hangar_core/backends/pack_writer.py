@@ -112,7 +112,7 @@ class PackWriter:
         """
         size = len(next(iter(rows.values())))
         if 0 < size <= MOST_SAMPLE and len(rows) > 1:
-            return self._append_blocks(dtype, shape, list(rows.items()), MOST_RAW // size)
+            return self._append_blocks(dtype, shape, list(rows), list(rows.values()))
         headers, padding = encode_frames(dtype, shape, rows)
         whole = chain.from_iterable(zip(headers, rows.values(), repeat(padding), strict=False))
         at = self._aligned().write(b"".join(whole))
@@ -120,17 +120,18 @@ class PackWriter:
         return encode_locations(self._uid, at, size, len(rows))
 
     def _append_blocks(
-        self, dtype: str, shape: tuple[int, ...], rows: Sequence[tuple[Digest, bytes]], most: int
+        self, dtype: str, shape: tuple[int, ...], digests: Sequence[Digest], rows: Sequence[bytes]
     ) -> list[Location]:
         out = self._aligned()
         at, parts = out.end, list[bytes]()
         locations: list[Location] = []
+        most = MOST_RAW // len(rows[0])
         for start in range(0, len(rows), most):
             some = rows[start : start + most]
-            before, behind = encode_plain_block(dtype, shape, some)
+            before, behind = encode_plain_block(dtype, shape, digests[start : start + most], some)
             locations += encode_block_locations(self._uid, at, len(some))
-            parts += (before, *[row for _, row in some], behind)
-            at += len(before) + len(some) * len(some[0][1]) + len(behind)
+            parts += (before, *some, behind)
+            at += len(before) + len(some) * len(some[0]) + len(behind)
         out.write(b"".join(parts))
         return locations
 
@@ -268,7 +269,7 @@ def _packed(items: Sequence[_Item]) -> tuple[list[_Piece], list[int]]:
             if len(some) == 1:
                 alone += some
                 continue
-            block = encode_block(dtype, shape, [(items[one][0], items[one][3]) for one in some])
+            block = encode_block(dtype, shape, [items[one][0] for one in some], [items[one][3] for one in some])
             if block is None:
                 plain += some
             else:

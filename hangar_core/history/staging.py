@@ -188,12 +188,13 @@ class StagingArea:
         if merging and (decided := self._decided_by_hand(arrayset, (key for key, _ in changes))):
             self._stage_together([self._samples(arrayset, changes), *decided])
             return
-        self._log.append(*self._samples(arrayset, changes))
+        keys, named = [key for key, _ in changes], [digest for _, digest in changes]
+        self._log.append(records.SAMPLES, self._columns(arrayset, keys, named))
         self.data.keep()
-        if len(changes) == 1:
-            samples.set(*next(iter(changes)))
+        if len(keys) == 1:
+            samples.set(keys[0], named[0])
         else:
-            samples.set_many([key for key, _ in changes], [digest for _, digest in changes])
+            samples.set_many(keys, named)
 
     @_in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
@@ -338,9 +339,13 @@ class StagingArea:
         self._conflicts.refuse(self.overlay, self.branch, name, what, itself=same)
 
     def _samples(self, arrayset: str, changes: Collection[tuple[bytes, Digest | None]]) -> tuple[int, bytes]:
-        keys, named = zip(*changes, strict=True) if changes else ((), ())
-        locations = list(map(self.data.staged.get, named, repeat(b"")))  # nothing is staged under None
-        return records.SAMPLES, records.encode_columns(arrayset, keys, named, locations)
+        keys, named = [key for key, _ in changes], [digest for _, digest in changes]
+        return records.SAMPLES, self._columns(arrayset, keys, named)
+
+    def _columns(self, arrayset: str, keys: Sequence[bytes], named: Sequence[Digest | None]) -> bytes:
+        staged = cast("Mapping[Digest | None, bytes]", self.data.staged)  # in which there is no None
+        locations = list(map(staged.get, named, repeat(b"")))
+        return records.encode_columns(arrayset, keys, named, locations)
 
     def _stage_together(self, operations: Sequence[tuple[int, bytes]]) -> None:
         """Write operations as one record, of which a crash leaves all or nothing, and lay them over.

@@ -178,8 +178,10 @@ class DataWriter(DataReader):
 
     def _unknown(self, samples: Iterable[tuple[Digest, T]]) -> dict[Digest, T]:
         """Return those of which no undamaged data are here."""
+        fresh = dict(samples)
         staged = self.staged
-        fresh = {digest: sample for digest, sample in samples if digest not in staged}
+        if staged and not staged.keys().isdisjoint(fresh):
+            fresh = {digest: sample for digest, sample in fresh.items() if digest not in staged}
         self._drop_published(fresh)
         return fresh
 

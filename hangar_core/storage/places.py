@@ -163,15 +163,16 @@ def columns_of(locations: Mapping[bytes, bytes]) -> tuple[Columns, list[bytes]]:
     import numpy as np
 
     size = _LOCATION.size + _INDEX.size
-    whole = all(location.startswith(_CODE) and size - 2 <= len(location) <= size for location in locations.values())
+    sizes = set(map(len, locations.values()))
     others: list[bytes] = []
-    if not whole:
-        others = [one for one, at in locations.items() if not at.startswith(_CODE) or not size - 2 <= len(at) <= size]
+    if not sizes <= {_LOCATION.size, size}:
+        others = [digest for digest, location in locations.items() if len(location) not in (_LOCATION.size, size)]
         locations = {digest: locations[digest] for digest in locations.keys() - set(others)}
     count = len(locations)
-    alone = b"\xff\xff"
-    padded = b"".join([one if len(one) == size else one + alone for one in locations.values()])
-    rows = np.frombuffer(padded, np.uint8).reshape(count, size)
+    padded: Iterable[bytes] = locations.values()
+    if sizes != {size}:
+        padded = [one.ljust(size, b"\xff") for one in padded]
+    rows = np.frombuffer(b"".join(padded), np.uint8).reshape(count, size)
     digests = np.frombuffer(b"".join(locations), np.uint8).reshape(count, -1)
     names = np.ascontiguousarray(digests[:, _NAME]).view(">u8").astype(np.uint64)
     files, which = _files_of(rows[:, 2:18])
@@ -179,7 +180,8 @@ def columns_of(locations: Mapping[bytes, bytes]) -> tuple[Columns, list[bytes]]:
     places = offsets << np.uint64(13) | np.ascontiguousarray(rows[:, 26:]).view("<u2")[:, 0]
     order = _order(names)
     names, which, places, offsets = names[order], which[order], places[order], offsets[order]
-    odd = (offsets % np.uint64(8) != 0) | (offsets >= np.uint64(_MOST_OFFSET))
+    odd = (rows[order, :2] != np.frombuffer(_CODE, np.uint8)).any(axis=1)
+    odd |= (offsets % np.uint64(8) != 0) | (offsets >= np.uint64(_MOST_OFFSET))
     odd[1:] |= (names[1:] == names[:-1]).all(axis=1)
     if odd.any():
         keys = list(locations)

@@ -430,7 +430,7 @@ class Tables:
         table, locations = self._tables[places.TABLE], self._tables["locations"]
         with txn.cursor(db=table) as cursor, txn.cursor(db=locations) as known:
             runs = places.numbers(cursor)
-            gone = [key for key, value in changes.items() if value is None]
+            gone = [key for key, value in changes.items() if value is None] if None in changes.values() else []
             if runs and gone:  # nothing is taken out of a run; an empty location hides what is there
                 found = places.Runs(cursor, _opened_place, runs).get_many(gone)
                 changes = changes | dict.fromkeys(found, b"")
@@ -450,8 +450,10 @@ class Tables:
                     break
                 rows = places.merged(rows, places.decode_chunks(list(_take_run(cursor, older))))
             cursor.putmulti((key, seal(key, value)) for key, value in places.encode_run(number, rows))
-        left = new.keys() - set(others)
-        return {key: value for key, value in changes.items() if key not in left}
+        if len(new) == len(changes):
+            return {key: changes[key] for key in others}
+        written = new.keys() - set(others)
+        return {key: value for key, value in changes.items() if key not in written}
 
     def _is_crowded(self, count: int) -> bool:
         """Whether so many bundles are to move. That takes room, which must not be what a last commit lacks."""

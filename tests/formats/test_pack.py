@@ -87,7 +87,10 @@ def test_blocks_are_read_and_their_headers_keep_their_bytes(name: str) -> None:
         bytes(one.data) for one in payloads
     ]
     assert pack_blocks.digests_in(data, 6) == [one.digest for one in payloads]
-    assert pack_blocks.encode_header(read.codec, first.dtype, first.shape, samples, len(payload)) == header
+    assert (
+        pack_blocks.encode_header(read.codec, first.dtype, first.shape, *zip(*samples, strict=True), len(payload))
+        == header
+    )
 
 
 @pytest.mark.parametrize("name", PLAIN["blocks"])
@@ -101,7 +104,10 @@ def test_blocks_that_are_not_compressed_keep_their_bytes(name: str) -> None:
     assert (read.codec, read.dtype, read.shape) == (codecs.PLAIN, first.dtype, first.shape)
     assert (read.payload_at, read.size) == (len(header), len(data) - 6)
     assert pack_blocks.digests_in(data, 6) == [one.digest for one in payloads]
-    assert pack_blocks.encode_plain_block(first.dtype, first.shape, samples) == (header, bytes(row["padding"]))
+    assert pack_blocks.encode_plain_block(first.dtype, first.shape, *zip(*samples, strict=True)) == (
+        header,
+        bytes(row["padding"]),
+    )
 
 
 def test_both_codecs_are_among_the_golden_blocks() -> None:

@@ -140,7 +140,7 @@ def test_a_location_in_a_block_comes_back(uid: bytes, offset: int, index: int) -
 @given(st.lists(st.binary(min_size=8, max_size=8), min_size=2, max_size=9, unique=True))
 def test_the_digests_of_a_block_are_found_without_being_listed(rows: list[bytes]) -> None:
     payloads = [payload_of(np.frombuffer(row * 40, "<u2")) for row in rows]
-    block = pack_blocks.encode_block("<u2", (160,), [(one.digest, one.data) for one in payloads])
+    block = pack_blocks.encode_block("<u2", (160,), [one.digest for one in payloads], [one.data for one in payloads])
     assume(block is not None)
     assert block is not None
     data = memoryview(block[0] + block[1])
@@ -153,7 +153,9 @@ def test_a_block_that_is_not_compressed_comes_back_and_damage_of_it_is_found(
     rows: list[bytes], data: st.DataObject
 ) -> None:
     payloads = [payload_of(np.frombuffer(row, "<u2")) for row in rows]
-    before, behind = pack_blocks.encode_plain_block("<u2", (3,), [(one.digest, one.data) for one in payloads])
+    before, behind = pack_blocks.encode_plain_block(
+        "<u2", (3,), [one.digest for one in payloads], [one.data for one in payloads]
+    )
     whole = bytearray(before + b"".join(rows) + behind)
     assert pack_blocks.digests_in(memoryview(whole)) == [one.digest for one in payloads]
     at = data.draw(st.integers(0, len(before) + 6 * len(rows) - 1))

@@ -62,7 +62,7 @@ def packed_vectors() -> dict[str, Any]:
     for name, samples in block_samples().items():
         payloads = [payload_of(sample) for sample in samples]
         block = pack_blocks.encode_block(
-            payloads[0].dtype, payloads[0].shape, [(one.digest, one.data) for one in payloads]
+            payloads[0].dtype, payloads[0].shape, [one.digest for one in payloads], [one.data for one in payloads]
         )
         assert block is not None
         blocks[name] = {"header": block[0].hex(), "payload": block[1].hex(), "padding": block[2]}
@@ -80,8 +80,8 @@ def plain_block_vectors() -> dict[str, Any]:
     blocks = {}
     for name, samples in block_samples().items():
         payloads = [payload_of(sample) for sample in samples]
-        rows = [(one.digest, one.data) for one in payloads]
-        before, behind = pack_blocks.encode_plain_block(payloads[0].dtype, payloads[0].shape, rows)
+        rows = [one.digest for one in payloads], [one.data for one in payloads]
+        before, behind = pack_blocks.encode_plain_block(payloads[0].dtype, payloads[0].shape, *zip(*rows, strict=True))
         blocks[name] = {"header": before.hex(), "padding": len(behind)}
     return {"blocks": blocks}
 
