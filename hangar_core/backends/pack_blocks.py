@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import struct
 import sys
-from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
@@ -175,9 +174,10 @@ def decode_header(data: memoryview, at: int = 0) -> BlockHeader:
         raise BadFrame("the file ends inside the data")
     shape = struct.unpack_from(f"<{rank}Q", tail)
     dtype = tail[8 * rank : 8 * rank + dtype_size].decode("ascii", "replace")
-    checks = array("Q", tail[checks_at - _TAIL_AT :])  # of a tuple, each would be an object
-    if sys.byteorder == "big":
-        checks.byteswap()
+    if sys.byteorder == "little":
+        checks: Sequence[int] = memoryview(tail)[checks_at - _TAIL_AT :].cast("Q")  # of a tuple, each is an object
+    else:
+        checks = struct.unpack_from(f"<{count}Q", tail, checks_at - _TAIL_AT)
     return BlockHeader(codec, dtype, shape, checks, header_size, size)
 
 

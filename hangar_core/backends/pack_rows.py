@@ -170,7 +170,7 @@ def run(
         rows, size = block.rows, block.rows.size
         stop = last_index + 1 if offset == end else len(block.checks)
         places += range(block.at + index * size, block.at + stop * size, size)
-        checks += block.checks[index:stop]
+        checks += list(block.checks[index:stop])
         offset, index = block.end, 0
     if rows is not None and len(places) == len(checks) == len(wanted):
         yield from _gathered(rows, list(zip(range(len(wanted)), places, checks, strict=True)), wanted)

@@ -18,13 +18,13 @@ Format: docs/formats/repository.md.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from itertools import accumulate, repeat
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, Final, NamedTuple
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.storage import places
-from hangar_core.storage.seals import open_seal
+from hangar_core.storage.seals import look_under_seal
 
 TABLE: Final = "recent"
 BUNDLED: Final = ("nodes", "locations")
@@ -46,8 +46,10 @@ class Place(NamedTuple):
     end: int
 
 
-# table -> key -> place
-Index = dict[str, dict[bytes, Place]]
+# table -> key -> number of the newest bundle that has the record
+Index = dict[str, dict[bytes, int]]
+# table -> key -> place in one bundle
+Places = dict[str, dict[bytes, Place]]
 
 
 def encode_number(number: int) -> bytes:
@@ -69,31 +71,45 @@ def encode_bundle(records: Iterable[tuple[str, bytes, bytes]]) -> bytes:
     return b"".join((_COUNT.pack(len(rows)), *heads, *(key for _, key, _ in rows), *(value for _, _, value in rows)))
 
 
-def decode_bundle(number: int, data: bytes) -> Index:
+def keys_in(number: int, data: memoryview) -> dict[str, list[bytes]]:
+    """Return which records of each table a bundle has. Raises `CorruptRecord`."""
+    tables, keys, _ = _columns(number, data)
+    nodes = tables.count(0)
+    if not any(tables[:nodes]):  # one table after the other, as they are written
+        return {BUNDLED[0]: keys[:nodes], BUNDLED[1]: keys[nodes:]}
+    found: dict[str, list[bytes]] = {table: [] for table in BUNDLED}
+    for table, key in zip(tables, keys, strict=True):
+        found[BUNDLED[table]].append(key)
+    return found
+
+
+def decode_bundle(number: int, data: memoryview) -> Places:
     """Return where each record lies. Raises `CorruptRecord`."""
+    tables, keys, ends = _columns(number, data)
+    found: Places = {table: {} for table in BUNDLED}
+    for table, key, (start, end) in zip(tables, keys, pairwise(ends), strict=True):
+        found[BUNDLED[table]][key] = Place(number, start, end)
+    return found
+
+
+def _columns(number: int, data: memoryview) -> tuple[Sequence[int], list[bytes], list[int]]:
+    """Return the number of each record's table, its key, and the places between values: one more than records."""
     if len(data) < _COUNT.size:
         raise _corrupt(number, "it is shorter than its count")
     (count,) = _COUNT.unpack_from(data)
     keys_at = _COUNT.size + _ROW.size * count
     if keys_at > len(data):
         raise _corrupt(number, f"{count} records do not fit into {len(data)} bytes")
-    # Columns, for every command that opens the database decodes some thousand records.
+    # Columns, for every command that opens the database looks at some thousand records.
     tables, key_sizes, sizes = zip(*_ROW.iter_unpack(data[_COUNT.size : keys_at]), strict=True) if count else ((),) * 3
-    ends = list(accumulate(key_sizes, initial=keys_at))
-    values = list(accumulate(sizes, initial=ends[-1]))
-    if values[-1] != len(data):
+    values_at = keys_at + sum(key_sizes)
+    ends = list(accumulate(sizes, initial=values_at))
+    if ends[-1] != len(data):
         raise _corrupt(number, "its length does not match its records")
     if max(tables, default=0) >= len(BUNDLED):
         raise _corrupt(number, f"there is no table {max(tables)}")
-    keys = map(data.__getitem__, map(slice, ends, ends[1:]))
-    # What `Place(...)` does, in a fifth of the time.
-    places = map(tuple.__new__, repeat(Place), zip(repeat(number), values, values[1:], strict=False))
-    if len(set(tables)) < 2:
-        return {BUNDLED[tables[0]]: dict(zip(keys, places, strict=True))} if count else {}
-    found: Index = {table: {} for table in BUNDLED}
-    for table, key, place in zip(tables, keys, places, strict=True):
-        found[BUNDLED[table]][key] = place
-    return found
+    names = bytes(data[keys_at:values_at])
+    return tables, [names[start:end] for start, end in pairwise(accumulate(key_sizes, initial=0))], ends
 
 
 def is_small(changes: dict[str, dict[bytes, bytes | None]]) -> bool:
@@ -112,6 +128,8 @@ class Recent:
         self._known: tuple[int, int, Index] = (0, -1, {})
         # The number of the last transaction that a snapshot saw, and the index that is right for all who see that.
         self._seen: tuple[int, Index] = (-1, {})
+        # Bundles of which some record was asked for: no number is used for another.
+        self._places: dict[int, Places] = {}
         # The same number, and the runs of places there are.
         self._runs: tuple[int, list[int]] = (-1, [])
 
@@ -144,12 +162,24 @@ class Recent:
         if known_first == first and known_last < last:
             index = {name: dict(keys) for name, keys in index.items()}
         else:
-            index, known_last = {}, first - 1
+            index, known_last = {name: {} for name in BUNDLED}, first - 1
+            self._places.clear()
         for number in range(known_last + 1, last + 1):
-            for name, keys in decode_bundle(number, read_bundle(txn, table, number)).items():
-                index.setdefault(name, {}).update(keys)
+            for name, keys in keys_in(number, read_bundle(txn, table, number)).items():
+                index[name].update(dict.fromkeys(keys, number))
         self._known = (first, last, index)
         return index
+
+    def sealed(self, txn: Any, db: Any, number: int, table: str, key: bytes) -> bytes:
+        """Return the sealed value of a record that the index has. Raises `CorruptRecord`."""
+        places = self._places.get(number)
+        if places is None:
+            places = self._places[number] = decode_bundle(number, read_bundle(txn, db, number))
+        place = places[table][key]
+        bundle = txn.get(encode_number(number), db=db)
+        if bundle is None:
+            raise _corrupt(number, "it is missing")
+        return bytes(bundle[place.start : place.end])
 
 
 def numbers(txn: Any, table: Any) -> tuple[int, int] | None:
@@ -165,13 +195,16 @@ def numbers(txn: Any, table: Any) -> tuple[int, int] | None:
     return first, last
 
 
-def read_bundle(txn: Any, table: Any, number: int) -> bytes:
-    """Return the bytes of a bundle, opened by `open_seal`. Raises `CorruptRecord`."""
+def read_bundle(txn: Any, table: Any, number: int) -> memoryview:
+    """Return a bundle as it lies in the database, its seal verified; good until the transaction ends or writes.
+
+    Raises `CorruptRecord`.
+    """
     key = encode_number(number)
     sealed = txn.get(key, db=table)
     if sealed is None:
         raise _corrupt(number, "it is missing")
-    return open_seal(TABLE, key, bytes(sealed))
+    return look_under_seal(TABLE, key, sealed)
 
 
 def _corrupt(number: int, reason: str) -> CorruptRecord:

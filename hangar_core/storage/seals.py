@@ -18,9 +18,23 @@ def seal(key: bytes, value: bytes) -> bytes:
     return value + checksum(key + value)
 
 
+def look_under_seal(table: str, key: bytes, sealed: memoryview) -> memoryview:
+    """Return the value without copying it. Raises `CorruptRecord` as `open_seal` does."""
+    value = sealed[:-CHECK_SIZE]
+    check = xxhash.xxh3_64(key)
+    check.update(value)
+    if check.digest() != sealed[-CHECK_SIZE:]:
+        raise _corrupt(table, key)
+    return value
+
+
 def open_seal(table: str, key: bytes, sealed: bytes) -> bytes:
     """Return the value. Raises `CorruptRecord` if its checksum does not match."""
     value = sealed[:-CHECK_SIZE]
     if checksum(key + value) != sealed[-CHECK_SIZE:]:
-        raise CorruptRecord(what=f"{table}/{key.hex()}", reason="its checksum does not match")
+        raise _corrupt(table, key)
     return value
+
+
+def _corrupt(table: str, key: bytes) -> CorruptRecord:
+    return CorruptRecord(what=f"{table}/{key.hex()}", reason="its checksum does not match")

@@ -85,9 +85,9 @@ class Reader:
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value under `key`, or None. Raises `CorruptRecord`."""
-        place = self._index_of(table).get(key)
-        if place is not None:
-            return self._open_bundled(table, key, place)
+        number = self._index_of(table).get(key)
+        if number is not None:
+            return self._open_bundled(table, key, number)
         sealed = self._txn.get(key, db=self._tables[table])
         if table != "locations":
             return None if sealed is None else self._open(table, key, sealed)
@@ -174,8 +174,8 @@ class Reader:
         if whole and found != (entries := self._txn.stat(self._tables[table])["entries"]):
             raise CorruptRecord(what=f"table {table}", reason=f"{found} of its {entries} records can be found")
 
-    def _index_of(self, table: str) -> Mapping[bytes, bundles.Place]:
-        """Return which records of a table are in bundles, and where."""
+    def _index_of(self, table: str) -> Mapping[bytes, int]:
+        """Return which records of a table are in bundles, and in which."""
         if table not in bundles.BUNDLED:
             return {}
         if self._bundled is None:
@@ -183,11 +183,9 @@ class Reader:
             self._bundled = self._recent.index_of_snapshot(self._txn, recent) if recent is not None else {}
         return self._bundled.get(table, {})
 
-    def _open_bundled(self, table: str, key: bytes, place: bundles.Place) -> bytes:
-        bundle = self._txn.get(bundles.encode_number(place.number), db=self._tables[bundles.TABLE])
-        if bundle is None:
-            raise CorruptRecord(what=f"{bundles.TABLE}/{place.number}", reason="it is missing")
-        return open_seal(table, key, bytes(bundle[place.start : place.end]))
+    def _open_bundled(self, table: str, key: bytes, number: int) -> bytes:
+        sealed = self._recent.sealed(self._txn, self._tables[bundles.TABLE], number, table, key)
+        return open_seal(table, key, sealed)
 
     def _open(self, table: str, key: bytes, sealed: memoryview) -> bytes:
         # Copying what a damaged length claims could reach behind the end of the file, which kills the process.
@@ -466,7 +464,7 @@ class Tables:
         for number in range(first, last + 1):
             data = bundles.read_bundle(txn, recent, number)
             for table, keys in bundles.decode_bundle(number, data).items():
-                moved[table].update({key: data[place.start : place.end] for key, place in keys.items()})
+                moved[table].update({key: bytes(data[place.start : place.end]) for key, place in keys.items()})
             txn.delete(bundles.encode_number(number), db=recent)
         for table, rows in moved.items():
             with txn.cursor(db=self._tables[table]) as cursor:
