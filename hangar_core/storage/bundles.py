@@ -20,7 +20,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.storage import places
@@ -38,18 +38,10 @@ _ROW = struct.Struct("<BHI")
 _NUMBER = struct.Struct(">Q")
 
 
-class Place(NamedTuple):
-    """Where a sealed value lies: in which bundle, from where to where."""
-
-    number: int
-    start: int
-    end: int
-
-
 # table -> key -> number of the newest bundle that has the record
 Index = dict[str, dict[bytes, int]]
-# table -> key -> place in one bundle
-Places = dict[str, dict[bytes, Place]]
+# table -> key -> from where to where its sealed value lies in a bundle
+Places = dict[str, dict[bytes, tuple[int, int]]]
 
 
 def encode_number(number: int) -> bytes:
@@ -87,8 +79,8 @@ def decode_bundle(number: int, data: memoryview) -> Places:
     """Return where each record lies. Raises `CorruptRecord`."""
     tables, keys, ends = _columns(number, data)
     found: Places = {table: {} for table in BUNDLED}
-    for table, key, (start, end) in zip(tables, keys, pairwise(ends), strict=True):
-        found[BUNDLED[table]][key] = Place(number, start, end)
+    for table, key, place in zip(tables, keys, pairwise(ends), strict=True):
+        found[BUNDLED[table]][key] = place
     return found
 
 
@@ -175,11 +167,11 @@ class Recent:
         places = self._places.get(number)
         if places is None:
             places = self._places[number] = decode_bundle(number, read_bundle(txn, db, number))
-        place = places[table][key]
+        start, end = places[table][key]
         bundle = txn.get(encode_number(number), db=db)
         if bundle is None:
             raise _corrupt(number, "it is missing")
-        return bytes(bundle[place.start : place.end])
+        return bytes(bundle[start:end])
 
 
 def numbers(txn: Any, table: Any) -> tuple[int, int] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hangar_core.backends import registry
 from hangar_core.backends.base import BackendReader, Location, bad_location, location_code
 from hangar_core.backends.pack_20 import PackReader
 from hangar_core.backends.pack_frames import CODE as PACK
@@ -182,7 +181,11 @@ class DataReader:
     def has(self, digest: Digest) -> bool:
         """Whether the data are on this machine; does not look at their bytes."""
         location = self.locate(digest)
-        return location is not None and not registry.is_remote(location_code(location))
+        if location is None or location.startswith(_PACK):
+            return location is not None
+        from hangar_core.backends import registry
+
+        return not registry.is_remote(location_code(location))
 
     def holds(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the data lie whole where they should, with `verify` also undamaged."""
@@ -201,6 +204,8 @@ class DataReader:
         code = location_code(location)
         reader = self._readers.get(code)
         if reader is None:
+            from hangar_core.backends import registry  # most data are in packs
+
             if registry.find(code) is None and not registry.is_outside(code):
                 raise bad_location(digest, f"no backend has the code {code!r}")
             reader = self._readers[code] = registry.open_backend(code, self._layout.data)

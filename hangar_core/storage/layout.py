@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from hangar_core import files
-from hangar_core.backends import registry
 from hangar_core.errors import CorruptRecord, InvalidInput, RepositoryNotFound, UnsupportedFormat
 from hangar_core.model import User
 
@@ -107,6 +106,8 @@ class Layout(NamedTuple):
             raise UnsupportedFormat(what="This repository", needs=f"repository format {form}")
         if requires <= UNDERSTOOD:
             return
+        from hangar_core.backends import registry  # nearly all repositories need packs and nothing else
+
         if missing := sorted(name for name in requires - UNDERSTOOD if not registry.is_backend_feature(name)):
             raise UnsupportedFormat(what="This repository", needs=", ".join(missing))
         registry.check_features(frozenset(requires), "This repository")

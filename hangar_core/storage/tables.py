@@ -464,7 +464,7 @@ class Tables:
         for number in range(first, last + 1):
             data = bundles.read_bundle(txn, recent, number)
             for table, keys in bundles.decode_bundle(number, data).items():
-                moved[table].update({key: bytes(data[place.start : place.end]) for key, place in keys.items()})
+                moved[table].update({key: bytes(data[start:end]) for key, (start, end) in keys.items()})
             txn.delete(bundles.encode_number(number), db=recent)
         for table, rows in moved.items():
             with txn.cursor(db=self._tables[table]) as cursor:

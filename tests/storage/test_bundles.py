@@ -46,9 +46,7 @@ def test_a_bundle_has_these_bytes() -> None:
 def test_what_was_bundled_is_found_where_it_says(rows: list[tuple[str, bytes, bytes]]) -> None:
     data = encode_bundle(rows)
     found = decode_bundle(1, data)
-    places = sorted(
-        (place.start, table, key, place.end) for table, keys in found.items() for key, place in keys.items()
-    )
+    places = sorted((start, table, key, end) for table, keys in found.items() for key, (start, end) in keys.items())
     last = {(table, key): value for table, key, value in rows}  # of a key that comes again, the last counts
     assert {(table, key): data[start:end] for start, table, key, end in places} == last
 
