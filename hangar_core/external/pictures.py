@@ -1,6 +1,7 @@
 """Pictures for people: half blocks for a terminal, characters where there are no colours, PNG for a web page.
 
-What is not 8 bits wide is stretched to the range from its least to its greatest value. Nothing here is exact.
+Shared by the plugins whose samples are pictures. What is not 8 bits wide is stretched to the range from its least to
+its greatest value. Nothing here is exact.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hangar_core.external import InvalidData
-from hangar_image.writing import mode_of
+from hangar_core.errors import InvalidData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,8 @@ def png(array: NDArray[Any]) -> bytes:
     array = drawable(array)
     height, width = array.shape[:2]
     scale = min(1.0, math.sqrt(MAX_PREVIEW / (height * width)))
-    if scale < 1 or mode_of(array) not in ("1", "L", "LA", "RGB", "RGBA"):
+    as_it_is = array.dtype.name == "uint8" and array.shape[2:] != (1,)
+    if scale < 1 or not (as_it_is or (array.dtype.name == "bool" and array.ndim == 2)):
         array = rgb(array, max(1, int(height * scale)), max(1, int(width * scale)))
     content = io.BytesIO()
     Image.fromarray(array.copy(order="C")).save(content, format="PNG")
