@@ -22,6 +22,7 @@ from hangar_core.errors import (
     UnsupportedDtype,
 )
 from hangar_core.hashing.samples import Payload, payload_of
+from hangar_core.ingest.coco import annotations_of
 from hangar_core.ingest.report import Reject
 from hangar_core.ingest.works import Stamp, Work
 from hangar_core.model import Digest, SampleKey
@@ -33,11 +34,12 @@ _CHUNK = 1 << 20
 
 
 class Reading(NamedTuple):
-    """How files are read: what all of an import have in common."""
+    """How files are read: what all of an import have in common. `annotations` is the path of a database, or empty."""
 
     arrayset: str
     options: Mapping[str, Any]
     describe: bool
+    annotations: str = ""
 
 
 class Part(NamedTuple):
@@ -196,6 +198,12 @@ def _read(work: Work, reading: Reading, data: Any, name: SampleKey) -> Read:
         if any(part.suffix == LABEL for part in parts):
             raise _wrong_kind(work, f"the file itself has data for {reading.arrayset}.{LABEL}")
         parts.append(_part(work, LABEL, work.label))
+    if reading.annotations:
+        taken = {part.suffix for part in parts}
+        for suffix, annotated in annotations_of(reading.annotations, work.path).items():
+            if suffix in taken:
+                raise _wrong_kind(work, f"the file itself has data for {reading.arrayset}.{suffix}")
+            parts.append(_part(work, suffix, annotated))
     if not parts:
         raise _wrong_kind(work, "the plugin gives no data")
     return Read(key, tuple(parts))

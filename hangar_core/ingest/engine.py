@@ -12,7 +12,7 @@ from hangar_core.errors import InvalidInput, NothingToCommit
 from hangar_core.hashing import digests
 from hangar_core.history.integrating import Author
 from hangar_core.history.staging import StagingArea
-from hangar_core.ingest.decoding import Reading
+from hangar_core.ingest.coco import annotations_for
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Planner, check_names
@@ -46,16 +46,20 @@ def ingest(
     content only replaced if the options say so. With `commit`, a message and its author, what was staged is committed.
 
     Raises `InvalidName`, `InvalidInput`, `InvalidData` (an arrayset of nested samples), `NoPluginFor`,
-    `PluginNotFound`, `PluginBroken`, `WorkersFailed`, `StorageFailed`. Under the policy error `FilesRejected` lists
-    every offender and nothing is staged when anything is raised; under the others `TooManyRejected` may come, and what
-    was staged before stays staged.
+    `PluginNotFound`, `PluginBroken`, `WorkersFailed`, `StorageFailed`, and `BadFile` and `PackageMissing` for a file of
+    annotations. Under the policy error `FilesRejected` lists every offender and nothing is staged when anything is
+    raised; under the others `TooManyRejected` may come, and what was staged before stays staged.
     """
     begun = time.monotonic()
     check_names(arrayset, options)
     report = progress or _quiet
     quarantine = Quarantine(layout.quarantine)
-    with closing(SourceIndex(layout.import_index)) as index, Spool(layout.temporary) as spool:
-        planner = Planner(arrayset, options, staging.overlay, index, quarantine)
+    with (
+        closing(SourceIndex(layout.import_index)) as index,
+        Spool(layout.temporary) as spool,
+        annotations_for(options, layout.temporary) as annotations,
+    ):
+        planner = Planner(arrayset, options, staging.overlay, index, quarantine, annotations)
         publisher = Publisher(staging, planner, index, quarantine, report)
         try:
             planner.spool(paths, spool, report)
@@ -75,7 +79,7 @@ def _read(staging: StagingArea, planner: Planner, publisher: Publisher, spool: S
         refuse(scan.rejects, scan.files)  # known before anything is decoded
     publisher.check_limit()
     main = publisher.target("")
-    reading = Reading(planner.arrayset, options.plugin_options or {}, describe=main.created)
+    reading = planner.reading(describe=main.created)
     if options.in_batches and main.growing and (spool.count > BATCH or scan.bytes > _MANY_BYTES):
         # The first batch alone may be unlike the rest.
         for suffix, forms in forms_of(scan.sampled, reading).forms.items():

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from hangar_core.errors import InvalidInput
 from hangar_core.history.overlay import Overlay
+from hangar_core.ingest.coco import annotations_for
 from hangar_core.ingest.decoding import LABEL, Reading, decode, reject_of
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.inference import Form, Misfit, fits, infer
@@ -66,19 +67,23 @@ def plan(
     """Return what an import of `paths` over `overlay` would do, from a scan of all and a look into some of the files.
 
     Needs no lock and writes nothing. Raises `InvalidName`, `InvalidInput`, `NoPluginFor`, `PluginNotFound`,
-    `PluginBroken`.
+    `PluginBroken`, `BadFile` for a file of annotations.
     """
     check_names(arrayset, options)
-    with closing(SourceIndex(layout.import_index, writable=False)) as index, Spool(None) as spool:
-        planner = Planner(arrayset, options, overlay, index, Quarantine(layout.quarantine))
+    with (
+        closing(SourceIndex(layout.import_index, writable=False)) as index,
+        Spool(None) as spool,
+        annotations_for(options, None) as annotations,
+    ):
+        planner = Planner(arrayset, options, overlay, index, Quarantine(layout.quarantine), annotations)
         planner.spool(paths, spool, lambda _: None)
-    scan = planner.scan
-    if not scan.files and not options.retry_quarantined:
-        raise InvalidInput(
-            f"There is nothing to import in {', '.join(map(printable, paths))}.",
-            hint="give files, or folders that contain some",
-        )
-    sampled = forms_of(scan.sampled, Reading(arrayset, options.plugin_options or {}, describe=False))
+        scan = planner.scan
+        if not scan.files and not options.retry_quarantined:
+            raise InvalidInput(
+                f"There is nothing to import in {', '.join(map(printable, paths))}.",
+                hint="give files, or folders that contain some",
+            )
+        sampled = forms_of(scan.sampled, planner.reading(describe=False))
     schemas, created, odd = _schemas(overlay, arrayset, sampled)
     return Plan(
         arrayset=arrayset,
