@@ -44,7 +44,7 @@ _INT64 = range(-(2**63), 2**63)
 _AGAIN = "get the file again, or write it again"
 _TABLES = """
 CREATE TABLE categories (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
-CREATE TABLE images (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT UNIQUE);
+CREATE TABLE images (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, file TEXT UNIQUE);
 CREATE TABLE annotations (
     id INTEGER PRIMARY KEY, image INTEGER NOT NULL, category INTEGER, x REAL, y REAL, width REAL, height REAL,
     body TEXT NOT NULL
@@ -81,28 +81,28 @@ class Annotations:
             self.close()
             raise
 
-    def claim(self, below: str, path: str) -> Unclaimed | None:
-        """Have the file at `path` be the image that the annotations call `below`, or by its last part alone.
+    def claim(self, below: str, file: str) -> Unclaimed | None:
+        """Have `file` (as it is shown) be the image that the annotations call `below`, or by its last part alone.
 
-        Returns None, or why it cannot be. Twice for the same path is fine.
+        Returns None, or why it cannot be. Twice for the same file is fine.
         """
         for name in (below, below.rpartition("/")[2]):
-            found = self._db.execute("SELECT id, path FROM images WHERE name = ?", (name,)).fetchone()
+            found = self._db.execute("SELECT id, file FROM images WHERE name = ?", (name,)).fetchone()
             if found is not None:
                 break
         else:
             fix = "remove it, leave it out with --exclude, or add it to the annotations"
             return Unclaimed("not-annotated", f"{os.path.basename(self.file)} does not name it", fix)
         image, other = found
-        if other not in (None, path):
+        if other not in (None, file):
             message = f"the annotations name `{name}`, which `{other}` is too"
             return Unclaimed("collision", message, "import the folder that is meant")
-        self._db.execute("UPDATE images SET path = ? WHERE id = ?", (path, image))
+        self._db.execute("UPDATE images SET file = ? WHERE id = ?", (file, image))
         return None
 
     def missing(self) -> Iterator[str]:
         """Yield the names of images that no file has claimed."""
-        for (name,) in self._db.execute("SELECT name FROM images WHERE path IS NULL ORDER BY name"):
+        for (name,) in self._db.execute("SELECT name FROM images WHERE file IS NULL ORDER BY name"):
             yield name
 
     def close(self) -> None:
@@ -121,17 +121,17 @@ def annotations_for(options: ImportOptions, directory: Path | None) -> AbstractC
     return nullcontext() if options.coco is None else Annotations(options.coco, directory)
 
 
-def annotations_of(database: str, path: str) -> dict[str, Any]:
-    """Return suffix -> data for the image at `path`, from the database of an `Annotations`; in any thread or process.
+def annotations_of(database: str, file: str) -> dict[str, Any]:
+    """Return suffix -> data for the image in `file`, from the database of an `Annotations`; in any thread or process.
 
-    Raises `KeyError` if no image was claimed by that path.
+    Raises `KeyError` if no image was claimed by that file.
     """
     import numpy as np
 
     with closing(sqlite3.connect(f"{Path(database).as_uri()}?mode=ro", uri=True)) as db:
-        found = db.execute("SELECT id FROM images WHERE path = ?", (path,)).fetchone()
+        found = db.execute("SELECT id FROM images WHERE file = ?", (file,)).fetchone()
         if found is None:
-            raise KeyError(path)
+            raise KeyError(file)
         rows = db.execute(
             "SELECT body, category, x, y, width, height FROM annotations WHERE image = ? ORDER BY id", found
         ).fetchall()

@@ -200,7 +200,7 @@ def _read(work: Work, reading: Reading, data: Any, name: SampleKey) -> Read:
         parts.append(_part(work, LABEL, work.label))
     if reading.annotations:
         taken = {part.suffix for part in parts}
-        for suffix, annotated in annotations_of(reading.annotations, work.path).items():
+        for suffix, annotated in annotations_of(reading.annotations, work.shown).items():
             if suffix in taken:
                 raise _wrong_kind(work, f"the file itself has data for {reading.arrayset}.{suffix}")
             parts.append(_part(work, suffix, annotated))

@@ -15,6 +15,7 @@ from hangar_core.ingest.coco import annotations_for
 from hangar_core.ingest.decoding import LABEL, Reading, decode, reject_of
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.inference import Form, Misfit, fits, infer
+from hangar_core.ingest.objects import LocalCopies
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Planner, check_names
 from hangar_core.ingest.quarantine import Quarantine
@@ -37,14 +38,15 @@ class Sampled(NamedTuple):
     files: int
 
 
-def forms_of(works: Sequence[Work], reading: Reading) -> Sampled:
+def forms_of(works: Sequence[Work], reading: Reading, copies: LocalCopies) -> Sampled:
     """Read up to 256 files, of each the first samples, and count the forms of their samples."""
     some = works[:: -(-len(works) // _MOST_FILES)] if works else works
     found = Sampled({}, {}, [], len(some))
-    for work in some:
-        outcome = decode(work, reading)
+    for work in copies.bring(some):
+        outcome = copies.returned(decode(work, reading))
         if outcome.reject is not None:
             found.rejects.append(outcome.reject)
+            copies.drop(work.path)
             continue
         try:
             for read in islice(outcome.reads, _MOST_ROWS):
@@ -54,6 +56,7 @@ def forms_of(works: Sequence[Work], reading: Reading) -> Sampled:
                     found.first.setdefault((part.suffix, form), work)
         except Exception as why:
             found.rejects.append(reject_of(why, work))
+        copies.drop(work.path)
     return found
 
 
@@ -74,6 +77,7 @@ def plan(
         closing(SourceIndex(layout.import_index, writable=False)) as index,
         Spool(None) as spool,
         annotations_for(options, None) as annotations,
+        LocalCopies(None) as copies,
     ):
         planner = Planner(arrayset, options, overlay, index, Quarantine(layout.quarantine), annotations)
         planner.spool(paths, spool, lambda _: None)
@@ -83,7 +87,7 @@ def plan(
                 f"There is nothing to import in {', '.join(map(printable, paths))}.",
                 hint="give files, or folders that contain some",
             )
-        sampled = forms_of(scan.sampled, planner.reading(describe=False))
+        sampled = forms_of(scan.sampled, planner.reading(describe=False), copies)
     schemas, created, odd = _schemas(overlay, arrayset, sampled)
     return Plan(
         arrayset=arrayset,
