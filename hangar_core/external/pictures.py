@@ -66,6 +66,16 @@ def png(array: NDArray[Any]) -> bytes:
     return content.getvalue()
 
 
+def middle(array: Any, last: bool) -> Any:
+    """Return the picture in the middle of a stack of them, which are along the first axes, or along the `last` ones.
+
+    For volumes and series: of (a, b, h, w), or (h, w, b, a), it is (h, w). What is no stack comes as it is.
+    """
+    while getattr(array, "ndim", 0) > 2 and array.size:
+        array = array[..., array.shape[-1] // 2] if last else array[len(array) // 2]
+    return array
+
+
 def drawable(array: Any) -> NDArray[Any]:
     """Return the array if it can be drawn: real numbers of shape (h, w) or (h, w, 1 to 4). Raises `InvalidData`."""
     import numpy as np

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_ARRAY = 1 << 30
+MAX_FILE = MAX_ARRAY + (64 << 20)  # with its tags
 MAX_BANDS = 4096  # GDAL takes minutes for headers that claim many more
 DTYPES = frozenset({"u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "c8", "c16"})
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -126,9 +127,14 @@ class HangarGeo(BasePlugin):
     @contextmanager
     def _opened(self, fpath: str | os.PathLike[str]) -> Iterator[Any]:
         rasterio = _rasterio("reading")
-        path = self.check_file(fpath)
-        # A Path, and absolute: text could be a URL, or a command for GDAL.
-        with self._reading(rasterio, lambda **how: rasterio.open(path.absolute(), **how), fpath) as raster:
+        with self.open_file(fpath) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE:
+                reason = f"it has {size} bytes, more than {MAX_FILE}"
+                raise self.bad_file(fpath, code="too-large", reason=reason, fix="cut it into tiles")
+            content = file.read()
+        # GDAL gets the bytes, not the name: that could be an address or a command to it, or no text.
+        with rasterio.MemoryFile(content) as memory, self._reading(rasterio, memory.open, fpath) as raster:
             yield raster
 
     @contextmanager
