@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -34,12 +35,16 @@ _CHUNK = 1 << 20
 
 
 class Reading(NamedTuple):
-    """How files are read: what all of an import have in common. `annotations` is the path of a database, or empty."""
+    """How files are read: what all of an import have in common.
+
+    `annotations` is the path of a database, or empty. Of a file of many samples the first `most` are read; 0 means all.
+    """
 
     arrayset: str
     options: Mapping[str, Any]
     describe: bool
     annotations: str = ""
+    most: int = 0
 
 
 class Part(NamedTuple):
@@ -96,6 +101,7 @@ def decode(work: Work, reading: Reading) -> Outcome:
             _refuse_if_changed(work)
         else:
             reads = _each(work, reading, loaded)
+            reads = islice(reads, reading.most) if reading.most else reads
     except Exception as why:
         return Outcome(work, reject=reject_of(why, work))
     return Outcome(work, reads, source, facts)

@@ -92,7 +92,7 @@ def _read(
     reading = planner.reading(describe=main.created)
     if options.in_batches and main.growing and (spool.count > BATCH or scan.bytes > _MANY_BYTES):
         # The first batch alone may be unlike the rest.
-        for suffix, forms in forms_of(scan.sampled, reading, copies).forms.items():
+        for suffix, forms in forms_of(scan.sampled, reading, copies, options).forms.items():
             publisher.target(suffix).expected = forms
     with (
         Workers(options, reading, scan, staging.data) as workers,

@@ -17,9 +17,9 @@ POLICIES: Final = ("error", "skip", "quarantine")
 class Limits:
     """What a worker process may take, and from how much work on it is worth to start some.
 
-    `memory` is address space in bytes beyond what the process has when it begins, `seconds` the time for one file; both
-    hold where the system has such limits (not on Windows). Files that need a process of their own get one when there
-    are `files` of them, or `source_bytes` in them.
+    `memory` is address space in bytes beyond what the process has when it begins, `seconds` the time for a file, or for
+    each sample of one with many; both hold where the system has such limits (not on Windows). Files that need a process
+    of their own get one when there are `files` of them, or `source_bytes` in them.
     """
 
     memory: int = 4 << 30

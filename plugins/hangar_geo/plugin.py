@@ -47,6 +47,7 @@ class HangarGeo(BasePlugin):
     LOSSLESS = ("tif", "tiff")
     DEFAULT_EXTENSION = "tif"
     MAGIC: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"tif": _SIGNATURES, "tiff": _SIGNATURES}
+    ISOLATED = True
     Options = GeoOptions
 
     def __init__(self) -> None:

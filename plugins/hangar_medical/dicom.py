@@ -30,6 +30,7 @@ class HangarDicom(BasePlugin):
 
     VERSION = "1"
     MAGIC: ClassVar[Mapping[str, tuple[tuple[int, bytes], ...]]] = {"dcm": ((128, b"DICM"),)}
+    ISOLATED = True
     Options = NoOptions
 
     def __init__(self) -> None:

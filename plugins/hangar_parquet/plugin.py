@@ -40,6 +40,7 @@ class HangarParquet(ShowsFacts):
     LOSSLESS = ("parquet",)
     DEFAULT_EXTENSION = "parquet"
     MAGIC: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"parquet": (b"PAR1",)}
+    ISOLATED = True
     Options = ParquetOptions
 
     def __init__(self) -> None:

@@ -59,6 +59,7 @@ class HangarVideo(BasePlugin):
         "webm": (EBML,),
         "avi": ((8, b"AVI "),),
     }
+    ISOLATED = True
     Options = VideoOptions
 
     def __init__(self) -> None:
