@@ -280,6 +280,17 @@ class RefChanged(HangarError, RuntimeError):
     default_hint = "look at `hangar log` and try again"
 
 
+# --- another machine does not answer ---------------------------------------------------------------------------------
+
+
+class RemoteFailed(HangarError, ConnectionError):
+    """A remote store cannot be reached, or refuses: nothing of what it holds is known."""
+
+    template = "`{address}` cannot be read: {reason}"
+    default_hint = "check the address and the endpoint, then run the same command again: it goes on where it was"
+    exit_code = 8
+
+
 # --- the bytes on disk are not what they must be --------------------------------------------------------------------
 
 

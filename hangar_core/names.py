@@ -14,6 +14,8 @@ from hangar_core.model import SampleKey
 MAX_SAMPLE_BYTES = 255
 MAX_INT_KEY = 2**64 - 1
 
+OBJECT_SCHEME = "s3://"
+
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _MAX_PLAIN = 64
 _PLAIN_RULE = "Use 1 to 64 ASCII letters, digits, '.', '_' or '-', and no blanks."
@@ -88,6 +90,11 @@ def _check_int(key: int, kind: str) -> int:
 
 def _bad_sample(name: str, rule: str) -> InvalidName:
     return InvalidName(kind="Sample", name=ascii(name)[1:-1], rule=rule)
+
+
+def is_object_address(path: object) -> bool:
+    """Whether a path is the address of objects in a store, ``s3://bucket/prefix/``, and of no file here."""
+    return isinstance(path, str) and path.startswith(OBJECT_SCHEME)
 
 
 def made_up_name() -> str:

@@ -129,7 +129,11 @@ def draw(renderable: object) -> None:
         return
     from rich.segment import Segment
 
+    from hangar_cli.graphics import draw_pixels
+
     target = console()
+    if draw_pixels(renderable, target):
+        return
     # Styles and cursor movements are fields of their own; the text of a segment comes from the data and may add none.
     clean = [
         part if part.control else Segment(printable_lines(part.text), part.style)
@@ -139,10 +143,10 @@ def draw(renderable: object) -> None:
         text = "".join(part.text for part in clean if not part.control)
         result_lines(line.rstrip() for line in text.removesuffix("\n").split("\n"))
         return
-    target.print(_Segments(clean), end="", soft_wrap=True)
+    target.print(Drawing(clean), end="", soft_wrap=True)
 
 
-class _Segments:
+class Drawing:
     """A finished drawing for the console."""
 
     def __init__(self, segments: Sequence[Segment]) -> None:

@@ -14,6 +14,7 @@ import click
 
 from hangar_cli.output import printable
 from hangar_core.model import NestedKey, SampleKey
+from hangar_core.names import is_object_address
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -60,7 +61,7 @@ def as_samples(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
 def as_existing_paths(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Callback of ``PATH...``: each must be there. The error names the argument as documented."""
     for value in values:
-        if not os.path.lexists(value):
+        if not is_object_address(value) and not os.path.lexists(value):
             raise click.BadParameter(f"Path '{printable(value)}' does not exist.", ctx, param, param_hint="'PATH'")
     return values
 

@@ -39,7 +39,7 @@ from hangar_core.external.options import OptionReader
 from hangar_core.external.preferences import preferring, read_preferences, write_preference
 from hangar_core.external.sources import bad_file, check_file, open_file
 from hangar_core.external.surroundings import ALLOWED, allowed_plugins, preferences_file
-from hangar_core.external.targets import AtomicFiles, atomic_file, parse_detail
+from hangar_core.external.targets import AtomicFiles, atomic_file, file_of_row, parse_detail
 
 __all__ = [
     "ALLOWED",
@@ -71,6 +71,7 @@ __all__ = [
     "decode",
     "describe",
     "encode",
+    "file_of_row",
     "load",
     "open_file",
     "option",

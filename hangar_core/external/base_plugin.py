@@ -75,6 +75,9 @@ class BasePlugin:
     """Whether `load` spends its time where other threads can run meanwhile (most decoders written in C). Then an import
     reads several files at once in threads, which cost nothing to start; else it may start processes, in which a file
     that brings its decoder down costs that file only. `load` must not keep state from one file to the next."""
+    ISOLATED: ClassVar[bool] = False
+    """Whether an import reads even a single file in another process, with limits of memory and time: for decoders that
+    a hostile file may bring down, or have take all there is. It costs the start of a process for each import."""
     Options: ClassVar[type[Any] | None] = None
     """A dataclass that declares the options, see `hangar_core.external.option`. None: any ``--name value`` goes on."""
 

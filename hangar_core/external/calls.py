@@ -238,8 +238,17 @@ def _each_pair(
     # Closed with us, so that an import that stops half-way leaves no file open.
     closed_at_the_end = closing(pairs) if isinstance(pairs, Generator) else nullcontext()
     with closed_at_the_end, _blaming(plugin, fpath):
+        # Rows come by the million: a pair that is made of the same types as one before it needs no closer look.
+        kind: type | None = None
+        named: type | None = None
         for pair in pairs:
-            yield _checked_pair(pair)
+            if type(pair) is tuple and len(pair) == 2 and type(pair[0]) is kind and type(pair[1]) is named:
+                yield pair
+                continue
+            data, name = _checked_pair(pair)
+            if not isinstance(data, Mapping):
+                kind, named = type(data), type(name)
+            yield data, name
 
 
 def _checked_pair(pair: object) -> tuple[Any, SampleKey]:

@@ -23,6 +23,8 @@ from hangar_core.names import check_sample_key, check_sample_name
 _DIGITS = 20  # of 2**64, the end of integer keys
 _EXTENSION = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
 
+_ROW_OF_A_FILE = re.compile(r"(?P<file>.+)/[0-9]{9,}")
+
 # A backslash is a legal character here and a separator on Windows, where the folder may be copied to: always encoded.
 _REFUSED_ON_POSIX = re.compile(r"\\|%(?=5C|25)")
 # Windows refuses these, silently drops a dot or blank at the end, and takes some stems for devices.
@@ -44,6 +46,15 @@ def parse_detail(sample_detail: str) -> SampleKey:
     if colon and kind == "int" and len(text) <= _DIGITS and text.isascii() and text.isdigit():
         return check_sample_key(int(text))
     raise InvalidInput(f"sample `{sample_detail}` must be given as `str:NAME` or `int:NUMBER`.")
+
+
+def file_of_row(key: SampleKey) -> str | None:
+    """Return the name of the file that a sample was a row or frame of, if an import has named it so: ``a/000000012``.
+
+    What writes many samples into one file puts those of one file together again.
+    """
+    found = _ROW_OF_A_FILE.fullmatch(key) if isinstance(key, str) else None
+    return found["file"] if found else None
 
 
 def target_path(outdir: str | os.PathLike[str], sample_detail: str, extension: str) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from hangar_core.errors import (
     UnsupportedDtype,
 )
 from hangar_core.hashing.samples import Payload, payload_of
+from hangar_core.ingest.coco import annotations_of
 from hangar_core.ingest.report import Reject
 from hangar_core.ingest.works import Stamp, Work
 from hangar_core.model import Digest, SampleKey
@@ -33,11 +35,16 @@ _CHUNK = 1 << 20
 
 
 class Reading(NamedTuple):
-    """How files are read: what all of an import have in common."""
+    """How files are read: what all of an import have in common.
+
+    `annotations` is the path of a database, or empty. Of a file of many samples the first `most` are read; 0 means all.
+    """
 
     arrayset: str
     options: Mapping[str, Any]
     describe: bool
+    annotations: str = ""
+    most: int = 0
 
 
 class Part(NamedTuple):
@@ -94,6 +101,7 @@ def decode(work: Work, reading: Reading) -> Outcome:
             _refuse_if_changed(work)
         else:
             reads = _each(work, reading, loaded)
+            reads = islice(reads, reading.most) if reading.most else reads
     except Exception as why:
         return Outcome(work, reject=reject_of(why, work))
     return Outcome(work, reads, source, facts)
@@ -196,6 +204,12 @@ def _read(work: Work, reading: Reading, data: Any, name: SampleKey) -> Read:
         if any(part.suffix == LABEL for part in parts):
             raise _wrong_kind(work, f"the file itself has data for {reading.arrayset}.{LABEL}")
         parts.append(_part(work, LABEL, work.label))
+    if reading.annotations:
+        taken = {part.suffix for part in parts}
+        for suffix, annotated in annotations_of(reading.annotations, work.shown).items():
+            if suffix in taken:
+                raise _wrong_kind(work, f"the file itself has data for {reading.arrayset}.{suffix}")
+            parts.append(_part(work, suffix, annotated))
     if not parts:
         raise _wrong_kind(work, "the plugin gives no data")
     return Read(key, tuple(parts))

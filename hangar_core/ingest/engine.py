@@ -12,8 +12,9 @@ from hangar_core.errors import InvalidInput, NothingToCommit
 from hangar_core.hashing import digests
 from hangar_core.history.integrating import Author
 from hangar_core.history.staging import StagingArea
-from hangar_core.ingest.decoding import Reading
+from hangar_core.ingest.coco import annotations_for
 from hangar_core.ingest.index import SourceIndex
+from hangar_core.ingest.objects import LocalCopies
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Planner, check_names
 from hangar_core.ingest.publishing import BATCH, Publisher
@@ -46,20 +47,26 @@ def ingest(
     content only replaced if the options say so. With `commit`, a message and its author, what was staged is committed.
 
     Raises `InvalidName`, `InvalidInput`, `InvalidData` (an arrayset of nested samples), `NoPluginFor`,
-    `PluginNotFound`, `PluginBroken`, `WorkersFailed`, `StorageFailed`. Under the policy error `FilesRejected` lists
-    every offender and nothing is staged when anything is raised; under the others `TooManyRejected` may come, and what
-    was staged before stays staged.
+    `PluginNotFound`, `PluginBroken`, `WorkersFailed`, `StorageFailed`, `RemoteFailed`, and `BadFile` and
+    `PackageMissing` for a file of annotations. Under the policy error `FilesRejected` lists every offender and nothing
+    is staged when anything is raised; under the others `TooManyRejected` may come, and what was staged before stays
+    staged.
     """
     begun = time.monotonic()
     check_names(arrayset, options)
     report = progress or _quiet
     quarantine = Quarantine(layout.quarantine)
-    with closing(SourceIndex(layout.import_index)) as index, Spool(layout.temporary) as spool:
-        planner = Planner(arrayset, options, staging.overlay, index, quarantine)
+    with (
+        closing(SourceIndex(layout.import_index)) as index,
+        Spool(layout.temporary) as spool,
+        annotations_for(options, layout.temporary) as annotations,
+        LocalCopies(layout.temporary) as copies,
+    ):
+        planner = Planner(arrayset, options, staging.overlay, index, quarantine, annotations)
         publisher = Publisher(staging, planner, index, quarantine, report)
         try:
             planner.spool(paths, spool, report)
-            _read(staging, planner, publisher, spool, report)
+            _read(staging, planner, publisher, spool, copies, report)
             publisher.finish()
         finally:
             quarantine.write()
@@ -68,21 +75,33 @@ def ingest(
     return _receipt(staging, planner, publisher, time.monotonic() - begun, made)
 
 
-def _read(staging: StagingArea, planner: Planner, publisher: Publisher, spool: Spool, report: ProgressReporter) -> None:
+def _read(
+    staging: StagingArea,
+    planner: Planner,
+    publisher: Publisher,
+    spool: Spool,
+    copies: LocalCopies,
+    report: ProgressReporter,
+) -> None:
     """Have the files read and hand them to the publisher."""
     options, scan = planner.options, planner.scan
     if not options.in_batches and any(reject.code == "collision" for reject in scan.rejects):
         refuse(scan.rejects, scan.files)  # known before anything is decoded
     publisher.check_limit()
     main = publisher.target("")
-    reading = Reading(planner.arrayset, options.plugin_options or {}, describe=main.created)
+    reading = planner.reading(describe=main.created)
     if options.in_batches and main.growing and (spool.count > BATCH or scan.bytes > _MANY_BYTES):
         # The first batch alone may be unlike the rest.
-        for suffix, forms in forms_of(scan.sampled, reading).forms.items():
+        for suffix, forms in forms_of(scan.sampled, reading, copies, options).forms.items():
             publisher.target(suffix).expected = forms
-    with Workers(options, reading, scan, staging.data) as workers, closing(workers.outcomes(spool)) as outcomes:
+    with (
+        Workers(options, reading, scan, staging.data) as workers,
+        closing(workers.outcomes(copies.bring(spool))) as outcomes,
+    ):
         for number, outcome in enumerate(outcomes, 1):
-            publisher.take(outcome)
+            place = outcome.work.path
+            publisher.take(copies.returned(outcome))
+            copies.drop(place)
             report(Progress(number, spool.count, "files", workers.count))
 
 

@@ -17,9 +17,9 @@ POLICIES: Final = ("error", "skip", "quarantine")
 class Limits:
     """What a worker process may take, and from how much work on it is worth to start some.
 
-    `memory` is address space in bytes beyond what the process has when it begins, `seconds` the time for one file; both
-    hold where the system has such limits (not on Windows). Files that need a process of their own get one when there
-    are `files` of them, or `source_bytes` in them.
+    `memory` is address space in bytes beyond what the process has when it begins, `seconds` the time for a file, or for
+    each sample of one with many; both hold where the system has such limits (not on Windows). Files that need a process
+    of their own get one when there are `files` of them, or `source_bytes` in them.
     """
 
     memory: int = 4 << 30
@@ -38,6 +38,7 @@ class Choices(TypedDict, total=False):
     exclude: Sequence[str]
     key: Literal["path", "stem", "sha"]
     labels_from_parent: bool
+    coco: str | os.PathLike[str] | None
     on_error: Literal["error", "skip", "quarantine"]
     max_errors: int | None
     retry_quarantined: bool
@@ -53,10 +54,11 @@ class ImportOptions:
     `plugin` and `plugin_options` choose who reads the files and how. `include` and `exclude` are patterns as in a
     .gitignore, for files below folders. `key` names samples by the path of their file below the folder given, by the
     last part of it (stem), or by the SHA-256 of its bytes. With `labels_from_parent` the name of the folder a file is
-    in becomes text in ``ARRAYSET.label``. `on_error` is error (all files or nothing), skip or quarantine, `max_errors`
-    the number of rejected files beyond which the import stops. With `retry_quarantined` files are tried that were
-    rejected before, and no others. `overwrite` replaces samples that exist with other content. `verify` rereads files
-    that look unchanged. `jobs` is the number of workers: None for all cores, 1 for none beside this thread.
+    in becomes text in ``ARRAYSET.label``; `coco` is a file of annotations of images, see `hangar_core.ingest.coco`.
+    `on_error` is error (all files or nothing), skip or quarantine, `max_errors` the number of rejected files beyond
+    which the import stops. With `retry_quarantined` files are tried that were rejected before, and no others.
+    `overwrite` replaces samples that exist with other content. `verify` rereads files that look unchanged. `jobs` is
+    the number of workers: None for all cores, 1 for none beside this thread.
     """
 
     plugin: str | None = None
@@ -66,6 +68,7 @@ class ImportOptions:
     exclude: Sequence[str] = ()
     key: Literal["path", "stem", "sha"] = "path"
     labels_from_parent: bool = False
+    coco: str | os.PathLike[str] | None = None
     on_error: Literal["error", "skip", "quarantine"] = "error"
     max_errors: int | None = None
     retry_quarantined: bool = False
@@ -78,6 +81,8 @@ class ImportOptions:
             raise InvalidInput(f"`key` is one of {', '.join(KEYS)}, not `{self.key}`.")
         if self.on_error not in POLICIES:
             raise InvalidInput(f"`on_error` is one of {', '.join(POLICIES)}, not `{self.on_error}`.")
+        if self.coco is not None and self.key == "sha":
+            raise InvalidInput("`key` cannot be sha with `coco`: equal images may have different annotations.")
         if self.max_errors is not None and self.max_errors < 0:
             raise InvalidInput(f"`max_errors` is a number >= 0, not `{self.max_errors}`.")
         if self.jobs is not None and self.jobs < 1:

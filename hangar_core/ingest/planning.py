@@ -14,19 +14,21 @@ from itertools import islice
 from pathlib import Path
 
 from hangar_core import external
-from hangar_core.errors import InvalidName, NoPluginFor
+from hangar_core.errors import InvalidName, NoPluginFor, RemoteFailed
 from hangar_core.history.overlay import Overlay
-from hangar_core.ingest.decoding import LABEL
+from hangar_core.ingest.coco import SUFFIXES, Annotations, Unclaimed
+from hangar_core.ingest.decoding import LABEL, Reading
 from hangar_core.ingest.ignoring import Patterns
 from hangar_core.ingest.index import SourceIndex
+from hangar_core.ingest.objects import objects_below, stamp_of
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Ignored, Reject
 from hangar_core.ingest.taken import TakenNames
 from hangar_core.ingest.unchanged import Unchanged
-from hangar_core.ingest.walking import Passed, SourceFile, walk
+from hangar_core.ingest.walking import Found, Passed, SourceFile, printable, walk
 from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
-from hangar_core.names import check_plain, check_sample_key
+from hangar_core.names import check_plain, check_sample_key, is_object_address
 from hangar_core.records.keys import encode_key
 from hangar_core.reports import Progress, ProgressReporter
 
@@ -78,7 +80,13 @@ class Planner:
     """Scans the paths of one import."""
 
     def __init__(
-        self, arrayset: str, options: ImportOptions, overlay: Overlay, index: SourceIndex, quarantine: Quarantine
+        self,
+        arrayset: str,
+        options: ImportOptions,
+        overlay: Overlay,
+        index: SourceIndex,
+        quarantine: Quarantine,
+        annotations: Annotations | None = None,
     ) -> None:
         self.arrayset = arrayset
         self.options = options
@@ -86,6 +94,7 @@ class Planner:
         self.scan = Scan()
         self._unchanged = Unchanged(arrayset, overlay, index, verify=options.verify)
         self._quarantine = quarantine
+        self._annotations = annotations
         self._plugins: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
         self._recipe_digests: dict[str, bytes] = {}
@@ -99,10 +108,15 @@ class Planner:
             chosen = external.plugin_manager().choose("load", plugin)
             given = external.checked_options(chosen, "load", self.options.plugin_options or {})
             options = {name: repr(value) for name, value in given.items()}
-            key, labels = self.options.key, self.options.labels_from_parent
+            key, labels = self.options.key, self._labels
             found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels)
             self._recipe_digests[plugin] = found.digest
         return found
+
+    def reading(self, *, describe: bool) -> Reading:
+        """Return how all files are read; `describe` says whether the plugin is asked what it wants back later."""
+        database = "" if self._annotations is None else self._annotations.database
+        return Reading(self.arrayset, self.options.plugin_options or {}, describe, database)
 
     def spool(self, paths: Sequence[str | os.PathLike[str]], target: Spool, report: ProgressReporter) -> None:
         """Put the files that are to be read into `target`. Names that meet are among the rejects then.
@@ -110,6 +124,7 @@ class Planner:
         Raises `InvalidInput`, `NoPluginFor` for a file that was named itself, `PluginNotFound`, `PluginBroken`.
         """
         meeting: list[Work] = []
+        annotations = self._annotations
         found = self._retried(paths) if self.options.retry_quarantined else self._planned(paths, report)
         while batch := list(islice(found, _AT_ONCE)):
             for work in self._to_read(batch):
@@ -120,18 +135,29 @@ class Planner:
                 target.add(work)
         if meeting:
             self._reject_meeting(meeting, paths)
+        if annotations is not None and not self.options.retry_quarantined:
+            message = "the annotations name it, and it is not among the files"
+            for name in annotations.missing():
+                self.scan.ignored.add(Reject(printable(name), "no-image", message, "import it too"))
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
+    def _found(self, paths: Sequence[str | os.PathLike[str]]) -> Iterator[Found]:
+        patterns = Patterns(self.options.include, self.options.exclude)
+        for path in paths:
+            yield from objects_below(str(path), patterns) if is_object_address(path) else walk([path], patterns)
+
     def _planned(self, paths: Sequence[str | os.PathLike[str]], report: ProgressReporter) -> Iterator[Work]:
         scan = self.scan
-        for item in walk(paths, Patterns(self.options.include, self.options.exclude)):
+        for item in self._found(paths):
             if isinstance(item, Passed):
                 if item.kind == "ignored":
                     scan.ignored.add(item.reject)
                 else:
                     scan.files += 1
                     scan.rejects.append(item.reject)
+                continue
+            if self._annotations is not None and item.path == self._annotations.file:
                 continue
             scan.files += 1
             report(Progress(scan.files, None, "files found"))
@@ -144,10 +170,12 @@ class Planner:
                 yield work
 
     def _retried(self, paths: Sequence[str | os.PathLike[str]]) -> Iterator[Work]:
-        for work in self._quarantine.works(self.arrayset, [os.path.abspath(path) for path in paths]):
+        for work in self._quarantine.works(self.arrayset, [_absolute(path) for path in paths]):
             self.scan.files += 1
             try:
-                stamp = Stamp.of(os.stat(work.path))
+                stamp = stamp_of(work.path)
+            except RemoteFailed:
+                raise
             except OSError:
                 self._quarantine.remove(self.arrayset, work.path)
                 self.scan.ignored.add(work.reject("vanished", "it is gone, and from the quarantine too", ""))
@@ -155,6 +183,10 @@ class Planner:
             plugin = self.options.plugin or work.plugin
             self.scan.extensions[work.extension] += 1
             self.scan.planned[plugin] += 1
+            unclaimed = self._unclaimed(work.folder + os.path.basename(work.path), work.shown)
+            if unclaimed is not None:
+                self.scan.rejects.append(work.reject(*unclaimed))
+                continue
             label = None
             if self.options.labels_from_parent:
                 label = work.label if work.label is not None else os.path.basename(os.path.dirname(work.path))
@@ -163,6 +195,10 @@ class Planner:
     def _plan(self, file: SourceFile, rejects: list[Reject]) -> Work | None:
         """Choose plugin, name and label of a file, or say why it is rejected."""
         name = file.name
+        unclaimed = self._unclaimed(file.folder + name, file.shown)
+        if unclaimed is not None:
+            rejects.append(Reject(file.shown, *unclaimed))
+            return None
         try:
             plugin, extension = self._choose(file, name)
         except NoPluginFor as why:
@@ -177,7 +213,7 @@ class Planner:
             key = "" if self.options.key == "sha" else self._name(folder, stem)
             if label is not None:
                 label.encode()
-            stamp = Stamp.of(os.lstat(file.path))
+            stamp = file.stamp or Stamp.of(os.lstat(file.path))
         except InvalidName as why:
             rejects.append(Reject(file.shown, "bad-name", why.rule, "rename the file"))
         except UnicodeEncodeError:
@@ -188,6 +224,15 @@ class Planner:
         else:
             return Work(file.path, file.shown, folder, file.alone, plugin, extension, key, label, stamp)
         return None
+
+    @property
+    def _labels(self) -> bool | str:
+        """What decides about the labels of a file, for the recipe."""
+        return self.options.labels_from_parent if self._annotations is None else self._annotations.digest
+
+    def _unclaimed(self, below: str, shown: str) -> Unclaimed | None:
+        """Return why a file cannot be imported with its annotations, if that is so."""
+        return None if self._annotations is None else self._annotations.claim(below, shown)
 
     def _name(self, folder: str, stem: str) -> str:
         """Return the name of a sample. Raises `InvalidName`; a folder is checked once for all files in it."""
@@ -222,7 +267,8 @@ class Planner:
             return file.folder[:-1].rpartition("/")[2]
         label = self._root_labels.get(file.root)
         if label is None:
-            label = self._root_labels[file.root] = Path(os.path.realpath(file.root)).name
+            root = file.root.rstrip("/") if is_object_address(file.root) else os.path.realpath(file.root)
+            label = self._root_labels[file.root] = Path(root).name
         return label
 
     # --- what need not be read --------------------------------------------------------------------------------------
@@ -258,7 +304,7 @@ class Planner:
         first: dict[str, str] = {}
         names = {work.key for work in meeting}
         if not self.options.retry_quarantined:
-            for item in walk(paths, Patterns(self.options.include, self.options.exclude)):
+            for item in self._found(paths):
                 work = self._plan(item, []) if isinstance(item, SourceFile) else None
                 if work is not None and work.key in names:
                     first.setdefault(work.key, work.shown)
@@ -267,6 +313,10 @@ class Planner:
             message = f"its sample would be called '{work.key}', as that of {other}"
             fix = "rename one of the two, or import them separately"
             self.scan.rejects.append(work.reject("collision", message, fix))
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return str(path) if is_object_address(path) else os.path.abspath(path)
 
 
 def _matching_extension(plugin: external.BasePlugin, name: str) -> str:
@@ -281,3 +331,5 @@ def check_names(arrayset: str, options: ImportOptions) -> None:
     check_plain(arrayset, "Arrayset")
     if options.labels_from_parent:
         check_plain(f"{arrayset}.{LABEL}", "Arrayset")
+    for suffix in SUFFIXES if options.coco is not None else ():
+        check_plain(f"{arrayset}.{suffix}", "Arrayset")

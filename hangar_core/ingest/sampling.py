@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import closing
-from itertools import islice
-from typing import NamedTuple
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from hangar_core.errors import InvalidInput
 from hangar_core.history.overlay import Overlay
-from hangar_core.ingest.decoding import LABEL, Reading, decode, reject_of
+from hangar_core.ingest.coco import annotations_for
+from hangar_core.ingest.decoding import LABEL, Outcome, Reading, decode, reject_of
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.inference import Form, Misfit, fits, infer
+from hangar_core.ingest.objects import LocalCopies
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Planner, check_names
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Plan, Reject
 from hangar_core.ingest.walking import printable
+from hangar_core.ingest.workers import is_isolated
 from hangar_core.ingest.works import Spool, Work
 from hangar_core.model import Schema
 from hangar_core.storage.layout import Layout
+
+if TYPE_CHECKING:
+    from hangar_core.ingest.processes import ProcessPool
 
 _MOST_FILES = 256
 _MOST_ROWS = 1_000
@@ -36,24 +43,57 @@ class Sampled(NamedTuple):
     files: int
 
 
-def forms_of(works: Sequence[Work], reading: Reading) -> Sampled:
+def forms_of(works: Sequence[Work], reading: Reading, copies: LocalCopies, options: ImportOptions) -> Sampled:
     """Read up to 256 files, of each the first samples, and count the forms of their samples."""
     some = works[:: -(-len(works) // _MOST_FILES)] if works else works
     found = Sampled({}, {}, [], len(some))
-    for work in some:
-        outcome = decode(work, reading)
-        if outcome.reject is not None:
-            found.rejects.append(outcome.reject)
-            continue
-        try:
-            for read in islice(outcome.reads, _MOST_ROWS):
-                for part in read.parts:
-                    form = Form(part.dtype, part.shape)
-                    found.forms.setdefault(part.suffix, Counter())[form] += 1
-                    found.first.setdefault((part.suffix, form), work)
-        except Exception as why:
-            found.rejects.append(reject_of(why, work))
+    with _Reader(reading._replace(most=_MOST_ROWS), options) as reader:
+        for work in copies.bring(some):
+            outcome = copies.returned(reader.read(work))
+            if outcome.reject is not None:
+                found.rejects.append(outcome.reject)
+            else:
+                _count(work, outcome, found)
+            copies.drop(work.path)
     return found
+
+
+def _count(work: Work, outcome: Outcome, found: Sampled) -> None:
+    try:
+        for read in outcome.reads:
+            for part in read.parts:
+                form = Form(part.dtype, part.shape)
+                found.forms.setdefault(part.suffix, Counter())[form] += 1
+                found.first.setdefault((part.suffix, form), work)
+    except Exception as why:
+        found.rejects.append(reject_of(why, work))
+
+
+class _Reader:
+    """Reads one file after another, those of isolated plugins in a process whose data nobody keeps."""
+
+    def __init__(self, reading: Reading, options: ImportOptions) -> None:
+        self._reading = reading
+        self._options = options
+        self._resources = ExitStack()
+        self._pool: ProcessPool | None = None
+
+    def read(self, work: Work) -> Outcome:
+        if self._options.jobs == 1 or not is_isolated(work.plugin):
+            return decode(work, self._reading)
+        if self._pool is None:
+            from hangar_core.ingest.processes import ProcessPool
+
+            folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="hangar-plan-"))
+            pool = ProcessPool(self._reading, self._options.limits, Path(folder))
+            self._pool = self._resources.enter_context(closing(pool))
+        return self._pool.read([work]).outcomes[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
 
 
 def plan(
@@ -66,19 +106,24 @@ def plan(
     """Return what an import of `paths` over `overlay` would do, from a scan of all and a look into some of the files.
 
     Needs no lock and writes nothing. Raises `InvalidName`, `InvalidInput`, `NoPluginFor`, `PluginNotFound`,
-    `PluginBroken`.
+    `PluginBroken`, `BadFile` for a file of annotations.
     """
     check_names(arrayset, options)
-    with closing(SourceIndex(layout.import_index, writable=False)) as index, Spool(None) as spool:
-        planner = Planner(arrayset, options, overlay, index, Quarantine(layout.quarantine))
+    with (
+        closing(SourceIndex(layout.import_index, writable=False)) as index,
+        Spool(None) as spool,
+        annotations_for(options, None) as annotations,
+        LocalCopies(None) as copies,
+    ):
+        planner = Planner(arrayset, options, overlay, index, Quarantine(layout.quarantine), annotations)
         planner.spool(paths, spool, lambda _: None)
-    scan = planner.scan
-    if not scan.files and not options.retry_quarantined:
-        raise InvalidInput(
-            f"There is nothing to import in {', '.join(map(printable, paths))}.",
-            hint="give files, or folders that contain some",
-        )
-    sampled = forms_of(scan.sampled, Reading(arrayset, options.plugin_options or {}, describe=False))
+        scan = planner.scan
+        if not scan.files and not options.retry_quarantined:
+            raise InvalidInput(
+                f"There is nothing to import in {', '.join(map(printable, paths))}.",
+                hint="give files, or folders that contain some",
+            )
+        sampled = forms_of(scan.sampled, planner.reading(describe=False), copies, options)
     schemas, created, odd = _schemas(overlay, arrayset, sampled)
     return Plan(
         arrayset=arrayset,

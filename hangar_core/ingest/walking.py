@@ -14,11 +14,13 @@ from hangar_core.errors import InvalidInput
 from hangar_core.ingest.ignoring import IGNORE_FILE, Patterns, Rules, ignored_by, rules_in
 from hangar_core.ingest.listing import FILE, FOLDER, LINK, Entry, entries_of
 from hangar_core.ingest.report import Reject
+from hangar_core.ingest.works import Stamp
 
 
 class SourceFile(NamedTuple):
     """A file to import. `root` is the path given, absolute; `folder` are the folders between it and the file, with
-    ``/``; `alone` says that the file itself was the path given. `shown` is the path as the user would write it."""
+    ``/``; `alone` says that the file itself was the path given. `shown` is the path as the user would write it. A
+    listing of objects gives the `stamp` too."""
 
     path: str
     name: str
@@ -26,6 +28,7 @@ class SourceFile(NamedTuple):
     folder: str
     alone: bool
     shown: str
+    stamp: Stamp | None = None
 
 
 class Passed(NamedTuple):

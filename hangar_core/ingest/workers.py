@@ -1,15 +1,16 @@
 """Reading many files at once, with their outcomes in the order of the files whoever is done first.
 
-Plugins that say `RELEASES_GIL` read in threads. The others get processes, if there is enough to read to be worth their
-start and if the plugin is installed, so that another process can find it; else they read in this thread. What is under
-way is bounded in bytes.
+Plugins that say `ISOLATED` get processes, whatever there is to read, and those that say `RELEASES_GIL` threads. The
+others get processes if there is enough to read to be worth their start. A plugin that is not installed cannot be found
+by another process: it reads in this thread, as all do if one worker was asked for. What is under way is bounded in
+bytes. A thread that takes too long is given up, and its files are read in a process, which can be ended.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangar_core import external
@@ -17,6 +18,7 @@ from hangar_core.errors import BadSegment, PluginNotFound
 from hangar_core.ingest.decoding import Outcome, Read, Reading, decode
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Scan
+from hangar_core.ingest.threads import Threads
 from hangar_core.ingest.works import Work
 
 if TYPE_CHECKING:
@@ -81,21 +83,22 @@ class Workers:
 
     def outcomes(self, works: Iterable[Work]) -> Generator[Outcome]:
         """Yield the outcome of each file, in order. Raises as `decode` does, and `WorkersFailed`."""
-        if self.count == 1 or set(self._modes.values()) <= {HERE}:
+        if set(self._modes.values()) <= {HERE}:
             yield from (decode(work, self._reading) for work in works)
             return
-        pool = ThreadPoolExecutor(self.count, thread_name_prefix="hangar-import")
+        pool = Threads(self.count, "hangar-import")
         try:
             for done in self._in_order(pool, self._chunks(works)):
                 yield from self._adopted(done)
         finally:
             # Ctrl-C: what has not begun never will, what is at work in another process is ended.
-            pool.shutdown(wait=False, cancel_futures=True)
             if self._processes is not None:
                 self._processes.close()
-            pool.shutdown()
+            pool.close()
 
     def _mode(self, plugin: str, scan: Scan) -> str:
+        if self._options.jobs != 1 and is_isolated(plugin):
+            return PROCESS
         if self.count == 1:
             return HERE
         if external.plugin_manager().get(plugin).RELEASES_GIL:
@@ -123,7 +126,7 @@ class Workers:
         enough = _SIZES[mode]
         return files >= enough.files or size >= enough.source_bytes
 
-    def _in_order(self, pool: ThreadPoolExecutor, chunks: Iterable[Chunk]) -> Iterator[Done]:
+    def _in_order(self, pool: Threads, chunks: Iterable[Chunk]) -> Iterator[Done]:
         """Hand chunks to the pool ahead of the one that is waited for, and yield what they give in order."""
         ahead: deque[tuple[Chunk, Callable[[], Done]]] = deque()
         weight = 0.0
@@ -150,15 +153,24 @@ class Workers:
             self._ratio = max(1.0, 0.75 * self._ratio + 0.25 * held / chunk.source_bytes)
         return done
 
-    def _begin(self, pool: ThreadPoolExecutor, chunk: Chunk) -> Callable[[], Done]:
+    def _begin(self, pool: Threads, chunk: Chunk) -> Callable[[], Done]:
         if chunk.mode == HERE:
             return lambda: Done([decode(work, self._reading) for work in chunk.works], [])
-        future: Future[Done]
         if chunk.mode == THREAD:
             future = pool.submit(lambda: Done([decode(work, self._reading) for work in chunk.works], []))
-        else:
-            future = pool.submit(self._pool_of_processes().read, chunk.works)
-        return future.result
+            return lambda: self._patiently(pool, chunk, future)
+        processes = self._pool_of_processes()
+        return pool.submit(lambda: processes.read(chunk.works)).result
+
+    def _patiently(self, pool: Threads, chunk: Chunk, future: Future[Done]) -> Done:
+        """Return what a thread makes of a chunk, or, if it takes longer than it may, a process."""
+        if not _is_installed(chunk.works[0].plugin):
+            return future.result()
+        wait([future], self._options.limits.seconds)
+        if future.done():
+            return future.result()
+        pool.replace_one()
+        return self._pool_of_processes().read(chunk.works)
 
     def _pool_of_processes(self) -> ProcessPool:
         if self._processes is None:
@@ -192,6 +204,11 @@ class Workers:
             for read in reads
             for part in read.parts
         )
+
+
+def is_isolated(plugin: str) -> bool:
+    """Whether the files of a plugin are to be read in another process only, and can be."""
+    return external.plugin_manager().get(plugin).ISOLATED and _is_installed(plugin)
 
 
 def _is_installed(plugin: str) -> bool:

@@ -84,6 +84,7 @@ class _Worker:
         payloads: list[Any] = []
         held = 0
         for read in outcome.reads:
+            _limit_time(self._limits.seconds)  # a long file is none that hangs
             payloads += [part.payload for part in read.parts]
             held += read.held
             rows.append(row_of(read))

@@ -58,13 +58,16 @@ class Work(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """All that decides what comes out of the same bytes: what an import key holds beside the digest of the file."""
+    """All that decides what comes out of the same bytes: what an import key holds beside the digest of the file.
+
+    `labels` says whether folders make labels, or is the digest of a file of annotations.
+    """
 
     plugin: str
     version: str
     options: Mapping[str, Any]
     key: str
-    labels: bool
+    labels: bool | str
 
     @property
     def digest(self) -> bytes:

@@ -10,7 +10,7 @@ import io
 import itertools
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +259,12 @@ def _many(subject: Subject, extension: str, samples: Any) -> None:
 
 def _damaged(content: bytes, subject: Subject, path: Path) -> Iterator[tuple[str, bytes, bool]]:
     """Yield (what, bytes, whether it has to be refused) for the ways in which a file can be no good."""
-    knows_magic = any(path.name.lower().endswith(f".{extension}") for extension in subject.plugin.MAGIC)
+    magic = [
+        signature
+        for extension, signatures in subject.plugin.MAGIC.items()
+        if path.name.lower().endswith(f".{extension}")
+        for signature in signatures
+    ]
     cut = subject.detects_truncation
     yield "empty", b"", True
     yield "zeros", bytes(max(len(content), 16)), True
@@ -267,8 +272,18 @@ def _damaged(content: bytes, subject: Subject, path: Path) -> Iterator[tuple[str
     yield "half", content[: len(content) // 2], cut
     # Not the last byte alone: it may be padding that says nothing.
     yield "without its end", content[: -max(1, len(content) // 8)], cut
-    yield "wrong beginning", b"\xff\xfeNO\0\0\0\0" * 2 + content[16:], knows_magic
+    yield "wrong beginning", _spoilt(content, magic), bool(magic)
     yield "something else", b"<html>\xff\0not this format</html>\n" * 8, True
+
+
+def _spoilt(content: bytes, magic: Sequence[bytes | tuple[int, bytes]]) -> bytes:
+    """Return the bytes with another beginning, and with something else where the signatures are."""
+    spoilt = bytearray(b"\xff\xfeNO\0\0\0\0" * 2 + content[16:])
+    for signature in magic:
+        offset, expected = (0, signature) if isinstance(signature, bytes) else signature
+        for at in range(max(offset, 16), min(offset + len(expected), len(spoilt))):
+            spoilt[at] ^= 0xFF
+    return bytes(spoilt)
 
 
 def _expect_bad(subject: Subject, path: Path, what: str, *, must: bool) -> None:

@@ -34,6 +34,7 @@ class HangarArchive(BasePlugin):
     """
 
     VERSION = "1"
+    ISOLATED = True
     Options = ArchiveOptions
 
     def __init__(self) -> None:

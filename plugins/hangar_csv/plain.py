@@ -1,4 +1,4 @@
-"""The quick way for files of plain numbers: blocks of lines go to numpy's C reader as they are.
+"""The quick way for files of plain numbers: blocks of lines go to a reader written in C as they are.
 
 It takes over only where it gives the very values that `hangar_csv.reading` gives, and hands back at the first byte that
 is anything else than a number in ASCII: a quote, a word, an empty cell, a line of another width, a number out of range,
@@ -7,6 +7,7 @@ an integer that would be rounded. So what is wrong with a file is always told by
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator
 from contextlib import closing
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hangar_core.external import open_file
 from hangar_csv.numbers import EXACT_BELOW
+from hangar_csv.parsing import numbers_in
 from hangar_csv.source import DELIMITERS, CsvSource, Layout
 
 if TYPE_CHECKING:
@@ -58,9 +60,8 @@ class PlainTable:
         """Yield each row as an array of shape ``(cells,)`` with its number, from 0."""
         number = 0
         for block in self._kept if self._kept is not None else self._again():
-            for row in block:
-                yield row, number
-                number += 1
+            yield from zip(block, range(number, number + len(block)), strict=True)
+            number += len(block)
 
     def _keep(self, dtype: str) -> None:
         kept: list[NDArray[Any]] = []
@@ -89,16 +90,33 @@ class PlainTable:
         width = len(self._layout.columns)
         with open_file(self._source.fpath) as file:
             self._skip_header(file)
+            much = os.fstat(file.fileno()).st_size > BLOCK
             for text in _whole_lines(file):
-                if text.translate(None, allowed) or text.count(b"\r") != text.count(b"\r\n"):
+                if text.translate(None, allowed) or (b"\r" in text and text.count(b"\r") != text.count(b"\r\n")):
                     raise NotPlainError
-                if not text.strip():
+                if text.isspace():
                     continue
-                block = _parsed(text, self._layout.delimiter, dtype, exact=self._asked is None)
+                block = self._parsed(text, dtype, much)
                 width = width or block.shape[1]
                 if block.shape[1] != width:
                     raise NotPlainError
                 yield block
+
+    def _parsed(self, text: bytes, dtype: str, much: bool) -> NDArray[Any]:
+        import numpy as np
+
+        try:
+            block = numbers_in(text, self._layout.delimiter, dtype, much=much)
+        except ValueError as why:
+            raise NotPlainError from why
+        if dtype == "float64":
+            if np.isinf(block).any() and np.isinf(block).sum() != text.lower().count(b"inf"):
+                raise NotPlainError  # a number that is out of range
+            with np.errstate(invalid="ignore"):
+                large = self._asked is None and (np.abs(block) >= EXACT_BELOW).any()
+            if large and _LONG_INTEGER.search(text):
+                raise NotPlainError  # perhaps it is rounded
+        return block
 
     def _skip_header(self, file: BinaryIO) -> None:
         if file.read(3) != _MARK:
@@ -126,24 +144,3 @@ def _whole_lines(file: BinaryIO) -> Generator[bytes]:
             raise NotPlainError
     if rest:
         yield rest
-
-
-def _parsed(text: bytes, delimiter: str, dtype: str, *, exact: bool) -> NDArray[Any]:
-    import io
-
-    import numpy as np
-
-    try:
-        block: NDArray[Any] = np.loadtxt(
-            io.StringIO(text.decode("ascii")), dtype=dtype, delimiter=delimiter, comments=None, ndmin=2
-        )
-    except ValueError as why:
-        raise NotPlainError from why
-    if dtype == "float64":
-        if np.isinf(block).any() and np.isinf(block).sum() != text.lower().count(b"inf"):
-            raise NotPlainError  # a number that is out of range
-        with np.errstate(invalid="ignore"):
-            large = exact and (np.abs(block) >= EXACT_BELOW).any()
-        if large and _LONG_INTEGER.search(text):
-            raise NotPlainError  # perhaps it is rounded
-    return block

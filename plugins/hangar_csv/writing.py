@@ -6,18 +6,15 @@ Numbers are written as the shortest text that gives the same float64 again, inte
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hangar_core.external import AtomicFiles, BasePlugin, InvalidData, InvalidInput
+from hangar_core.external import AtomicFiles, BasePlugin, InvalidData, InvalidInput, file_of_row
 from hangar_csv.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_ROW_OF_A_FILE = re.compile(r"(?P<file>.+)/[0-9]{9,}")  # how rows of files in a folder are named on import
 
 
 class TextCell(str):
@@ -105,8 +102,7 @@ def write_samples(
     targets: dict[str, RowTarget] = {}
     with AtomicFiles() as files:
         for key, data in samples:
-            from_file = _ROW_OF_A_FILE.fullmatch(key) if isinstance(key, str) else None
-            name = from_file["file"] if from_file else arrayset
+            name = file_of_row(key) or arrayset
             if name not in targets:
                 targets[name] = RowTarget(BasePlugin.target_path(outdir, f"str:{name}", extension), form, arrayset)
             target = targets[name]

@@ -38,6 +38,7 @@ class HangarHdf5(ShowsFacts):
     LOSSLESS = ("h5", "hdf5")
     DEFAULT_EXTENSION = "h5"
     MAGIC: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"h5": (b"\x89HDF\r\n\x1a\n",)}
+    ISOLATED = True
     Options = Hdf5Options
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
-from hangar_image.drawing import TerminalPicture, png
+from hangar_core.external.pictures import TerminalPicture, png
 from hangar_image.formats import FORMATS, SIGNATURES
 from hangar_image.reading import MODES, Wanted, frames, opened, opened_stream
 from hangar_image.writing import OPTIONS, checked, parameters, write

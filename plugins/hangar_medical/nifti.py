@@ -18,6 +18,7 @@ from hangar_core.errors import HangarError
 from hangar_core.external import InvalidData, InvalidInput, atomic_file, option
 from hangar_core.external.array_facts import ShowsFacts, array_of
 from hangar_core.external.optional import needed
+from hangar_core.external.pictures import middle, png
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,6 +95,14 @@ class HangarNifti(ShowsFacts):
         with atomic_file(target) as file:
             file.write(gzip.compress(content, mtime=0) if packed else content)
         return target
+
+    def board_show(self, arr: Any, **options: Any) -> tuple[str, bytes]:
+        """Return the slice in the middle of a volume as image/png, of what has no slices the facts as JSON."""
+        array = array_of(arr)
+        if array.ndim < 2 or array.size == 0 or array.dtype.kind not in "iuf":
+            return super().board_show(arr, **options)
+        self.typed_options(NiftiOptions, "board_show", options)
+        return "image/png", png(middle(array, last=True).T[::-1])  # x to the right, y upwards
 
     def _volume(self, fpath: str | os.PathLike[str]) -> Any:
         nibabel = needed("nibabel", extra="medical", what="reading .nii files")

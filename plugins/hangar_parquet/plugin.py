@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hangar_core.errors import InvalidName
-from hangar_core.external import InvalidInput, option, parse_detail
+from hangar_core.external import InvalidInput, file_of_row, option, parse_detail
 from hangar_core.external.array_facts import ShowsFacts
 from hangar_core.names import check_plain
 from hangar_parquet.reading import ParquetSource, opened
 from hangar_parquet.writing import write
-
-_ROW_OF_A_FILE = re.compile(r"(?P<file>.+)/[0-9]{9,}")  # how rows of files in a folder are named on import
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,7 @@ class HangarParquet(ShowsFacts):
     LOSSLESS = ("parquet",)
     DEFAULT_EXTENSION = "parquet"
     MAGIC: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"parquet": (b"PAR1",)}
+    ISOLATED = True
     Options = ParquetOptions
 
     def __init__(self) -> None:
@@ -179,7 +177,6 @@ def _by_file(
     from itertools import groupby
 
     def file_of(sample: tuple[str | int, Any]) -> str:
-        found = _ROW_OF_A_FILE.fullmatch(sample[0]) if isinstance(sample[0], str) else None
-        return found["file"] if found else arrayset
+        return file_of_row(sample[0]) or arrayset
 
     yield from groupby(samples, key=file_of)

@@ -23,6 +23,8 @@ from hangar_core.external import BasePlugin
 
 class Plugin(BasePlugin):
     """Does what the file says."""
+    ISOLATED = RELEASES_GIL = False
+
     def __init__(self):
         super().__init__(provides=["load"], accepts=["deed"])
 
@@ -35,6 +37,8 @@ class Plugin(BasePlugin):
             os._exit(3)
         if word == "sleep":
             time.sleep(600)
+        if word == "slow rows":
+            return ((time.sleep(0.7), np.full(3, row))[1:] + (row,) for row in range(5))
         if word == "eat":
             bytearray(1 << 40)
         if word == "raise":
@@ -203,3 +207,51 @@ def test_nothing_is_staged_when_a_process_finds_a_bad_file(repo, stranger, deeds
     assert [one.code for one in caught.value.rejects] == ["worker-crashed"]
     assert repo.status().clean
     assert list((repo._context.layout.temporary).iterdir()) == []
+
+
+@pytest.fixture
+def saying(monkeypatch, stranger):
+    """A function that has the installed plugin say something of itself, here and in other processes."""
+    import hangar_deed
+
+    def said(word):
+        file = Path(hangar_deed.__file__)
+        file.write_text(file.read_text().replace("ISOLATED = RELEASES_GIL = False", f"{word} = True"))
+        sys.modules.pop("hangar_deed")
+        plugin_manager().refresh()
+
+    return said
+
+
+@pytest.mark.parametrize("word", ["kill", "exit", "eat"])
+def test_an_isolated_plugin_reads_even_one_file_in_another_process(repo, saying, tmp_path, word):
+    saying("ISOLATED")
+    (tmp_path / "a.deed").write_text(word)
+    code = "out-of-memory" if word == "eat" else "worker-crashed"
+    assert [one.code for one in repo.plan_ingest("x", tmp_path / "a.deed").rejects] == [code]
+    with pytest.raises(FilesRejected) as refused:
+        repo.ingest("x", tmp_path / "a.deed")
+    assert [one.code for one in refused.value.rejects] == [code]
+
+
+def test_a_plan_reads_only_the_first_rows_of_a_large_file(repo, saying, tmp_path):
+    saying("ISOLATED")
+    (tmp_path / "a.deed").write_text("rows")
+    plan = repo.plan_ingest("x", tmp_path / "a.deed")
+    assert plan.arraysets["x"].shape == (3,)
+    assert plan.rejects == ()
+
+
+def test_a_long_file_may_take_the_time_again_for_each_sample(repo, saying, tmp_path):
+    saying("ISOLATED")
+    (tmp_path / "a.deed").write_text("slow rows")
+    assert repo.ingest("x", tmp_path / "a.deed", limits=Limits(seconds=2.5)).added == 5
+
+
+def test_a_thread_that_does_not_come_back_costs_its_file_only(repo, saying, deeds):
+    saying("RELEASES_GIL")
+    (deeds / "20.deed").write_text("sleep")
+    receipt = repo.ingest("x", deeds, on_error="skip", jobs=2, limits=Limits(seconds=1.5))
+    assert [(one.code, Path(one.source).name) for one in receipt.rejects] == [("timed-out", "20.deed")]
+    assert receipt.added == 39
+    assert list(_content(repo)) == [f"{number:02}" for number in range(40) if number != 20]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
+import tarfile
+import zipfile
+
 import numpy as np
+import pytest
 
 from hangar_core.testing import PluginContract
 
@@ -69,3 +75,72 @@ class TestHdf5(PluginContract):
 
     def samples(self):
         return {"h5": [np.arange(24.0).reshape(4, 6), np.zeros((0, 3), ">i2"), np.array([True, False])]}
+
+
+def needing(package):
+    """Leave a suite out where the package of an extra is not installed."""
+    return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not installed")
+
+
+@needing("pyarrow")
+class TestParquet(PluginContract):
+    plugin = "parquet"
+
+    def samples(self):
+        return {"parquet": [np.array([1.5, -0.0, np.nan]), np.array([2.0, np.inf, 0.1])]}
+
+
+@needing("safetensors")
+class TestSafetensors(PluginContract):
+    plugin = "safetensors"
+
+    def samples(self):
+        return {"safetensors": [np.arange(24.0).reshape(4, 6), np.zeros((0, 3), "<i2"), np.array([True, False])]}
+
+
+@needing("nibabel")
+class TestVolume(PluginContract):
+    plugin = "volume"
+
+    def samples(self):
+        volume = np.arange(60, dtype="<i2").reshape(3, 4, 5)
+        return {"nii": [volume, volume.astype("<f4")], "nii.gz": [volume]}
+
+
+@needing("pydicom")
+class TestDicom(PluginContract):
+    plugin = "dicom"
+
+    def files(self, folder):
+        pydicom = pytest.importorskip("pydicom")
+        with io.BytesIO() as content:
+            meta = pydicom.dataset.FileMetaDataset()
+            meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+            meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+            meta.MediaStorageSOPInstanceUID = "1.2.3"
+            image = pydicom.Dataset()
+            image.file_meta, image.SOPClassUID, image.SOPInstanceUID = meta, meta.MediaStorageSOPClassUID, "1.2.3"
+            image.Rows, image.Columns, image.SamplesPerPixel, image.PixelRepresentation = 4, 6, 1, 1
+            image.BitsAllocated, image.BitsStored, image.HighBit = 16, 16, 15
+            image.PhotometricInterpretation = "MONOCHROME2"
+            image.PixelData = np.arange(24, dtype="<i2").tobytes()
+            pydicom.dcmwrite(content, image, enforce_file_format=True)
+            (folder / "x.dcm").write_bytes(content.getvalue())
+        return [folder / "x.dcm"]
+
+
+class TestArchive(PluginContract):
+    plugin = "archive"
+
+    def files(self, folder):
+        with io.BytesIO() as content:
+            np.save(content, np.arange(6))
+            member = content.getvalue()
+        with zipfile.ZipFile(folder / "x.zip", "w") as packed:
+            packed.writestr("a/1.npy", member)
+            packed.writestr("a/2.npy", member)
+        with tarfile.open(folder / "x.tar.gz", "w:gz") as packed:
+            entry = tarfile.TarInfo("a/1.npy")
+            entry.size = len(member)
+            packed.addfile(entry, io.BytesIO(member))
+        return [folder / "x.zip", folder / "x.tar.gz"]

@@ -345,8 +345,14 @@ def test_a_mistyped_field_gets_a_suggestion(csv_file):
 
 # --- the quick way and the careful one give the same ------------------------------------------------------------------
 
-CELLS = ["1", "-0", "+7", "2.5", "-0.0", "1e300", "nan", "-nan", "inf", "-Infinity", " 5 ", "9007199254740992", ".5"]
-CAREFUL = ["1e999", "9007199254740993", "x", "", "1_0", "\u0661", '"3"', "9223372036854775808", "123456789012345678901"]
+CELLS = [
+    "1", "-0", "+7", "007", "2.5", "-0.0", "1e300", "nan", "-nan", "inf", "-Infinity", " 5 ", "9007199254740992", ".5",
+    "3.", "1e-400", "0.1000000000000000055511151231257827", "2.2250738585072011e-308", "-9223372036854775808",
+]  # fmt: skip
+CAREFUL = [
+    "1e999", "9007199254740993", "x", "", "1_0", "\u0661", '"3"', "9223372036854775808", "123456789012345678901",
+    "0x1f", "nan(1)", "1e", "NULL", "true",
+]  # fmt: skip
 
 
 @given(
@@ -366,6 +372,9 @@ def test_a_file_reads_the_same_whether_or_not_it_needs_care(tmp_path_factory, ro
     )
     quick, careful = (outcome(folder / name) for name in ("quick.csv", "careful.csv"))
     assert quick == careful
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hangar_csv.plain.BLOCK", 64)  # a file of several blocks, which pyarrow reads if it is there
+        assert outcome(folder / "quick.csv") == careful
 
 
 def outcome(path):

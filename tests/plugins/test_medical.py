@@ -8,6 +8,7 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hangar_core import Repository, external
 from hangar_core.external import InvalidData, InvalidInput
@@ -124,3 +125,17 @@ def test_images_that_are_cut_lie_or_are_something_else_are_refused(tmp_path, ref
     ]:
         (tmp_path / "x.dcm").write_bytes(data)
         assert refused(tmp_path / "x.dcm")[0] in codes
+
+
+def test_of_volumes_and_series_the_picture_in_the_middle_is_shown():
+    scan = np.zeros((8, 6, 5), "i2")
+    scan[1, 5, 2] = 100  # x 1, y 5 (uppermost), in the middle of z
+    kind, content = external.board_show(scan, plugin="volume")
+    drawn = Image.open(io.BytesIO(content))
+    assert (kind, drawn.size) == ("image/png", (8, 6))
+    assert drawn.convert("L").getpixel((1, 0)) == 255
+    pytest.importorskip("pydicom")
+    series = np.stack([np.full((4, 6), frame, "u1") for frame in (0, 200, 0)])
+    drawn = Image.open(io.BytesIO(external.board_show(series, plugin="dicom")[1]))
+    assert (drawn.size, drawn.convert("L").getpixel((0, 0))) == ((6, 4), 200)
+    assert Image.open(io.BytesIO(external.board_show(np.zeros((4, 6, 3), "u1"), plugin="dicom")[1])).mode == "RGB"

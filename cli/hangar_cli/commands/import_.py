@@ -41,6 +41,12 @@ _KEYS = ("path", "stem", "sha")
 )
 @click.option("--labels-from-parent", is_flag=True, help="Make ARRAYSET.label of the names of the files' folders.")
 @click.option(
+    "--coco",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Annotations of the images, as COCO has.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(["error", "skip", "quarantine"]),
     default="error",

@@ -1,6 +1,7 @@
 """Pictures for people: half blocks for a terminal, characters where there are no colours, PNG for a web page.
 
-What is not 8 bits wide is stretched to the range from its least to its greatest value. Nothing here is exact.
+Shared by the plugins whose samples are pictures. What is not 8 bits wide is stretched to the range from its least to
+its greatest value. Nothing here is exact.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hangar_core.external import InvalidData
-from hangar_image.writing import mode_of
+from hangar_core.errors import InvalidData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
     from rich.console import Console, ConsoleOptions
     from rich.segment import Segment
 
@@ -41,6 +42,17 @@ class TerminalPicture:
         else:
             yield from _characters(rgb(self._array, math.ceil(height / 2), width))
 
+    def cells(self, console_width: int) -> tuple[int, int]:
+        """Return how many cells wide and high the drawing is on a console of that width."""
+        height, width = self._fit(console_width)
+        return width, math.ceil(height / 2)
+
+    def image(self) -> Image:
+        """Return the picture for terminals that draw pixels: of at most `MAX_PREVIEW`, in colour."""
+        from PIL import Image
+
+        return Image.fromarray(rgb(self._array, *_preview_size(self._array)))
+
     def _fit(self, console_width: int) -> tuple[int, int]:
         """Return height and width in pixels that are square: a cell is one wide and two high."""
         height, width = self._array.shape[:2]
@@ -56,13 +68,30 @@ def png(array: NDArray[Any]) -> bytes:
     from PIL import Image
 
     array = drawable(array)
-    height, width = array.shape[:2]
-    scale = min(1.0, math.sqrt(MAX_PREVIEW / (height * width)))
-    if scale < 1 or mode_of(array) not in ("1", "L", "LA", "RGB", "RGBA"):
-        array = rgb(array, max(1, int(height * scale)), max(1, int(width * scale)))
+    size = _preview_size(array)
+    as_it_is = array.dtype.name == "uint8" and array.shape[2:] != (1,)
+    if size != array.shape[:2] or not (as_it_is or (array.dtype.name == "bool" and array.ndim == 2)):
+        array = rgb(array, *size)
     content = io.BytesIO()
     Image.fromarray(array.copy(order="C")).save(content, format="PNG")
     return content.getvalue()
+
+
+def _preview_size(array: NDArray[Any]) -> tuple[int, int]:
+    """Return height and width, in proportion, of what has at most `MAX_PREVIEW` pixels."""
+    height, width = array.shape[:2]
+    scale = min(1.0, math.sqrt(MAX_PREVIEW / (height * width)))
+    return max(1, int(height * scale)), max(1, int(width * scale))
+
+
+def middle(array: Any, last: bool) -> Any:
+    """Return the picture in the middle of a stack of them, which are along the first axes, or along the `last` ones.
+
+    For volumes and series: of (a, b, h, w), or (h, w, b, a), it is (h, w). What is no stack comes as it is.
+    """
+    while getattr(array, "ndim", 0) > 2 and array.size:
+        array = array[..., array.shape[-1] // 2] if last else array[len(array) // 2]
+    return array
 
 
 def drawable(array: Any) -> NDArray[Any]:
