@@ -320,7 +320,7 @@ class DataMissing(Corrupt, FileNotFoundError):
     """A sample is recorded, its bytes are not on this machine."""
 
     template = "The data {digest} are not on this machine."
-    default_hint = "fetch them from a remote that has them"
+    default_hint = "run `hangar fetch-data REMOTE BRANCH`, with a remote that has them: `hangar remote list`"
 
 
 class UnsupportedFormat(HangarError):

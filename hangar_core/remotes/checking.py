@@ -17,14 +17,8 @@ from hangar_core.records.commits import decode_commit, decode_root
 from hangar_core.records.keys import decode_either
 from hangar_core.records.nodes import Node, decode_node
 
-RECORDS: Final = frozenset({digests.SCHEMA, digests.NODE, digests.ROOT, digests.COMMIT})
 # Keys that are surely right: integers, and text of plain characters without the parts that names must not have.
 _PLAIN_KEY: Final = re.compile(rb"\x01.{8}|\x02[A-Za-z0-9_\-]{1,255}", re.DOTALL)
-
-
-def is_record(digest: bytes) -> bool:
-    """Whether a digest names a record: part of the history, not data. (A text can be either.)"""
-    return digests.code_of(digest) in RECORDS
 
 
 def names_in(digest: Digest, data: bytes) -> list[Digest]:
@@ -41,7 +35,7 @@ def names_in(digest: Digest, data: bytes) -> list[Digest]:
     if code == digests.SCHEMA:
         decode_schema(data)
     elif code == digests.TEXT:
-        _check_text(data)
+        check_text(data)
     return []
 
 
@@ -55,14 +49,8 @@ def checked_node(data: bytes) -> Node:
     return node
 
 
-def check_child(parent: Node, at: int, child: Node) -> None:
-    """Require that a node is what the entry of its parent says. Raises `CorruptRecord`."""
-    assert parent.counts is not None
-    if child.level != parent.level - 1 or child.total != parent.counts[at] or child.keys[-1] != parent.keys[at]:
-        raise CorruptRecord(what="record tree", reason="a node is not what the one above it says")
-
-
-def _check_text(data: bytes) -> None:
+def check_text(data: bytes) -> None:
+    """Require that a text is one. Raises `CorruptRecord`."""
     try:
         str(data, "utf-8")
     except UnicodeDecodeError as why:
