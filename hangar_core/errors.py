@@ -384,7 +384,7 @@ class UnknownScheme(RemoteError, ValueError):
     """An address that no installed transport understands."""
 
     template = "No transport for the address `{address}`: {reason}."
-    default_hint = "known are {known}"
+    default_hint = "write a path such as /a/folder or ./folder, or a URL; known schemes: {known}"
 
 
 class NotAuthorized(RemoteError, PermissionError):
