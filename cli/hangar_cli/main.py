@@ -49,6 +49,7 @@ COMMANDS = {
         f"{_AT}.fetch_data:fetch_data", "Get data from REMOTE referenced by STARTPOINT (short-commit or branch)."
     ),
     "pull": Entry(f"{_AT}.pull:pull", "Fetch BRANCH from REMOTE and merge it into the staging branch."),
+    "server": Entry(f"{_AT}.server:server", "Start a hangar server, initializing one if does not exist."),
     "plugins": Entry(f"{_AT}.plugins:plugins", "Show the plugins that read, write and draw file formats."),
     "demo": Entry(f"{_AT}.demo:demo", "Run the main job on data that ship with hangar, and prove the result."),
 }

@@ -144,23 +144,13 @@ def read_frame(data: memoryview, at: int = 0) -> tuple[Frame, int]:
 
     The body stays a view of `data`.
     """
-    if len(data) - at < HEADER_SIZE:
-        raise _bad("it is cut off")
-    magic, kind, codec, head_size, count, zero, size, stored = _FIXED.unpack_from(data, at)
-    if magic != MAGIC or kind not in {PLAIN, ARRAYS} or codec not in codecs.KNOWN or zero:
-        raise _bad("its header is unknown")
-    if not 1 <= count <= MOST_OBJECTS:
-        raise _bad(f"{count} objects")
-    if size > (MOST_TOGETHER if count > 1 or codec else LARGEST_OBJECT):
-        raise _bad(f"{size} bytes are too much for one frame")
+    kind, codec, head_size, count, size, stored = _read_fixed(data[at : at + HEADER_SIZE])
     names_at = at + HEADER_SIZE + head_size
     lengths_at = names_at + DIGEST_SIZE * count
     body_at = lengths_at + (8 * count if kind == PLAIN else 0)
     end = body_at + stored
     if end > len(data):
         raise _bad(f"{stored} bytes of body do not fit")
-    if not codec and stored != size:
-        raise _bad("its length does not match its body")
     head = bytes(data[at + HEADER_SIZE : names_at])
     names, lengths = bytes(data[names_at:lengths_at]), bytes(data[lengths_at:body_at])
     if names[HASH_SIZE::DIGEST_SIZE].translate(None, _PLAIN_CODES if kind == PLAIN else _ARRAY_CODE):
@@ -168,6 +158,28 @@ def read_frame(data: memoryview, at: int = 0) -> tuple[Frame, int]:
     frame = Frame(kind, codec, head, names, lengths, size, data[body_at:end])
     _check_sizes(frame)
     return frame, end
+
+
+def frame_size(header: bytes) -> int:
+    """Return how long a frame is that begins with these 32 bytes. Raises `CorruptRecord`."""
+    kind, _, head_size, count, _, stored = _read_fixed(header)
+    return HEADER_SIZE + head_size + (DIGEST_SIZE + (8 if kind == PLAIN else 0)) * count + stored
+
+
+def _read_fixed(header: bytes | memoryview) -> tuple[int, int, int, int, int, int]:
+    """Return kind, codec, length of the head, objects, length of the body and as it is here, all of them possible."""
+    if len(header) < HEADER_SIZE:
+        raise _bad("it is cut off")
+    magic, kind, codec, head_size, count, zero, size, stored = _FIXED.unpack(header)
+    if magic != MAGIC or kind not in {PLAIN, ARRAYS} or codec not in codecs.KNOWN or zero:
+        raise _bad("its header is unknown")
+    if not 1 <= count <= MOST_OBJECTS:
+        raise _bad(f"{count} objects")
+    if size > (MOST_TOGETHER if count > 1 or codec else LARGEST_OBJECT):
+        raise _bad(f"{size} bytes are too much for one frame")
+    if stored > size or (not codec and stored != size):
+        raise _bad("its length does not match its body")
+    return kind, codec, head_size, count, size, stored
 
 
 def read_frames(data: bytes | memoryview) -> Iterator[Frame]:

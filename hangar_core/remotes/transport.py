@@ -65,7 +65,10 @@ class Transport(Protocol):
     """
 
     def info(self) -> Info:
-        """Return the branches and limits of the remote. Raises `NoRepositoryThere`."""
+        """Return the branches and limits of the remote; every conversation begins with it.
+
+        If the transport was opened to create a remote, it is there from now on. Raises `NoRepositoryThere`.
+        """
 
     def has(self, wanted: Sequence[Digest]) -> list[bool]:
         """Return for each object whether the remote holds it, and with it everything that it names."""

@@ -97,6 +97,7 @@ class TransportContract:
     def remote(self, address: str) -> Iterator[Transport]:
         """An empty remote."""
         with self.opened(address, create=True) as transport:
+            transport.info()
             yield transport
 
     @pytest.fixture

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from goldens import load
-from goldens.remotes import POSITION, frames
+from goldens.remotes import POSITION, frames, http_vectors
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.samples import payload_of
+from hangar_core.remotes import http_messages
 from hangar_core.remotes.branches import decode_position, encode_position, parse_place, place_of
 from hangar_core.remotes.frames import plain_frame, read_frames, verified
 from hangar_core.remotes.segments import decode_directory, directory_place, encode_segment
@@ -113,3 +114,22 @@ def test_damaged_moves_are_refused_or_are_other_moves() -> None:
         with pytest.raises(CorruptRecord):
             decode_position(good[:end])
     assert decode_position(good) == POSITION
+
+
+def test_messages_over_http_are_written_and_read_as_they_always_were() -> None:
+    golden = load("http-1.json")
+    assert http_vectors() == golden
+    one, two, three = History().commits
+    assert http_messages.decode_digests(bytes.fromhex(golden["has"])) == [one, two]
+    assert http_messages.decode_history(bytes.fromhex(golden["history"])) == ([three, two], [one], 100)
+    assert dict(http_messages.decode_info(golden["info"].encode()).branches) == {"master": three}
+    assert http_messages.decode_update(golden["move"].encode())[:3] == ("master", one, two)
+    assert http_messages.decode_error(golden["refusal"].encode())[0] == "ref-changed"
+
+
+@given(st.binary(max_size=100))
+def test_other_bytes_are_no_messages(data: bytes) -> None:
+    for decode in (http_messages.decode_info, http_messages.decode_update, http_messages.decode_history):
+        with pytest.raises(CorruptRecord):
+            decode(data)
+    assert http_messages.decode_error(data) == ("", "", None)

@@ -7,9 +7,11 @@ import numpy as np
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import payload_of
 from hangar_core.model import CommitId
+from hangar_core.remotes import http_messages
 from hangar_core.remotes.branches import Position, encode_position, place_of
 from hangar_core.remotes.frames import Frame, arrays_frame, plain_frame
 from hangar_core.remotes.segments import encode_segment
+from hangar_core.remotes.transport import Info, RefUpdate
 from hangar_core.testing.transports import History
 
 SEGMENT = "segments/000102030405060708090a0b0c0d0e0f"
@@ -48,3 +50,15 @@ def remote_vectors() -> dict[str, str]:
     }
     files = {"hangar-remote.json": b'{"format": 1, "requires": []}', SEGMENT: b"".join(buffers), **moves}
     return {name: data.hex() for name, data in files.items()}
+
+
+def http_vectors() -> dict[str, str]:
+    one, two, three = History().commits
+    update = RefUpdate("master", one, two, "Ana <ana@example.org>", 1_767_225_600_000_000, "push", force=False)
+    return {
+        "has": http_messages.encode_digests([one, two]).hex(),
+        "history": http_messages.encode_history([three, two], [one], 100).hex(),
+        "info": http_messages.encode_info(Info({"master": three})).decode(),
+        "move": http_messages.encode_update(update).decode(),
+        "refusal": http_messages.encode_error("ref-changed", "`master` has moved meanwhile.").decode(),
+    }
