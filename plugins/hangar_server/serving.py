@@ -62,6 +62,7 @@ def serve(directory: Path, service: Service, started: Callable[[str], None]) -> 
         log_config=None,
         access_log=False,
         lifespan="off",
+        http="h11",  # which bounds headers; the faster one takes any number of them
         server_header=False,
         date_header=False,
         limit_concurrency=_MOST_CONNECTIONS,

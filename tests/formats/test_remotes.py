@@ -18,7 +18,7 @@ from hangar_core.remotes.branches import decode_position, encode_position, parse
 from hangar_core.remotes.frames import plain_frame, read_frames, verified
 from hangar_core.remotes.segments import decode_directory, directory_place, encode_segment
 from hangar_core.remotes.transport import open_transport
-from hangar_core.testing.transports import History
+from hangar_core.testing.histories import History
 
 GOLDEN = load("wire-1.json")
 REMOTE = load("bare-remote-1.json")

@@ -12,7 +12,7 @@ from hangar_core.remotes.branches import Position, encode_position, place_of
 from hangar_core.remotes.frames import Frame, arrays_frame, plain_frame
 from hangar_core.remotes.segments import encode_segment
 from hangar_core.remotes.transport import Info, RefUpdate
-from hangar_core.testing.transports import History
+from hangar_core.testing.histories import History
 
 SEGMENT = "segments/000102030405060708090a0b0c0d0e0f"
 POSITION = Position(

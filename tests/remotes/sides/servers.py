@@ -10,8 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class Address(str):
+    """Where a server listens, and which process it is."""
+
+    pid: int
+
+
 @contextmanager
-def running_server(folder: Path, *words: str) -> Iterator[str]:
+def running_server(folder: Path, *words: str) -> Iterator[Address]:
     """Start a server in a folder for a block and give its address."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "server.log", "ab") as log:
@@ -28,7 +34,9 @@ def running_server(folder: Path, *words: str) -> Iterator[str]:
     try:
         line = process.stdout.readline()
         assert line.startswith("Hangar Server Started: "), (folder / "server.log").read_text()
-        yield line.split()[-1]
+        address = Address(line.split()[-1])
+        address.pid = process.pid
+        yield address
     finally:
         process.kill()
         process.wait()
