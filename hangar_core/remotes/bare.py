@@ -14,6 +14,7 @@ import threading
 import uuid
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import (
@@ -41,6 +42,7 @@ from hangar_core.remotes.branches import (
 from hangar_core.remotes.catalog import Catalog
 from hangar_core.remotes.checking import names_in
 from hangar_core.remotes.frames import Expanded, Frame, expanded, frames_of, read_frame, verified
+from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.segments import (
     TRAILER_SIZE,
     USUAL_TAIL,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 MARKER: Final = "hangar-remote.json"
 FORMAT: Final = 1
 _CACHED_FRAMES = 32
+_READ_AT_ONCE = 16
 _SEGMENTS = "segments/"
 _REFS = "refs/"
 
@@ -91,7 +94,7 @@ class BareRemote:
             position = self._position(branch, number)
             if position is not None and position.commit is not None:
                 branches[branch] = position.commit
-        return Info(branches)
+        return Info(branches, self._store.batch_bytes)
 
     def has(self, wanted: Sequence[Digest]) -> list[bool]:
         """Return which objects are here."""
@@ -115,7 +118,7 @@ class BareRemote:
 
     def put(self, frames: Sequence[Frame]) -> None:
         """Verify, and store what is not here yet as one segment."""
-        fresh = [frame for frame in frames if not all(self.has(frame.digests))]
+        fresh = self._not_here(frames)
         named: dict[Digest, None] = {}
         for frame in fresh:
             try:
@@ -172,9 +175,9 @@ class BareRemote:
     def refresh(self) -> None:
         """Learn of segments that others have stored."""
         with self._lock:
-            for name in self._store.names(_SEGMENTS):
-                if name not in self._seen:
-                    self._add(name, self._read_directory(name))
+            fresh = [name for name in self._store.names(_SEGMENTS) if name not in self._seen]
+            for name, directory in zip(fresh, side_by_side(self._read_directory, fresh, _READ_AT_ONCE), strict=True):
+                self._add(name, directory)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -199,13 +202,23 @@ class BareRemote:
 
     def _find(self, wanted: Sequence[Digest]) -> NDArray[np.int64]:
         """Return (segment, frame, number) for each digest, -1 where there is none."""
-        with self._lock:
-            found = self._catalog.find(wanted)
+        found = self._find_known(wanted)
         if (found[:, 0] < 0).any():
             self.refresh()
-            with self._lock:
-                found = self._catalog.find(wanted)
+            found = self._find_known(wanted)
         return found
+
+    def _find_known(self, wanted: Sequence[Digest]) -> NDArray[np.int64]:
+        """Do the same without a look at what others have stored meanwhile."""
+        with self._lock:
+            return self._catalog.find(wanted)
+
+    def _not_here(self, frames: Sequence[Frame]) -> list[Frame]:
+        """Return the frames that hold anything new, as far as is known."""
+        names = [digest for frame in frames for digest in frame.digests]
+        missing = iter((self._find_known(names)[:, 0] < 0).tolist())
+        # All of each slice is used up, whatever is in it.
+        return [frame for frame in frames if any(list(islice(missing, frame.objects)))]
 
     def _add(self, name: str, directory: Directory) -> None:
         self._seen.add(name)

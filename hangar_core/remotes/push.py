@@ -7,7 +7,7 @@ between leaves the remote as it was, and the next push sends only what is still 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from hangar_core.backends import registry
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hangar_core.storage.context import RepoContext
 
 _LEAVES_AT_ONCE = 512
+_FEW_RECORDS = 2048
 
 
 class Pushed(NamedTuple):
@@ -114,14 +115,19 @@ class _Sender:
         self._send_data(missing)
         read = self.objects.get
         first = [*missing.schemas, *missing.texts]
-        groups = [first, *(missing.nodes[level] for level in sorted(missing.nodes)), missing.roots]
+        nodes = (missing.nodes[level] for level in sorted(missing.nodes))
+        groups: list[Sequence[Digest]] = [first, *nodes, missing.roots]
         sent = 0
-        for group in groups:
-            for count in side_by_side(self._put, self._batched(frames_of((one, read(one)) for one in group))):
-                sent += count
-                self._progress(Progress(sent, missing.records, "records"))
-        # A commit needs its parents there: one batch after the other.
-        for batch in self._batched(frames_of((one, read(one)) for one in missing.commits)):
+        if missing.records <= _FEW_RECORDS:  # together in one request, as a rule
+            groups = [[*chain.from_iterable(groups), *missing.commits]]
+        else:
+            for group in groups:
+                for count in side_by_side(self._put, self._batched(frames_of((one, read(one)) for one in group))):
+                    sent += count
+                    self._progress(Progress(sent, missing.records, "records"))
+            groups = [missing.commits]
+        # What is named comes before what names it: one batch after the other.
+        for batch in self._batched(frames_of((one, read(one)) for one in groups[0])):
             sent += self._put(batch)
             self._progress(Progress(sent, missing.records, "records"))
 

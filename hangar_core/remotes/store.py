@@ -14,10 +14,16 @@ from typing import Protocol
 
 from hangar_core import files
 from hangar_core.errors import StorageFailed
+from hangar_core.remotes.transport import BATCH_BYTES
 
 
 class Store(Protocol):
-    """Immutable files by name. Names are made of our own ids and `/`, never of what somebody else says."""
+    """Immutable files by name. Names are made of our own ids and `/`, never of what somebody else says.
+
+    `batch_bytes` is how much one file should hold.
+    """
+
+    batch_bytes: int
 
     def create(self, name: str, buffers: Sequence[bytes | memoryview]) -> bool:
         """Create a file, durable when it returns; False if there is one of that name. Raises `RemoteError`,
@@ -35,6 +41,8 @@ class Store(Protocol):
 
 class FolderStore:
     """A folder on a disk that is mounted here."""
+
+    batch_bytes = BATCH_BYTES
 
     def __init__(self, root: Path) -> None:
         self.root = root
