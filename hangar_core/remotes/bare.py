@@ -13,7 +13,7 @@ import os
 import threading
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +31,7 @@ from hangar_core.history.graph import is_ancestor
 from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.names import check_plain
 from hangar_core.records.commits import decode_commit
+from hangar_core.records.nodes import view_node
 from hangar_core.remotes.branches import (
     WRITE_ID_SIZE,
     Position,
@@ -40,7 +41,7 @@ from hangar_core.remotes.branches import (
     place_of,
 )
 from hangar_core.remotes.catalog import Catalog
-from hangar_core.remotes.checking import names_in
+from hangar_core.remotes.checking import check_child, names_in
 from hangar_core.remotes.frames import Expanded, Frame, expanded, frames_of, read_frame, verified
 from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.segments import (
@@ -120,12 +121,15 @@ class BareRemote:
         """Verify, and store what is not here yet as one segment."""
         fresh = self._not_here(frames)
         named: dict[Digest, None] = {}
+        records: dict[Digest, bytes] = {}
         for frame in fresh:
             try:
                 found = verified(frame)
                 if not found.dtype:
                     for digest, part in zip(found.digests, found.parts, strict=True):
                         named.update(dict.fromkeys(names_in(digest, bytes(part))))
+                        if digests.code_of(digest) == digests.NODE:
+                            records[digest] = bytes(part)
             except (CorruptRecord, UnsupportedFormat) as why:
                 raise RemoteRefused(code="bad-object", reason=str(why)) from why
         for frame in fresh:
@@ -140,6 +144,7 @@ class BareRemote:
                 count=len(missing),
                 missing=missing[:1000],
             )
+        self._check_trees(records)
         if fresh:
             self._store_segment(fresh)
 
@@ -255,6 +260,25 @@ class BareRemote:
                     if len(self._frames) > _CACHED_FRAMES:
                         self._frames.popitem(last=False)
         return found
+
+    def _check_trees(self, nodes: Mapping[Digest, bytes]) -> None:
+        """Require that what stands below each node is what the node says of it: who fetches would refuse it."""
+        for data in nodes.values():
+            above = view_node(data)
+            if not above.level:
+                continue
+            here = [digest for digest in above.digests if digest not in nodes]
+            stored = dict(zip(here, self._small_objects(here), strict=True))
+            for at, digest in enumerate(above.digests):
+                try:
+                    check_child(above, at, view_node(nodes[digest] if digest in nodes else stored[digest]))
+                except CorruptRecord as why:
+                    raise RemoteRefused(code="bad-object", reason=str(why)) from why
+
+    def _small_objects(self, wanted: Sequence[Digest]) -> list[bytes]:
+        """Return objects that are here."""
+        places = self._find_known(wanted).tolist()
+        return [bytes(self._expanded(segment, frame).parts[number]) for segment, frame, number in places]
 
     def _store_segment(self, frames: Sequence[Frame]) -> None:
         name = uuid.uuid4().hex

@@ -49,6 +49,14 @@ def checked_node(data: bytes) -> Node:
     return node
 
 
+def check_child(parent: Node, at: int, child: Node) -> None:
+    """Require that a node is what the entry of its parent says of it. Raises `CorruptRecord`."""
+    assert parent.counts is not None
+    claim = (parent.level - 1, parent.counts[at], parent.keys[at])
+    if claim != (child.level, child.total, child.key_at(child.size - 1) if child.size else b""):
+        raise CorruptRecord(what="record tree", reason="a node is not what the one above it says")
+
+
 def check_text(data: bytes) -> None:
     """Require that a text is one. Raises `CorruptRecord`."""
     try:

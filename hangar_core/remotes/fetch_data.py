@@ -126,12 +126,16 @@ class _DataFetcher:
                 if wanted.arraysets is not None and name not in wanted.arraysets:
                     continue
                 leaves = self._leaves(aset.tree, met_nodes, wanted.keys)
-                while some := list(islice(leaves, _LEAVES_AT_ONCE)):
+                while some := self._next(leaves):
                     fresh = [one for one in dict.fromkeys(d for leaf in some for d in leaf) if one not in met]
                     absent = self._absent(fresh)
                     met.update(absent)
                     if absent:
                         yield absent, aset.schema
+
+    def _next(self, leaves: Iterator[Sequence[Digest]]) -> list[Sequence[Digest]]:
+        with self._objects.snapshot():
+            return list(islice(leaves, _LEAVES_AT_ONCE))
 
     def _leaves(self, root: Digest, met: set[Digest], globs: Sequence[str]) -> Iterator[Sequence[Digest]]:
         """Yield the data of each leaf in order; of leaves that were met in another commit nothing."""

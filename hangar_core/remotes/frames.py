@@ -45,6 +45,9 @@ USUAL: Final = 1 << 20
 MOST_OBJECTS: Final = 1 << 16
 LARGEST_OBJECT: Final = 4 << 30
 _MOST_DIMENSIONS = 64
+# What saves less would cost more time than the wire does.
+_WORTH = 0.75
+_PIECE = 32 << 10
 _PLAIN_CODES: Final = bytes(sorted(digests.DOMAINS.keys() - {digests.ARRAY}))
 _ARRAY_CODE: Final = bytes([digests.ARRAY])
 
@@ -117,10 +120,17 @@ def arrays_frame(
 
 
 def _squeezed(parts: Sequence[bytes | memoryview], itemsize: int) -> tuple[int, int, bytes | memoryview]:
-    """Return (codec, length, body): compressed if that is worth it."""
+    """Return (codec, length, body): compressed if a piece of it says that this saves a quarter."""
     raw = parts[0] if len(parts) == 1 else b"".join(parts)
-    found = codecs.compress(raw, itemsize) if 0 < len(raw) <= MOST_TOGETHER else None
-    return (codecs.PLAIN, len(raw), raw) if found is None else (found[0], len(raw), found[1])
+    if not 0 < len(raw) <= MOST_TOGETHER:
+        return codecs.PLAIN, len(raw), raw
+    piece = raw[: _PIECE // itemsize * itemsize]
+    codec, found = codecs.smaller(piece, itemsize, (codecs.ZSTD, codecs.SHUFFLED_ZSTD))
+    if len(found) > len(piece) * _WORTH:
+        return codecs.PLAIN, len(raw), raw
+    if len(piece) < len(raw):
+        found = codecs.smaller(raw, itemsize, (codec,))[1]
+    return (codec, len(raw), found) if len(found) < len(raw) else (codecs.PLAIN, len(raw), raw)
 
 
 def frames_of(items: Iterable[tuple[Digest, bytes]]) -> Iterator[Frame]:

@@ -10,7 +10,6 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import DataMissing
-from hangar_core.hashing import digests
 from hangar_core.hashing.samples import size_of
 from hangar_core.model import Digest, Schema
 from hangar_core.remotes.frames import MOST_OBJECTS, USUAL, Frame, arrays_frame, plain_frame
@@ -89,9 +88,9 @@ def _frame_maker(names: list[Digest], samples: list[Sample]) -> Unmade:
     return make
 
 
-def refuse_missing(missing: Digest, remote: str) -> DataMissing:
+def refuse_missing(why: DataMissing, remote: str) -> DataMissing:
     """Return the error about data that neither side has."""
-    name = digests.text(missing)
+    name = str(why.facts.get("digest", ""))
     return DataMissing(
         f"The data {name} are neither on this machine nor on the remote `{remote}`.",
         hint="fetch them from the remote that has them: `hangar fetch-data REMOTE BRANCH --all-history`",

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from hangar_core.backends import registry
-from hangar_core.backends.base import location_code
-from hangar_core.errors import NoCommits, PushRejected, RefChanged
+from hangar_core.errors import DataMissing, NoCommits, PushRejected, RefChanged
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit
 from hangar_core.history.graph import is_ancestor
@@ -27,6 +25,7 @@ from hangar_core.reports import Progress, ProgressReporter
 
 if TYPE_CHECKING:
     from hangar_core.storage.context import RepoContext
+    from hangar_core.storage.datastore import DataReader
 
 _LEAVES_AT_ONCE = 512
 _FEW_RECORDS = 2048
@@ -159,7 +158,7 @@ class _Sender:
             held: list[tuple[int, int, Unmade]] = []
             size = 0
             for wanted, schema, count in self._wanted(missing):
-                for one in unmade_frames(data, wanted, schema):
+                for one in self._read(data, wanted, schema):
                     if held and size + one[1] > self._batch_bytes:
                         yield held
                         held, size = [], 0
@@ -177,6 +176,12 @@ class _Sender:
         finally:
             data.close()
 
+    def _read(self, data: DataReader, wanted: list[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:
+        try:
+            yield from unmade_frames(data, wanted, schema)
+        except DataMissing as why:
+            raise refuse_missing(why, self._remote) from why
+
     def _put_samples(self, batch: list[tuple[int, int, Unmade]]) -> tuple[int, int]:
         self._transport.put([make() for _, _, make in batch])
         return sum(one[0] for one in batch), sum(one[1] for one in batch)
@@ -191,16 +196,8 @@ class _Sender:
                     nodes = [self.objects.get_node(leaf) for leaf in some]
                 fresh = [one for one in dict.fromkeys(d for node in nodes for d in node.digests) if one not in met]
                 wanted = [one for one, here in zip(fresh, self._transport.has(fresh), strict=True) if not here]
-                self._check_here(wanted)
                 met.update(wanted)
                 yield wanted, schema, sum(node.size for node in nodes)
-
-    def _check_here(self, wanted: Sequence[Digest]) -> None:
-        with self._context.tables.read() as reader:
-            places = reader.get_many("locations", wanted)
-        for digest in wanted:
-            if digest not in places or registry.is_remote(location_code(places[digest])):
-                raise refuse_missing(digest, self._remote)
 
 
 def _by_schema(leaves: Iterable[tuple[Digest, Schema]]) -> Iterator[tuple[Schema, list[Digest]]]:

@@ -24,6 +24,8 @@ from hangar_core.hashing import digests
 from hangar_core.hashing.samples import payload_of
 from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.records.commits import encode_commit
+from hangar_core.records.keys import encode_key
+from hangar_core.records.nodes import encode_entries
 from hangar_core.remotes.frames import Frame, arrays_frame, plain_frame, verified
 from hangar_core.remotes.transport import Credentials, Transport, open_transport
 from hangar_core.testing.histories import History
@@ -135,6 +137,20 @@ class TransportContract:
             remote.put([history.record_frame])
         assert caught.value.code == "missing-object"
         assert not any(remote.has(list(history.objects)))
+
+    @pytest.mark.parametrize("together", [True, False])
+    @pytest.mark.parametrize(("level", "key", "count"), [(1, "s4", 6), (1, "s5", 5), (2, "s4", 5)])
+    def test_a_node_that_lies_about_what_is_below_is_refused(
+        self, filled: tuple[Transport, History], level: int, key: str, count: int, together: bool
+    ) -> None:
+        remote, history = filled
+        leaf = next(one for one in history.objects if history.objects[one][8:] and digests.code_of(one) == digests.NODE)
+        lie = encode_entries(level, 32, [encode_key(key)], [leaf], [count])
+        name = digests.compute(digests.NODE, lie)
+        names, parts = ([leaf, name], [history.objects[leaf], lie]) if together else ([name], [lie])
+        with pytest.raises(RemoteRefused) as caught:
+            remote.put([plain_frame(names, parts)])
+        assert caught.value.code == "bad-object"
 
     # --- branches ---------------------------------------------------------------------------------------------------
 

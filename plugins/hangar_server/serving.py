@@ -18,9 +18,9 @@ from hangar_server.access import Access
 from hangar_server.accounts import Accounts
 from hangar_server.app import Limits, Place, make_app
 from hangar_server.locations import FOLDER, access_file
+from hangar_server.protocol import HEADER_BYTES, protocol
 from hangar_server.repositories import Repositories
 
-_HEADER_BYTES = 16 << 10
 _MOST_CONNECTIONS = 1000
 
 
@@ -62,11 +62,11 @@ def serve(directory: Path, service: Service, started: Callable[[str], None]) -> 
         log_config=None,
         access_log=False,
         lifespan="off",
-        http="h11",  # which bounds headers; the faster one takes any number of them
+        http=protocol(),
         server_header=False,
         date_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
-        h11_max_incomplete_event_size=_HEADER_BYTES,
+        h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,
         ssl_certfile=service.tls_cert,
@@ -134,8 +134,8 @@ def _listening(ip: str, port: int) -> list[socket.socket]:
     except OSError as why:
         raise RemoteError(f"`{ip}` is no address of this machine: {why}.") from why
     failure: OSError | None = None
-    for family, kind, protocol, _, address in dict.fromkeys(found):
-        one = socket.socket(family, kind, protocol)
+    for family, kind, number, _, address in dict.fromkeys(found):
+        one = socket.socket(family, kind, number)
         try:
             if sys.platform != "win32":
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
