@@ -312,6 +312,14 @@ def test_wrong_words_are_value_errors(clone: Repository, words: dict, more: dict
         clone.remote.fetch_data("origin", **words, **more)
 
 
+def test_a_repair_does_not_miss_what_was_never_here(clone: Repository) -> None:
+    found = clone.repair()
+    assert (found.missing, found.whole, found.elsewhere) == ((), 0, found.named)
+    clone.remote.fetch_data("origin", "master")
+    found = clone.repair()
+    assert (found.missing, found.elsewhere) == ((), 1)  # that of the first commit was replaced
+
+
 def test_large_arrays_go_there_and_back(tmp_path: Path) -> None:
     large = np.random.default_rng(3).random((3, 600, 700))
     repo = fresh(tmp_path / "first")
