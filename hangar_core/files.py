@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -43,6 +43,16 @@ FAILPOINTS: Final = (
     "replace",
     "remove",
     "truncate",
+)
+
+# Those of a remote in a folder, which no repository of its own reaches.
+REMOTE_FAILPOINTS: Final = (
+    "remote.create",
+    "remote.write",
+    "remote.write.torn",
+    "remote.sync",
+    "remote.link",
+    "remote.linked",
 )
 
 # So much is worth a thread that lets the disk begin.
@@ -321,6 +331,35 @@ def replace(source: Path, target: Path) -> None:
     except OSError as why:
         raise _failed(target, why) from why
     _record("replace", source, target=target)
+
+
+def create_whole(path: Path, buffers: Iterable[bytes | memoryview], temporary: Path) -> bool:
+    """Create a file that nobody ever sees a part of, durably; False, and nothing changed, if there is one already.
+
+    The content is written to `temporary`, which must not exist and lies on the same file system, and gets its name by
+    `link`: that fails where the name is taken, on network file systems too. Raises `StorageFailed`.
+    """
+    out = AppendFile(temporary, "remote")
+    try:
+        try:
+            for buffer in buffers:
+                out.write(buffer)  # type: ignore[arg-type]  # os.write takes any buffer
+            out.sync()
+        finally:
+            out.close()
+        failpoint("remote.link")
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as why:
+            raise _failed(path, why) from why
+        _record("create", path)
+        failpoint("remote.linked")
+    finally:
+        remove(temporary)
+    sync_directory(path.parent)
+    return True
 
 
 def remove(path: Path) -> None:

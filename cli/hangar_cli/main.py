@@ -39,6 +39,17 @@ COMMANDS = {
     "tag": Entry(f"{_AT}.tag:tag", "Give commits names that stay."),
     "reflog": Entry(f"{_AT}.reflog:reflog", "List where BRANCH has pointed, newest first."),
     "repair": Entry(f"{_AT}.repair:repair", "Find data again of which the database has lost the place."),
+    "clone": Entry(
+        f"{_AT}.clone:clone", "Initialize a repository at the current path and fetch updated records from REMOTE."
+    ),
+    "remote": Entry(f"{_AT}.remote:remote", "Operations for working with remote server references."),
+    "push": Entry(f"{_AT}.push:push", "Upload local BRANCH commit history / data to REMOTE server."),
+    "fetch": Entry(f"{_AT}.fetch:fetch", "Retrieve the commit history from REMOTE for BRANCH."),
+    "fetch-data": Entry(
+        f"{_AT}.fetch_data:fetch_data", "Get data from REMOTE referenced by STARTPOINT (short-commit or branch)."
+    ),
+    "pull": Entry(f"{_AT}.pull:pull", "Fetch BRANCH from REMOTE and merge it into the staging branch."),
+    "server": Entry(f"{_AT}.server:server", "Start a hangar server, initializing one if does not exist."),
     "plugins": Entry(f"{_AT}.plugins:plugins", "Show the plugins that read, write and draw file formats."),
     "demo": Entry(f"{_AT}.demo:demo", "Run the main job on data that ship with hangar, and prove the result."),
 }

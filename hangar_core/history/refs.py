@@ -164,6 +164,28 @@ def branches(reader: Reader) -> dict[str, CommitId | None]:
     return dict(sorted({**local, **remote}.items()))
 
 
+def remote_heads(reader: Reader, remote: str) -> dict[str, CommitId]:
+    """Return where the branches of a remote were last seen."""
+    prefix = _remote_key(remote, "")
+    found = ((key[len(prefix) :].decode(), _commit(value)) for key, value in reader.items("refs", prefix))
+    return {name: commit for name, commit in found if commit is not None}
+
+
+def set_remote_head(batch: Batch, remote: str, branch: str, commit: CommitId) -> None:
+    """Note where a branch of a remote is. Raises `InvalidName`: a remote may call its branches anything."""
+    batch.put("refs", _remote_key(check_plain(remote, "Remote"), check_plain(branch, "Branch")), commit)
+
+
+def forget_remote(reader: Reader, batch: Batch, remote: str) -> None:
+    """Remove all that is noted of a remote; its commits stay."""
+    for branch in remote_heads(reader, remote):
+        batch.delete("refs", _remote_key(remote, branch))
+
+
+def _remote_key(remote: str, branch: str) -> bytes:
+    return _REMOTES + _encoded(f"{remote}/{branch}")
+
+
 def by_digest(reader: Reader, text: str) -> CommitId:
     """Return the commit that a full or short digest means. Raises `CommitNotFound`, `AmbiguousDigest`."""
     wanted = text.lower()

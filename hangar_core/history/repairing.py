@@ -25,7 +25,10 @@ from hangar_core.storage.tables import Reader
 
 
 class Repair(NamedTuple):
-    """What a repair found. `named` counts the samples' data that commits name, `whole` those that were in order."""
+    """What a repair found. `named` counts the samples' data that commits name, `whole` those that were in order.
+
+    `elsewhere` counts those that this repository has never had: it came from a remote without all of its data.
+    """
 
     named: int
     whole: int
@@ -33,6 +36,7 @@ class Repair(NamedTuple):
     missing: tuple[Digest, ...]
     damaged: tuple[Damaged, ...]
     unreadable: tuple[str, ...]
+    elsewhere: int = 0
 
 
 def repair(context: RepoContext, wait: float = 0.0) -> Repair:
@@ -46,14 +50,31 @@ def repair(context: RepoContext, wait: float = 0.0) -> Repair:
         data = context.open_data()
         try:
             lost = {digest for digest in named if not _is_whole(data, digest)}
+            absent = _absent(context, lost)
         finally:
             data.close()
         places, ends, damaged = _search(context, named, lost)
         _put_back(context, places, ends)
     finally:
         lock.release()
-    missing = tuple(sorted(lost - places.keys()))
-    return Repair(len(named), len(named) - len(lost), len(places), missing, damaged, unreadable)
+    missing = tuple(sorted(lost - absent - places.keys()))
+    elsewhere = len(absent - places.keys())
+    return Repair(len(named), len(named) - len(lost), len(places), missing, damaged, unreadable, elsewhere)
+
+
+def _absent(context: RepoContext, lost: set[Digest]) -> set[Digest]:
+    """Return those of which nothing says that they were ever here; where history is complete, none of them."""
+    with context.tables.read() as reader:
+        if not refs.is_partial(reader):
+            return set()
+        absent = set()
+        for digest in lost:
+            try:
+                if reader.get("locations", digest) is None:
+                    absent.add(digest)
+            except CorruptRecord:
+                pass  # somebody has recorded a place
+    return absent
 
 
 def _named(context: RepoContext) -> tuple[set[Digest], tuple[str, ...]]:

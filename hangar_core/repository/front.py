@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from hangar_core.ingest import Plan, Receipt
     from hangar_core.ingest.options import Choices
     from hangar_core.model import CommitId, Digest, NestedKey, SampleKey, User
+    from hangar_core.remotes.transport import Credentials
     from hangar_core.reports import BranchHead, LogEntry, Move, ProgressReporter, SampleEvent, Status, Summary
+    from hangar_core.repository.cloning import Cloned
     from hangar_core.repository.merging import Merging
+    from hangar_core.repository.remotes import Remotes
     from hangar_core.repository.stashes import Stashes
     from hangar_core.repository.tags import Tags
 
@@ -105,6 +108,53 @@ class Repository:
 
         self.__dict__.pop("_context", None)
         return str(create_repository(self._directory, User(user_name, user_email), remove_old=remove_old))
+
+    def clone(self, user_name: str, user_email: str, remote_address: str, *, remove_old: bool = False) -> str:
+        """Make this a repository with the history of a remote, without its data, and return the name of its branch.
+
+        The remote is called ``origin`` here. Raises what `take_over` raises.
+        """
+        return self.take_over(user_name, user_email, remote_address, remove_old=remove_old).branch
+
+    def take_over(
+        self,
+        user_name: str,
+        user_email: str,
+        remote_address: str,
+        *,
+        branch: str | None = None,
+        remove_old: bool = False,
+        credentials: Credentials | None = None,
+        progress: ProgressReporter | None = None,
+    ) -> Cloned:
+        """Do what `clone` does, with a branch other than ``master`` if need be, and return what has come.
+
+        Done again it goes on with a clone that was cut off. Raises `AlreadyExists` for another repository that is here
+        unless `remove_old`, `NoRepositoryThere`, `RemoteBranchNotFound`, `BadAnswer`, `RemoteError`.
+        """
+        from hangar_core.checkout import microseconds_now
+        from hangar_core.history.integrating import Author
+        from hangar_core.model import User
+        from hangar_core.remotes.transport import Credentials
+        from hangar_core.repository.cloning import clone
+
+        self.__dict__.pop("_context", None)
+        return clone(
+            self._directory,
+            Author(User(user_name, user_email), microseconds_now()),
+            remote_address,
+            branch=branch,
+            remove_old=remove_old,
+            credentials=credentials or Credentials(),
+            progress=progress,
+        )
+
+    @cached_property
+    def remote(self) -> Remotes:
+        """Other places that hold the same history: their names, and what goes there and comes from there."""
+        from hangar_core.repository.remotes import Remotes
+
+        return Remotes(lambda: self._context, self.resolve, self.log_entries, self._author)
 
     # --- checkouts --------------------------------------------------------------------------------------------------
 

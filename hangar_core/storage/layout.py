@@ -6,6 +6,7 @@
       format.json    {"format": 1, "requires": [...]}
       config.toml    user: meant to be read by people
       plugins.json   which plugin is preferred for an extension; only there if somebody has said so
+      remotes.json   names and addresses of remotes; only there if somebody has added one
       lock           OS lock of the writer, with its owner's name
       records/       the database
       staging.log    what is staged since the last commit
@@ -55,6 +56,10 @@ class Layout(NamedTuple):
     @property
     def plugin_preferences(self) -> Path:
         return self.root / "plugins.json"
+
+    @property
+    def remotes(self) -> Path:
+        return self.root / "remotes.json"
 
     @property
     def lock_file(self) -> Path:

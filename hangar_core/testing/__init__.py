@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hangar_core.testing.backends import BackendContract
     from hangar_core.testing.plugins import PluginContract
+    from hangar_core.testing.transports import TransportContract
 
-__all__ = ["BackendContract", "PluginContract"]
+__all__ = ["BackendContract", "PluginContract", "TransportContract"]
 
-_MODULES = {"BackendContract": "hangar_core.testing.backends", "PluginContract": "hangar_core.testing.plugins"}
+_MODULES = {
+    "BackendContract": "hangar_core.testing.backends",
+    "PluginContract": "hangar_core.testing.plugins",
+    "TransportContract": "hangar_core.testing.transports",
+}
 
 
 def __getattr__(name: str) -> Any:

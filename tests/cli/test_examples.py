@@ -36,7 +36,18 @@ def test_an_example_from_the_help_runs(committed: Terminal, example: str) -> Non
         committed(*line.split())
     if words[0] == "resolve":
         leave_a_conflict(committed)
-    committed(*words)
+    if words[0] in {"push", "fetch", "fetch-data", "pull", "clone"} or words[:2] in (
+        ["remote", "ping"],
+        ["remote", "remove"],
+    ):
+        words = [word.replace("/mnt/backup/pets", "../remote") for word in words]
+        committed(*["remote", "add", "origin", "../remote"])
+        committed(*["push", "origin", "master"])
+    if words[0] == "clone":
+        shutil.rmtree(committed.directory / ".hangar")
+    if words[:2] == ["server", "--port"]:
+        pytest.importorskip("uvicorn", reason="the extra server is not installed")
+    committed(*words, env={"HANGAR_PASSWORD": "secret"})
 
 
 # What a command needs, or cannot have, beside a commit.
@@ -53,6 +64,7 @@ BEFORE: dict[str, list[str]] = {
     "diff": ["arrayset create masks UINT8 3", "commit -m masks"],
     "merge": ON_ANOTHER_BRANCH,
     "cherry-pick": ON_ANOTHER_BRANCH,
+    "pull": [],
     "resolve": [],
     "revert": ["arrayset create masks UINT8 3", "commit -m masks"],
     "stash pop": ["arrayset create masks UINT8 3", "stash save"],

@@ -39,6 +39,11 @@ def run(terminal: Terminal, text: str) -> None:
             terminal(*words)
 
 
+def test_what_is_said_of_other_places_runs(committed: Terminal) -> None:
+    run(committed, section("Other places"))
+    assert (committed.directory.parent / "pets" / "hangar-remote.json").is_file()
+
+
 def test_the_tour_at_the_terminal_runs(terminal: Terminal) -> None:
     make_pictures(terminal.directory / "photos")
     run(terminal, section("At the terminal"))

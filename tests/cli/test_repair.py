@@ -36,6 +36,7 @@ def test_repair_finds_lost_places_and_says_how_many(hangar: Terminal) -> None:
         "whole": 20,
         "restored": 0,
         "missing": [],
+        "elsewhere": 0,
         "damaged": [],
         "unreadable": [],
     }

@@ -19,6 +19,7 @@ from goldens.arrays import digest_vectors
 from goldens.backends import CODES, backend_archive
 from goldens.logs import group_vector, pack_vectors, packed_vectors, plain_block_vectors, run_vectors, staging_vectors
 from goldens.records import compact_vectors, record_vectors
+from goldens.remotes import http_vectors, remote_vectors, wire_vectors
 from goldens.repository import repository_archive
 from goldens.trees import tree_vectors
 
@@ -38,6 +39,9 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "places-1.json": _json(run_vectors),
     "staging-log-1.json": _json(staging_vectors),
     "staging-group-1.json": _json(group_vector),
+    "wire-1.json": _json(wire_vectors),
+    "http-1.json": _json(http_vectors),
+    "bare-remote-1.json": _json(remote_vectors),
     "repository-1.tar.gz": repository_archive,
     **{f"backend-{code}.tar.gz": partial(backend_archive, code) for code in CODES},
 }

@@ -28,7 +28,12 @@ def tree(command: click.Command, ctx: click.Context, path: str) -> Iterator[tupl
 
 
 COMMANDS = list(tree(main, click.Context(main, info_name="hangar"), "hangar"))
-LEAVES = [(path, command, ctx) for path, command, ctx in COMMANDS if not isinstance(command, click.Group)]
+# Some groups, such as `hangar server`, do something by themselves.
+LEAVES = [
+    (path, command, ctx)
+    for path, command, ctx in COMMANDS
+    if not isinstance(command, click.Group) or command.invoke_without_command
+]
 NAMES = [path for path, _, _ in COMMANDS]
 
 

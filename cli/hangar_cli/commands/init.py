@@ -28,8 +28,8 @@ def init(name: str | None, email: str | None, overwrite: bool) -> None:
     Example:
       hangar init --name "Ana Lopez" --email ana@example.org
     """
-    name, name_source = _find_out(name, "name", "Your name")
-    email, email_source = _find_out(email, "email", "Your email address")
+    name, name_source = find_out(name, "name", "Your name")
+    email, email_source = find_out(email, "email", "Your email address")
     repo = repository_at(os.getcwd())
     place = repo.init(name, email, remove_old=overwrite)
     sources = " and ".join(sorted({source for source in (name_source, email_source) if source}))
@@ -40,7 +40,7 @@ def init(name: str | None, email: str | None, overwrite: bool) -> None:
     talk("Next: hangar import ARRAYSET PATH")
 
 
-def _find_out(given: str | None, what: str, question: str) -> tuple[str, str | None]:
+def find_out(given: str | None, what: str, question: str) -> tuple[str, str | None]:
     """Return the user's name or email, and where it comes from if it was not given as an option."""
     if given is not None:
         if not given.strip():

@@ -35,6 +35,7 @@ def repair(as_json: bool) -> None:
     if as_json:
         damaged = [{"file": str(path), "start": at, "end": end, "reason": why} for path, at, end, why in found.damaged]
         facts = {"named": found.named, "whole": found.whole, "restored": found.restored, "missing": missing}
+        facts["elsewhere"] = found.elsewhere
         result_json("hangar.repair/1", {**facts, "damaged": damaged, "unreadable": list(found.unreadable)})
     else:
         result_lines(_lines(found, missing))
@@ -48,6 +49,8 @@ def repair(as_json: bool) -> None:
 
 def _lines(found: Repair, missing: list[str]) -> Iterator[str]:
     yield f"Data that commits name: {found.named}; in order: {found.whole}; found again: {found.restored}."
+    if found.elsewhere:
+        yield f"On a remote only: {found.elsewhere}; `hangar fetch-data` brings them."
     for path, start, end, reason in found.damaged:
         yield f"damaged: {printable(path)}, bytes {start} to {end}: {printable(reason)}"
     for text in found.unreadable:

@@ -1,0 +1,283 @@
+"""Fetch: the history of a branch without its data.
+
+Commits come first, then roots, then trees level by level; what is here is not asked for again, nor anything below it.
+Leaves are most of a history. They name nothing but data, and are stored as they come; all else waits in memory until
+everything below it is here, and becomes visible with the branch in one transaction. What a fetch that was cut off has
+stored is not asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from hangar_core.errors import BadAnswer, CorruptRecord
+from hangar_core.hashing import digests
+from hangar_core.hashing.schemas import decode_schema
+from hangar_core.history import refs
+from hangar_core.history.objects import Objects
+from hangar_core.model import Commit, CommitId, Digest
+from hangar_core.records.commits import decode_commit, decode_root
+from hangar_core.records.nodes import Node
+from hangar_core.remotes.checking import check_text, checked_node
+from hangar_core.remotes.frames import Expanded, Frame, verified
+from hangar_core.remotes.parallel import side_by_side
+from hangar_core.remotes.transport import Transport
+from hangar_core.reports import Progress, ProgressReporter
+
+if TYPE_CHECKING:
+    from hangar_core.storage.context import RepoContext
+
+T = TypeVar("T")
+_ASKED_AT_ONCE: Final = 4096
+_COMMITS_AT_ONCE: Final = 4096
+_STORED_AT_ONCE: Final = 32 << 20
+
+
+class Fetched(NamedTuple):
+    """What a fetch has brought: the head of the branch, and how many commits and records are new here."""
+
+    head: CommitId
+    commits: int
+    records: int
+
+
+class _Claim(NamedTuple):
+    """What the parent of a node says of it: level, samples below, last key."""
+
+    level: int
+    total: int
+    last: bytes
+
+
+def fetch_history(
+    context: RepoContext,
+    transport: Transport,
+    remote: str,
+    branch: str,
+    head: CommitId,
+    progress: ProgressReporter | None = None,
+) -> Fetched:
+    """Bring `head` and all that it leads to, except data, and note that the branch is there.
+
+    Raises `BadAnswer` if anything is not what it should be, with nothing visible; `UnsupportedFormat` for what a newer
+    hangar has written, `RemoteError`, `StorageFailed`.
+    """
+    return _Fetcher(context, transport, remote, progress).fetch(branch, head)
+
+
+class _Fetcher:
+    def __init__(
+        self, context: RepoContext, transport: Transport, remote: str, progress: ProgressReporter | None
+    ) -> None:
+        self._context = context
+        self._transport = transport
+        self._remote = remote
+        self._progress = progress or (lambda _: None)
+        self._objects = Objects(context.tables)
+        self._records = 0
+        # What waits for the end: nodes by level, everything else by kind.
+        self._held: dict[Digest, bytes] = {}
+        self._nodes: dict[int, dict[Digest, bytes]] = {}
+        self._stored: dict[Digest, bytes] = {}
+        self._stored_size = 0
+
+    def fetch(self, branch: str, head: CommitId) -> Fetched:
+        """Do it all."""
+        commits = self._fetch_commits(head)
+        self._fetch_trees(dict.fromkeys(commit.root for commit in commits.values()))
+        self._flush()
+        with self._context.tables.write() as batch:
+            for level in sorted(self._nodes):
+                batch.put_many("nodes", self._nodes[level].items())
+            batch.put_many("nodes", self._held.items())
+            refs.set_remote_head(batch, self._remote, branch, head)
+            if commits:
+                refs.mark_partial(batch)
+        return Fetched(head, len(commits), self._records)
+
+    # --- commits ----------------------------------------------------------------------------------------------------
+
+    def _fetch_commits(self, head: CommitId) -> dict[CommitId, Commit]:
+        """Return the commits that are new here, held back. A commit that is here has its parents here."""
+        with self._context.tables.read() as reader:
+            known = [one for one in refs.branches(reader).values() if one is not None]
+        new: dict[CommitId, Commit] = {}
+        todo = [] if self._objects.has(head) else [head]
+        while todo:
+            before = len(new)
+            for found in self._verified(self._transport.history(todo, known, _COMMITS_AT_ONCE)):
+                for digest, data in _pairs(found):
+                    if digests.code_of(digest) != digests.COMMIT:
+                        raise self._bad("it sent something else than the commits that were asked for")
+                    one = CommitId(digest)
+                    if one not in new and not self._objects.has(one):
+                        new[one] = self._decoded(decode_commit, data)
+                        self._held[one] = data
+            if len(new) == before:
+                raise self._bad(f"it has not got the commit {digests.text(todo[0])}")
+            self._progress(Progress(len(new), None, "commits"))
+            needed = dict.fromkeys(parent for commit in new.values() for parent in commit.parents)
+            todo = [one for one in (head, *needed) if one not in new and not self._objects.has(one)]
+        reachable = _reachable(head, new)
+        for one in new.keys() - reachable.keys():
+            del self._held[one]
+        self._records += len(reachable)
+        return reachable
+
+    # --- trees ------------------------------------------------------------------------------------------------------
+
+    def _fetch_trees(self, roots: Iterable[Digest]) -> None:
+        trees: dict[Digest, int | None] = {}
+        texts: dict[Digest, None] = {}
+        schemas: dict[Digest, None] = {}
+        contents = self._all_of(roots)
+        for data in contents.values():
+            rows, metadata, metadata_count = self._decoded(decode_root, data)
+            texts[metadata] = None
+            self._expect_total(trees, metadata, metadata_count)
+            for row in rows:
+                schemas[row.schema] = None
+        found = self._all_of(schemas)
+        nested = {digest: self._decoded(decode_schema, found[digest]).nested for digest in schemas}
+        for data in contents.values():
+            for row in decode_root(data)[0]:
+                self._expect_total(trees, row.tree, None if nested[row.schema] else row.count)
+        self._held.update(self._new_among(found))
+        self._held.update(self._new_among(contents))
+        claims: dict[Digest, set[_Claim]] = {digest: set() for digest in trees}
+        self._descend(claims, set(texts), trees)
+
+    def _expect_total(self, trees: dict[Digest, int | None], tree: Digest, total: int | None) -> None:
+        if total is not None and trees.get(tree, total) not in {total, None}:
+            raise self._bad("one tree is said to have two sizes")
+        trees[tree] = total if total is not None else trees.get(tree)
+
+    def _descend(
+        self, claims: dict[Digest, set[_Claim]], metadata: set[Digest], totals: dict[Digest, int | None]
+    ) -> None:
+        """Bring what is missing below the roots of trees. Trees of `metadata` are looked at even where they are here:
+        their leaves may have come as those of an arrayset, whose texts are data."""
+        texts: dict[Digest, None] = {}
+        while claims:
+            below: dict[Digest, set[_Claim]] = {}
+            for digest, node, is_new in self._nodes_of(claims):
+                self._check_claims(node, claims[digest], totals.get(digest))
+                is_metadata = digest in metadata
+                if node.level and (is_new or is_metadata):
+                    counts = node.counts or ()
+                    for child, total, last in zip(node.digests, counts, node.keys, strict=True):
+                        below.setdefault(child, set()).add(_Claim(node.level - 1, total, last))
+                        if is_metadata:
+                            metadata.add(child)
+                elif is_metadata:
+                    texts.update(dict.fromkeys(node.digests))
+                if is_new and (node.level or is_metadata):
+                    self._nodes.setdefault(node.level, {})[digest] = node.encoded()
+                elif is_new:
+                    self._store(digest, node.encoded())
+            claims, totals = below, {}
+        found = self._all_of(texts)
+        for data in found.values():
+            self._decoded(check_text, data)
+        self._held.update(self._new_among(found))
+
+    def _check_claims(self, node: Node, claims: set[_Claim], total: int | None) -> None:
+        last = node.keys[-1] if node.size else b""
+        if any(claim != (node.level, node.total, last) for claim in claims) or total not in {None, node.total}:
+            raise self._bad("a node is not what the one above it says")
+
+    def _nodes_of(self, wanted: Iterable[Digest]) -> Iterator[tuple[Digest, Node, bool]]:
+        """Yield nodes, and whether they are new: those that are here, then those that have to be fetched."""
+        missing = []
+        for digest in wanted:
+            if self._objects.has(digest):
+                yield digest, self._objects.get_node(digest), False
+            else:
+                missing.append(digest)
+        for digest, data in self._fetched(missing):
+            yield digest, self._decoded(checked_node, data), True
+            self._records += 1
+            self._progress(Progress(self._records, None, "records"))
+
+    # --- objects ----------------------------------------------------------------------------------------------------
+
+    def _all_of(self, wanted: Iterable[Digest]) -> dict[Digest, bytes]:
+        """Return records from here or there."""
+        found: dict[Digest, bytes] = {}
+        missing = []
+        for digest in wanted:
+            if self._objects.has(digest):
+                found[digest] = self._objects.get(digest)
+            else:
+                missing.append(digest)
+        for digest, data in self._fetched(missing):
+            found[digest] = data
+            self._records += 1
+        return found
+
+    def _new_among(self, found: dict[Digest, bytes]) -> dict[Digest, bytes]:
+        return {digest: data for digest, data in found.items() if not self._objects.has(digest)}
+
+    def _fetched(self, wanted: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        """Yield all of these from the remote, verified. Raises `BadAnswer` if it lacks some."""
+        pieces = (wanted[start : start + _ASKED_AT_ONCE] for start in range(0, len(wanted), _ASKED_AT_ONCE))
+        for asked, answer in side_by_side(lambda some: (some, list(self._verified(self._transport.get(some)))), pieces):
+            left = set(asked)
+            for found in answer:
+                for digest, data in _pairs(found):
+                    if digest in left:
+                        left.discard(digest)
+                        yield digest, data
+            if left:
+                raise self._bad(f"it lacks {digests.text(next(iter(left)))}, which its history names")
+
+    def _verified(self, frames: Iterable[Frame]) -> Iterator[Expanded]:
+        for frame in frames:
+            try:
+                found = verified(frame)
+            except CorruptRecord as why:
+                raise self._bad(str(why)) from why
+            if found.dtype:
+                raise self._bad("it sent data where records were asked for")
+            yield found
+
+    def _store(self, digest: Digest, data: bytes) -> None:
+        """Store a leaf: nothing names it yet."""
+        self._stored[digest] = data
+        self._stored_size += len(data)
+        if self._stored_size >= _STORED_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._stored:
+            with self._context.tables.write() as batch:
+                batch.put_many("nodes", self._stored.items())
+            self._stored = {}
+            self._stored_size = 0
+
+    def _decoded(self, decode: Callable[[bytes], T], data: bytes) -> T:
+        try:
+            return decode(data)
+        except CorruptRecord as why:
+            raise self._bad(str(why)) from why
+
+    def _bad(self, reason: str) -> BadAnswer:
+        return BadAnswer(address=self._remote, reason=reason)
+
+
+def _pairs(found: Expanded) -> Iterator[tuple[Digest, bytes]]:
+    for digest, part in zip(found.digests, found.parts, strict=True):
+        yield digest, bytes(part)
+
+
+def _reachable(head: CommitId, commits: dict[CommitId, Commit]) -> dict[CommitId, Commit]:
+    """Return those commits that `head` leads to: a remote may have sent others."""
+    found: dict[CommitId, Commit] = {}
+    todo = [head]
+    while todo:
+        one = todo.pop()
+        if one in commits and one not in found:
+            found[one] = commits[one]
+            todo += commits[one].parents
+    return found

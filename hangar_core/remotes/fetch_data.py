@@ -1,0 +1,268 @@
+"""Fetch data: the samples of commits that are here already, all of them or some.
+
+What has come is hashed, stored in packs and published piece by piece, under the writer lock and beside whatever is
+staged: a fetch that is cut off goes on with what is still missing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from math import prod
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hangar_core.backends import registry
+from hangar_core.backends.base import location_code
+from hangar_core.errors import BadAnswer, CorruptRecord
+from hangar_core.hashing import digests
+from hangar_core.hashing.samples import FRAME_DTYPES, Alike, Payload
+from hangar_core.history.commits import read_commit, read_root
+from hangar_core.history.objects import Objects
+from hangar_core.model import CommitId, Digest, Schema
+from hangar_core.records.keys import decode_either
+from hangar_core.remotes.frames import Expanded, verified
+from hangar_core.remotes.parallel import side_by_side
+from hangar_core.remotes.transport import BATCH_BYTES, Transport
+from hangar_core.reports import Progress, ProgressReporter
+from hangar_core.storage.lock import WriterLock
+
+if TYPE_CHECKING:
+    from hangar_core.storage.context import RepoContext
+    from hangar_core.storage.datawriter import DataWriter
+
+_PUBLISHED_AT_ONCE: Final = 64 << 20
+# Of samples whose size nobody knows, so many are asked for at once.
+_FEW: Final = 64
+_MOST: Final = 8192
+_LEAVES_AT_ONCE: Final = 512
+
+
+class Wanted(NamedTuple):
+    """Which samples: of these arraysets (None: all), with these names (globs; none: all), up to so many bytes."""
+
+    arraysets: Sequence[str] | None = None
+    keys: Sequence[str] = ()
+    max_bytes: int | None = None
+
+
+class FetchedData(NamedTuple):
+    """How many samples have come, and their bytes; `stopped` says that `max_bytes` ended it."""
+
+    samples: int
+    nbytes: int
+    stopped: bool = False
+
+
+def fetch_data(
+    context: RepoContext,
+    transport: Transport,
+    remote: str,
+    commits: Sequence[CommitId],
+    wanted: Wanted = Wanted(),  # noqa: B008 - a frozen value
+    *,
+    progress: ProgressReporter | None = None,
+    wait: float = 0.0,
+) -> FetchedData:
+    """Bring data of commits that are here. Data that are here already are not asked for, nor counted.
+
+    Raises `BadAnswer` if the remote lacks some or sends others, `Locked`, `RemoteError`, `StorageFailed`; what has been
+    published by then stays.
+    """
+    lock = WriterLock(context.layout.lock_file, wait)
+    try:
+        data = context.open_data_writer()
+        try:
+            return _DataFetcher(context, transport, remote, data, progress).fetch(commits, wanted)
+        finally:
+            data.close()
+    finally:
+        lock.release()
+
+
+class _DataFetcher:
+    def __init__(
+        self,
+        context: RepoContext,
+        transport: Transport,
+        remote: str,
+        data: DataWriter,
+        progress: ProgressReporter | None,
+    ) -> None:
+        self._tables = context.tables
+        self._objects = Objects(context.tables)
+        self._transport = transport
+        self._remote = remote
+        self._data = data
+        self._progress = progress or (lambda _: None)
+        self._samples = self._nbytes = self._unpublished = 0
+
+    def fetch(self, commits: Sequence[CommitId], wanted: Wanted) -> FetchedData:
+        """Do it all."""
+        stopped = False
+        found = self._missing(commits, wanted)
+        try:
+            for answer in side_by_side(self._ask, _pieces(found, wanted.max_bytes)):
+                for one in answer:
+                    fitting = self._fitting(one, wanted.max_bytes)
+                    stopped = stopped or len(fitting) < len(one.digests)
+                    self._store(one, fitting)
+                self._progress(Progress(self._samples, None, "samples"))
+                if stopped:  # one more than the limit allows is asked for, so that this is known
+                    break
+        finally:
+            self._publish()
+        return FetchedData(self._samples, self._nbytes, stopped)
+
+    # --- which ------------------------------------------------------------------------------------------------------
+
+    def _missing(self, commits: Sequence[CommitId], wanted: Wanted) -> Iterator[tuple[list[Digest], Schema]]:
+        """Yield data that are not here, each once, with their schema."""
+        met_nodes: set[Digest] = set()
+        met: set[Digest] = set()
+        for commit in commits:
+            root = read_root(self._objects, read_commit(self._objects, commit).root)
+            for name, aset in root.arraysets.items():
+                if wanted.arraysets is not None and name not in wanted.arraysets:
+                    continue
+                leaves = self._leaves(aset.tree, met_nodes, wanted.keys)
+                while some := self._next(leaves):
+                    fresh = [one for one in dict.fromkeys(d for leaf in some for d in leaf) if one not in met]
+                    absent = self._absent(fresh)
+                    met.update(absent)
+                    if absent:
+                        yield absent, aset.schema
+
+    def _next(self, leaves: Iterator[Sequence[Digest]]) -> list[Sequence[Digest]]:
+        with self._objects.snapshot():
+            return list(islice(leaves, _LEAVES_AT_ONCE))
+
+    def _leaves(self, root: Digest, met: set[Digest], globs: Sequence[str]) -> Iterator[Sequence[Digest]]:
+        """Yield the data of each leaf in order; of leaves that were met in another commit nothing."""
+        todo = [root]
+        while todo:
+            digest = todo.pop()
+            if digest in met:
+                continue
+            met.add(digest)
+            node = self._objects.get_node(digest)
+            if node.level:
+                todo += reversed(node.digests)
+            elif globs:
+                pairs = zip(node.keys, node.digests, strict=True)
+                yield [one for key, one in pairs if _matches(key, globs)]
+            else:
+                yield node.digests
+
+    def _absent(self, some: Sequence[Digest]) -> list[Digest]:
+        with self._tables.read() as reader:
+            places = reader.get_many("locations", some)
+        return [one for one in some if one not in places or registry.is_remote(location_code(places[one]))]
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def _ask(self, wanted: list[Digest]) -> list[Expanded]:
+        left = set(wanted)
+        answer = []
+        for frame in self._transport.get(wanted):
+            try:
+                found = verified(frame)
+            except CorruptRecord as why:
+                raise BadAnswer(address=self._remote, reason=str(why)) from why
+            if not left.issuperset(found.digests) or len(set(found.digests)) != len(found.digests):
+                raise BadAnswer(address=self._remote, reason="it sent data that nobody asked for")
+            left.difference_update(found.digests)
+            answer.append(found)
+        if left:
+            missing = digests.text(next(iter(left)))
+            raise BadAnswer(
+                address=self._remote,
+                reason=f"it lacks {len(left)} of the data, such as {missing}",
+                hint="another remote may have them: `hangar remote list`",
+            )
+        return answer
+
+    def _fitting(self, found: Expanded, limit: int | None) -> range:
+        """Return which of the samples, from the first on, do not exceed the limit."""
+        if limit is None:
+            return range(len(found.parts))
+        total = self._nbytes
+        for number, part in enumerate(found.parts):
+            total += len(part)
+            if total > limit:
+                return range(number)
+        return range(len(found.parts))
+
+    # --- storing ----------------------------------------------------------------------------------------------------
+
+    def _store(self, found: Expanded, fitting: range) -> None:
+        if not fitting:
+            return
+        names, parts = found.digests[: len(fitting)], found.parts[: len(fitting)]
+        if found.dtype and isinstance(parts[0], bytes):
+            rows = [one for one in parts if isinstance(one, bytes)]
+            self._data.put_batch(Alike(found.dtype, found.shape, names, rows), apart=False, codec=None)
+        else:
+            payloads = [
+                Payload(name, found.dtype, found.shape, part)
+                if found.dtype
+                else Payload(name, FRAME_DTYPES[digests.code_of(name)], (len(part),), part)
+                for name, part in zip(names, parts, strict=True)
+            ]
+            self._data.put_batch(payloads, apart=False, codec=None)
+        size = sum(map(len, parts))
+        self._samples += len(parts)
+        self._nbytes += size
+        self._unpublished += size
+        if self._unpublished >= _PUBLISHED_AT_ONCE:
+            self._publish()
+
+    def _publish(self) -> None:
+        """Make what was stored durable, then known: never a location before its data."""
+        if not self._data.staged:
+            return
+        self._data.keep()
+        self._data.sync()
+        with self._tables.write() as batch:
+            batch.put_many("locations", self._data.locations().items())
+            batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self._data.published().items()))
+        self._data.turn_over()
+        self._unpublished = 0
+
+
+def _pieces(found: Iterable[tuple[list[Digest], Schema]], limit: int | None) -> Iterator[list[Digest]]:
+    """Cut what is wanted into requests, no more of them than the limit can need."""
+    left = limit
+    for names, schema in found:
+        size = _at_once(schema)
+        each = _size_of(schema)
+        for start in range(0, len(names), size):
+            some = names[start : start + size]
+            if left is not None and each is not None:
+                some = some[: left // each + 1] if each else some
+                left -= min(left, len(some) * each)
+            yield some
+
+
+def _at_once(schema: Schema) -> int:
+    each = _size_of(schema)
+    if each is None:
+        return _FEW if schema.kind == "array" else _MOST // 8
+    return max(1, min(BATCH_BYTES // max(each, 1), _MOST))
+
+
+def _size_of(schema: Schema) -> int | None:
+    """Return the bytes of each sample, None where they differ."""
+    if schema.kind != "array" or schema.variable:
+        return None
+    from hangar_core.hashing.arrays import numpy_dtype
+
+    return numpy_dtype(schema.dtype).itemsize * prod(schema.shape)
+
+
+def _matches(key: bytes, globs: Sequence[str]) -> bool:
+    found = decode_either(key)
+    names = ["/".join(map(str, found)) if isinstance(found, tuple) else str(found)]
+    if isinstance(found, int):
+        names.append(f"int:{found}")
+    return any(fnmatch.fnmatchcase(name, glob) for name in names for glob in globs)

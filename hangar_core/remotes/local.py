@@ -1,0 +1,49 @@
+"""``file://``: a bare remote in a folder on a disk that is mounted here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote
+
+from hangar_core.errors import NoRepositoryThere
+from hangar_core.remotes.bare import MARKER, BareRemote
+from hangar_core.remotes.store import FolderStore
+from hangar_core.remotes.transport import Credentials, Transport
+
+_WORKING = ".hangar"
+
+
+def folder_of(address: str) -> Path:
+    """Return the folder that a ``file://`` address means; ``~`` is the home of the user."""
+    return Path(unquote(address.removeprefix("file://"))).expanduser().absolute()
+
+
+def open_folder(address: str, _credentials: Credentials, create: bool) -> Transport:
+    """Return the transport to a folder. With `create`, one that is empty or missing becomes a remote.
+
+    Raises `NoRepositoryThere`: a folder with other files in it is left alone.
+    """
+    folder = folder_of(address)
+    if not (folder / MARKER).is_file():
+        if (folder / _WORKING).is_dir():
+            raise NoRepositoryThere(
+                address=address,
+                reason=": it is a repository that somebody works in",
+                hint="push it from there to a bare folder of its own, and use that as the remote",
+            )
+        if create and not _is_free(folder):
+            raise NoRepositoryThere(address=address, reason=": the folder holds other files", hint="use an empty one")
+        if create and not folder.parent.is_dir():
+            raise NoRepositoryThere(address=address, reason=f": `{folder.parent}` does not exist")
+    return BareRemote(FolderStore(folder), address, create=create)
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether nothing is there but what another first push has just begun."""
+    try:
+        return set(os.listdir(folder)) <= {"tmp", MARKER}
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        return False

@@ -1,0 +1,98 @@
+"""Samples of this repository as frames, many at a time: what a push reads.
+
+Arrays of one shape are read straight into the body of a frame; others one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Final
+
+from hangar_core.errors import DataMissing
+from hangar_core.hashing.samples import size_of
+from hangar_core.model import Digest, Schema
+from hangar_core.remotes.frames import MOST_OBJECTS, USUAL, Frame, arrays_frame, plain_frame
+
+if TYPE_CHECKING:
+    from hangar_core.hashing.samples import Sample
+    from hangar_core.storage.datastore import DataReader
+
+_FIRST_GUESS: Final = 16
+# A frame that is still to be made: compressing is left to the threads that send.
+Unmade = Callable[[], Frame]
+
+
+def unmade_frames(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:
+    """Yield (samples, bytes, how to make the frame) of samples of one schema. Raises `DataMissing`, and as reading."""
+    if schema.kind == "array" and not schema.variable:
+        yield from _stacked(data, wanted, schema)
+    else:
+        yield from _one_by_one(data, wanted)
+
+
+def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:
+    import numpy as np
+
+    from hangar_core.hashing.arrays import numpy_dtype
+
+    dtype = numpy_dtype(schema.dtype)
+    each = dtype.itemsize * prod(schema.shape)
+    size = max(1, min(USUAL // max(each, 1), MOST_OBJECTS))
+    for start in range(0, len(wanted), size):
+        some = wanted[start : start + size]
+        out = np.empty((len(some), *schema.shape), dtype)
+        data.read_into(some, out)
+        body = out.reshape(-1).view(np.uint8).data if out.nbytes else b""
+        yield len(some), out.nbytes, _maker(schema.dtype, schema.shape, some, body)
+
+
+def _maker(dtype: str, shape: tuple[int, ...], some: Sequence[Digest], body: bytes | memoryview) -> Unmade:
+    return lambda: arrays_frame(dtype, shape, some, [body])
+
+
+def _one_by_one(data: DataReader, wanted: Sequence[Digest]) -> Iterator[tuple[int, int, Unmade]]:
+    size, at = _FIRST_GUESS, 0
+    while at < len(wanted):
+        some = wanted[at : at + size]
+        samples = data.get_many(some)
+        at += len(some)
+        for names, held in _runs(some, samples):
+            yield len(names), sum(map(size_of, held)), _frame_maker(names, held)
+        average = sum(map(size_of, samples)) // len(samples) + 1
+        size = max(1, min(USUAL // average, 8 * size, MOST_OBJECTS))
+
+
+def _runs(names: Sequence[Digest], samples: Sequence[Sample]) -> Iterator[tuple[list[Digest], list[Sample]]]:
+    """Yield samples that fit into one frame together: plain ones, or arrays of one shape."""
+    groups: dict[object, tuple[list[Digest], list[Sample]]] = {}
+    for digest, sample in zip(names, samples, strict=True):
+        kind = None if isinstance(sample, str | bytes) else (sample.dtype, sample.shape)
+        some, held = groups.setdefault(kind, ([], []))
+        some.append(digest)
+        held.append(sample)
+    yield from groups.values()
+
+
+def _frame_maker(names: list[Digest], samples: list[Sample]) -> Unmade:
+    def make() -> Frame:
+        first = samples[0]
+        if isinstance(first, str | bytes):
+            parts = [one.encode() if isinstance(one, str) else one for one in samples if isinstance(one, str | bytes)]
+            return plain_frame(names, parts)
+        from hangar_core.hashing.arrays import dtype_text, payload_bytes
+
+        bodies = [payload_bytes(one) for one in samples if not isinstance(one, str | bytes)]
+        return arrays_frame(dtype_text(first.dtype), first.shape, names, bodies)
+
+    return make
+
+
+def refuse_missing(why: DataMissing, remote: str) -> DataMissing:
+    """Return the error about data that neither side has."""
+    name = str(why.facts.get("digest", ""))
+    return DataMissing(
+        f"The data {name} are neither on this machine nor on the remote `{remote}`.",
+        hint="fetch them from the remote that has them: `hangar fetch-data REMOTE BRANCH --all-history`",
+        digest=name,
+    )

@@ -1,0 +1,207 @@
+"""Push: what a remote lacks of a branch, then the branch itself.
+
+Data go first, then nodes from the leaves up, roots and commits, and the branch last, so that whatever is cut off in
+between leaves the remote as it was, and the next push sends only what is still missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from hangar_core.errors import DataMissing, NoCommits, PushRejected, RefChanged
+from hangar_core.history import refs
+from hangar_core.history.commits import read_commit
+from hangar_core.history.graph import is_ancestor
+from hangar_core.history.objects import Objects
+from hangar_core.model import CommitId, Digest, Schema
+from hangar_core.remotes.frames import Frame, frames_of
+from hangar_core.remotes.lacking import Lacking, lacking
+from hangar_core.remotes.parallel import side_by_side
+from hangar_core.remotes.payloads import Unmade, refuse_missing, unmade_frames
+from hangar_core.remotes.transport import RefUpdate, Transport
+from hangar_core.reports import Progress, ProgressReporter
+
+if TYPE_CHECKING:
+    from hangar_core.storage.context import RepoContext
+    from hangar_core.storage.datastore import DataReader
+
+_LEAVES_AT_ONCE = 512
+_FEW_RECORDS = 2048
+
+
+class Pushed(NamedTuple):
+    """What a push has done: where the branch was and is, and what was sent for it."""
+
+    branch: str
+    old: CommitId | None
+    head: CommitId
+    commits: int = 0
+    records: int = 0
+    samples: int = 0
+    nbytes: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether the branch of the remote moved."""
+        return self.old != self.head
+
+
+def push(
+    context: RepoContext,
+    transport: Transport,
+    remote: str,
+    branch: str,
+    note: refs.Note,
+    *,
+    force: bool = False,
+    progress: ProgressReporter | None = None,
+) -> Pushed:
+    """Send a branch, and note where it is now.
+
+    Raises `BranchNotFound`, `NoCommits`, `PushRejected`, `DataMissing` for data that neither side has, `RemoteError`;
+    the branch of the remote is where it was then.
+    """
+    with context.tables.read() as reader:
+        head = refs.head(reader, branch)
+    if head is None:
+        raise NoCommits(branch=branch)
+    info = transport.info()
+    old = info.branches.get(branch)
+    if old != head:
+        sent = _Sender(context, transport, remote, info.batch_bytes, progress)
+        if old is not None and not force:
+            _refuse_unless_behind(sent.objects, old, head, branch, remote)
+        missing = lacking(sent.objects, transport, head, info.branches.values())
+        sent.send(missing)
+        try:
+            transport.move(RefUpdate(branch, old, head, note.user, note.time, note.reason, force))
+        except RefChanged as why:
+            raise PushRejected(branch=branch, remote=remote) from why
+        done = Pushed(branch, old, head, len(missing.commits), missing.records, sent.samples, sent.nbytes)
+    else:
+        done = Pushed(branch, old, head)
+    with context.tables.write() as batch:
+        refs.set_remote_head(batch, remote, branch, head)
+    return done
+
+
+def _refuse_unless_behind(objects: Objects, old: CommitId, head: CommitId, branch: str, remote: str) -> None:
+    if not objects.has(old) or not is_ancestor(old, head, lambda one: read_commit(objects, one)):
+        raise PushRejected(branch=branch, remote=remote)
+
+
+class _Sender:
+    def __init__(
+        self,
+        context: RepoContext,
+        transport: Transport,
+        remote: str,
+        batch_bytes: int,
+        progress: ProgressReporter | None,
+    ) -> None:
+        self.objects = Objects(context.tables)
+        self.samples = self.nbytes = 0
+        self._context = context
+        self._transport = transport
+        self._remote = remote
+        self._batch_bytes = batch_bytes
+        self._progress = progress or (lambda _: None)
+
+    def send(self, missing: Lacking) -> None:
+        """Send everything, in the order in which the remote takes it."""
+        self._send_data(missing)
+        read = self.objects.get
+        first = [*missing.schemas, *missing.texts]
+        nodes = (missing.nodes[level] for level in sorted(missing.nodes))
+        groups: list[Sequence[Digest]] = [first, *nodes, missing.roots]
+        sent = 0
+        if missing.records <= _FEW_RECORDS:  # together in one request, as a rule
+            groups = [[*chain.from_iterable(groups), *missing.commits]]
+        else:
+            for group in groups:
+                for count in side_by_side(self._put, self._batched(frames_of((one, read(one)) for one in group))):
+                    sent += count
+                    self._progress(Progress(sent, missing.records, "records"))
+            groups = [missing.commits]
+        # What is named comes before what names it: one batch after the other.
+        for batch in self._batched(frames_of((one, read(one)) for one in groups[0])):
+            sent += self._put(batch)
+            self._progress(Progress(sent, missing.records, "records"))
+
+    def _put(self, frames: Sequence[Frame]) -> int:
+        self._transport.put(frames)
+        return sum(frame.objects for frame in frames)
+
+    def _batched(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+        held: list[Frame] = []
+        size = 0
+        for frame in frames:
+            if held and size + frame.stored_size > self._batch_bytes:
+                yield held
+                held, size = [], 0
+            held.append(frame)
+            size += frame.stored_size
+        if held:
+            yield held
+
+    # --- data -------------------------------------------------------------------------------------------------------
+
+    def _send_data(self, missing: Lacking) -> None:
+        data = self._context.open_data()
+        total = sum(self.objects.get_node(leaf).size for leaf, _ in missing.leaves)
+        looked = 0
+
+        def batches() -> Iterator[list[tuple[int, int, Unmade]]]:
+            nonlocal looked
+            held: list[tuple[int, int, Unmade]] = []
+            size = 0
+            for wanted, schema, count in self._wanted(missing):
+                for one in self._read(data, wanted, schema):
+                    if held and size + one[1] > self._batch_bytes:
+                        yield held
+                        held, size = [], 0
+                    held.append(one)
+                    size += one[1]
+                looked += count
+                self._progress(Progress(looked, total, "samples"))
+            if held:
+                yield held
+
+        try:
+            for samples, nbytes in side_by_side(self._put_samples, batches()):
+                self.samples += samples
+                self.nbytes += nbytes
+        finally:
+            data.close()
+
+    def _read(self, data: DataReader, wanted: list[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:
+        try:
+            yield from unmade_frames(data, wanted, schema)
+        except DataMissing as why:
+            raise refuse_missing(why, self._remote) from why
+
+    def _put_samples(self, batch: list[tuple[int, int, Unmade]]) -> tuple[int, int]:
+        self._transport.put([make() for _, _, make in batch])
+        return sum(one[0] for one in batch), sum(one[1] for one in batch)
+
+    def _wanted(self, missing: Lacking) -> Iterator[tuple[list[Digest], Schema, int]]:
+        """Yield data that the remote lacks, with their schema, and how many were looked at for that."""
+        met: set[Digest] = set()
+        for schema, leaves in _by_schema(missing.leaves):
+            todo = iter(leaves)
+            while some := list(islice(todo, _LEAVES_AT_ONCE)):
+                with self.objects.snapshot():
+                    nodes = [self.objects.get_node(leaf) for leaf in some]
+                fresh = [one for one in dict.fromkeys(d for node in nodes for d in node.digests) if one not in met]
+                wanted = [one for one, here in zip(fresh, self._transport.has(fresh), strict=True) if not here]
+                met.update(wanted)
+                yield wanted, schema, sum(node.size for node in nodes)
+
+
+def _by_schema(leaves: Iterable[tuple[Digest, Schema]]) -> Iterator[tuple[Schema, list[Digest]]]:
+    groups: dict[Schema, list[Digest]] = {}
+    for leaf, schema in leaves:
+        groups.setdefault(schema, []).append(leaf)
+    yield from groups.items()

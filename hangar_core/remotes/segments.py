@@ -1,0 +1,84 @@
+"""Segments of a bare remote: frames one behind the other, then a directory of them. Written once, whole.
+
+::
+
+    0    8 bytes  magic "HRSEG001"
+    8    frames
+    ..   directory
+         u32      f, frames
+         f times  u64 offset, u64 length, u32 objects in it
+         33 * n   the digests of all objects, in order
+    ..   32 bytes trailer: u64 offset of the directory, u64 its length, its xxh3_64 (u64), magic "HRSEGEND"
+
+Format: docs/formats/bare-remote.md.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import xxhash
+
+from hangar_core.errors import CorruptRecord
+from hangar_core.hashing.digests import DIGEST_SIZE
+from hangar_core.remotes.frames import Frame
+
+MAGIC: Final = b"HRSEG001"
+_END: Final = b"HRSEGEND"
+_ENTRY = struct.Struct("<QQI")
+_TRAILER = struct.Struct("<QQQ8s")
+TRAILER_SIZE: Final = _TRAILER.size
+# A directory is read with so much of the end of a segment at once, and again if that was too little.
+USUAL_TAIL: Final = 64 << 10
+
+
+class Directory(NamedTuple):
+    """What a segment holds: (offset, length, objects) of each frame, and all digests."""
+
+    frames: list[tuple[int, int, int]]
+    names: bytes
+
+
+def encode_segment(frames: Sequence[Frame]) -> tuple[list[bytes | memoryview], Directory]:
+    """Return the buffers of a segment, and its directory."""
+    buffers: list[bytes | memoryview] = [MAGIC]
+    entries = []
+    at = len(MAGIC)
+    for frame in frames:
+        buffers += frame.encoded()
+        entries.append((at, frame.stored_size, frame.objects))
+        at += frame.stored_size
+    directory = Directory(entries, b"".join(frame.names for frame in frames))
+    data = b"".join((struct.pack("<I", len(entries)), *(_ENTRY.pack(*one) for one in entries), directory.names))
+    buffers += (data, _TRAILER.pack(at, len(data), xxhash.xxh3_64_intdigest(data), _END))
+    return buffers, directory
+
+
+def directory_place(tail: bytes, what: str) -> tuple[int, int, int]:
+    """Return offset, length and checksum of the directory, from the end of a segment. Raises `CorruptRecord`."""
+    if len(tail) < TRAILER_SIZE:
+        raise CorruptRecord(what=what, reason="it is cut off")
+    at, size, check, magic = _TRAILER.unpack(tail[-TRAILER_SIZE:])
+    if magic != _END:
+        raise CorruptRecord(what=what, reason="it does not end as a segment does")
+    return at, size, check
+
+
+def decode_directory(data: bytes, place: tuple[int, int, int], what: str) -> Directory:
+    """Return the directory from its bytes. Raises `CorruptRecord`."""
+    at, size, check = place
+    if size < 4 or len(data) != size or xxhash.xxh3_64_intdigest(data) != check:
+        raise CorruptRecord(what=what, reason="its directory is damaged")
+    (count,) = struct.unpack_from("<I", data)
+    names_at = 4 + count * _ENTRY.size
+    if names_at > len(data):
+        raise CorruptRecord(what=what, reason="its directory has too many frames")
+    frames = list(_ENTRY.iter_unpack(data[4:names_at]))
+    names = data[names_at:]
+    if len(names) != DIGEST_SIZE * sum(objects for _, _, objects in frames):
+        raise CorruptRecord(what=what, reason="its directory has not as many digests as objects")
+    if any(offset + length > at for offset, length, _ in frames):
+        raise CorruptRecord(what=what, reason="a frame lies outside")
+    return Directory([(int(one), int(two), int(three)) for one, two, three in frames], names)

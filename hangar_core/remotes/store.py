@@ -1,0 +1,85 @@
+"""Where the files of a bare remote lie: a folder here, a bucket elsewhere.
+
+Every file is written once, whole, and never changed; a name that is taken stays taken. That is all a bare remote needs,
+and what both file systems (`link`) and object stores (conditional writes) give to several writers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from hangar_core import files
+from hangar_core.errors import StorageFailed
+from hangar_core.remotes.transport import BATCH_BYTES
+
+
+class Store(Protocol):
+    """Immutable files by name. Names are made of our own ids and `/`, never of what somebody else says.
+
+    `batch_bytes` is how much one file should hold.
+    """
+
+    batch_bytes: int
+
+    def create(self, name: str, buffers: Sequence[bytes | memoryview]) -> bool:
+        """Create a file, durable when it returns; False if there is one of that name. Raises `RemoteError`,
+        `StorageFailed`."""
+
+    def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
+        """Return some bytes of a file, fewer if it ends before; None if there is no such file."""
+
+    def tail(self, name: str, size: int) -> bytes:
+        """Return the last bytes of a file, all of it if it is shorter."""
+
+    def names(self, prefix: str) -> list[str]:
+        """Return what lies below a prefix that ends with `/`, in order, as names behind it."""
+
+
+class FolderStore:
+    """A folder on a disk that is mounted here."""
+
+    batch_bytes = BATCH_BYTES
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, name: str, buffers: Sequence[bytes | memoryview]) -> bool:
+        path = self.root / name
+        self._make_parents(path.parent)
+        return files.create_whole(path, buffers, self.root / "tmp" / uuid.uuid4().hex)
+
+    def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
+        try:
+            with open(self.root / name, "rb") as file:
+                if start:
+                    file.seek(start)
+                return file.read(-1 if size is None else size)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def tail(self, name: str, size: int) -> bytes:
+        with open(self.root / name, "rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - size))
+            return file.read(size)
+
+    def names(self, prefix: str) -> list[str]:
+        top = self.root / prefix
+        found = (Path(place, one).relative_to(top).as_posix() for place, _, some in os.walk(top) for one in some)
+        return sorted(found)
+
+    def _make_parents(self, directory: Path) -> None:
+        for needed in (self.root / "tmp", directory):
+            if needed.is_dir():
+                continue
+            missing = [needed]
+            while not missing[-1].parent.is_dir() and missing[-1].parent != self.root.parent:
+                missing.append(missing[-1].parent)
+            if not self.root.parent.is_dir():
+                raise StorageFailed(path=self.root, reason="the folder that it is to lie in does not exist")
+            for one in reversed(missing):
+                files.make_directory(one)

@@ -1,0 +1,259 @@
+"""`repo.remote`: the remotes of a repository, and what goes to and comes from them."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hangar_core.errors import BranchNotFound, InvalidInput, RemoteBranchNotFound
+from hangar_core.hashing import digests
+from hangar_core.history import refs
+from hangar_core.history.commits import read_commit
+from hangar_core.history.graph import is_ancestor
+from hangar_core.history.objects import Objects
+from hangar_core.names import check_plain
+from hangar_core.remotes.known import KnownRemotes, RemoteInfo
+from hangar_core.remotes.transport import Credentials, Info, Transport, open_transport
+from hangar_core.storage.context import RepoContext
+
+if TYPE_CHECKING:
+    from hangar_core.history.integrating import Author
+    from hangar_core.model import CommitId
+    from hangar_core.remotes.fetch import Fetched
+    from hangar_core.remotes.fetch_data import FetchedData
+    from hangar_core.remotes.push import Pushed
+    from hangar_core.reports import LogEntry, ProgressReporter
+
+
+class Remotes:
+    """Names and addresses of other places with the same history. Made by `Repository.remote`.
+
+    `credentials` prove to a remote who asks; they are kept in memory only.
+    """
+
+    def __init__(
+        self,
+        context: Callable[[], RepoContext],
+        resolve: Callable[[str | None], CommitId],
+        entries: Callable[[str | None], list[LogEntry]],
+        author: Callable[[], Author],
+    ) -> None:
+        self._context_of = context
+        self._resolve = resolve
+        self._entries = entries
+        self._author = author
+        self.credentials = Credentials()
+
+    @property
+    def _context(self) -> RepoContext:
+        return self._context_of()
+
+    @property
+    def _known(self) -> KnownRemotes:
+        return KnownRemotes(self._context.layout.remotes)
+
+    # --- names and addresses ----------------------------------------------------------------------------------------
+
+    def add(self, name: str, address: str) -> RemoteInfo:
+        """Record a remote; nobody is asked. ``host:port`` means http, a path a folder.
+
+        Raises `InvalidName`, `AlreadyExists` (both `ValueError`).
+        """
+        return self._known.add(name, address)
+
+    def remove(self, name: str) -> RemoteInfo:
+        """Forget a remote and where its branches were seen. Raises `RemoteNotFound` (`KeyError` and `ValueError`)."""
+        removed = self._known.remove(name)
+        tables = self._context.tables
+        with tables.write() as batch, tables.read() as reader:
+            refs.forget_remote(reader, batch, name)
+        return removed
+
+    def list_all(self) -> list[RemoteInfo]:
+        """Return all remotes in order of their names."""
+        return self._known.all()
+
+    def ping(self, name: str) -> float:
+        """Return how many seconds the remote takes to say what it has.
+
+        Raises `RemoteNotFound`, `RemoteUnreachable` (a `ConnectionError`), `RemoteError`.
+        """
+        with self._opened(self._known.get(name)) as transport:
+            began = time.perf_counter()
+            transport.info()
+            return time.perf_counter() - began
+
+    # --- there and back ---------------------------------------------------------------------------------------------
+
+    def push(self, remote: str, branch: str, *, username: str = "", password: str = "", force: bool = False) -> str:
+        """Send a branch, and return its name; a branch that has not changed is worth a UserWarning.
+
+        Raises what `send` raises.
+        """
+        done = self.send(remote, branch, username=username, password=password, force=force)
+        if not done.changed:
+            warnings.warn(f"The branch `{branch}` is the same on `{remote}`: nothing was sent.", stacklevel=2)
+        return branch
+
+    def send(
+        self,
+        remote: str,
+        branch: str,
+        *,
+        username: str = "",
+        password: str = "",
+        force: bool = False,
+        progress: ProgressReporter | None = None,
+    ) -> Pushed:
+        """Send a branch, and return what that took.
+
+        Raises `RemoteNotFound`, `BranchNotFound`, `NoCommits`, `PushRejected` (fetch and merge first; or `force`, if
+        the remote allows it), `NotAuthorized` (a `PermissionError`), `DataMissing`, `RemoteError`.
+        """
+        from hangar_core.remotes.push import push
+
+        info = self._known.get(remote)
+        with self._context.tables.read() as reader:
+            refs.head(reader, branch)  # who has no such branch need not ask anybody
+        note = self._author().note("push")
+        with self._opened(info, username, password, create=True) as transport:
+            return push(self._context, transport, remote, branch, note, force=force, progress=progress)
+
+    def fetch(self, remote: str, branch: str) -> str:
+        """Bring what is new on a branch of a remote, without data, and return its name here: ``remote/branch``.
+
+        If the local branch has all of it that is worth a UserWarning, and the plain name is returned. Raises what
+        `bring` raises.
+        """
+        done = self.bring(remote, branch)
+        if done is None:
+            warnings.warn(f"The branch `{branch}` of `{remote}` has nothing new.", stacklevel=2)
+            return branch
+        return f"{remote}/{branch}"
+
+    def bring(self, remote: str, branch: str, *, progress: ProgressReporter | None = None) -> Fetched | None:
+        """Bring what is new on a branch; None, and nothing is changed, if the local branch of that name has all of it.
+
+        Raises `RemoteNotFound`, `RemoteBranchNotFound`, `BadAnswer`, `RemoteError`.
+        """
+        from hangar_core.remotes.fetch import fetch_history
+
+        info = self._known.get(remote)
+        check_plain(branch, "Branch")
+        with self._opened(info) as transport:
+            head = _branch_of(transport.info(), branch, info.address)
+            if self._has_all(branch, head):
+                return None
+            return fetch_history(self._context, transport, remote, branch, head, progress)
+
+    def fetch_data(
+        self,
+        remote: str,
+        branch: str | None = None,
+        commit: str | None = None,
+        *,
+        arrayset_names: Sequence[str] | None = None,
+        max_num_bytes: int | None = None,
+        retrieve_all_history: bool = False,
+        keys: Sequence[str] = (),
+    ) -> list[str]:
+        """Bring the data of a commit that is here, and return the digests of the commits that were gone through.
+
+        `keys` are globs of sample names. Raises what `bring_data` raises.
+        """
+        commits, _ = self.bring_data(
+            remote,
+            branch,
+            commit,
+            arrayset_names=arrayset_names,
+            max_num_bytes=max_num_bytes,
+            retrieve_all_history=retrieve_all_history,
+            keys=keys,
+        )
+        return [digests.text(one) for one in commits]
+
+    def bring_data(
+        self,
+        remote: str,
+        branch: str | None = None,
+        commit: str | None = None,
+        *,
+        arrayset_names: Sequence[str] | None = None,
+        max_num_bytes: int | None = None,
+        retrieve_all_history: bool = False,
+        keys: Sequence[str] = (),
+        progress: ProgressReporter | None = None,
+        wait: float = 0.0,
+    ) -> tuple[list[CommitId], FetchedData]:
+        """Bring data, and return the commits that were gone through, newest first, and how much has come.
+
+        `branch` may be one of a remote, ``origin/master``; `commit` any text that `resolve` understands. Raises
+        `InvalidInput` for both or neither, or for a limit together with all history; `BranchNotFound`,
+        `CommitNotFound` (all `ValueError`), `RemoteNotFound`, `Locked`, `BadAnswer`, `RemoteError`.
+        """
+        from hangar_core.remotes.fetch_data import Wanted, fetch_data
+
+        if bool(branch) == bool(commit):
+            raise InvalidInput("Name a branch or a commit, and not both.")
+        if max_num_bytes is not None and retrieve_all_history:
+            raise InvalidInput("A limit of bytes is for one commit, not for all history.")
+        if max_num_bytes is not None and max_num_bytes < 0:
+            raise InvalidInput(f"A limit of {max_num_bytes} bytes is none.")
+        info = self._known.get(remote)
+        start = self._start(remote, branch, commit)
+        commits = [entry.id for entry in self._entries(digests.text(start))] if retrieve_all_history else [start]
+        names = None if arrayset_names is None else tuple(arrayset_names)
+        wanted = Wanted(names, tuple(keys), max_num_bytes)
+        with self._opened(info) as transport:
+            done = fetch_data(self._context, transport, remote, commits, wanted, progress=progress, wait=wait)
+        return commits, done
+
+    def _start(self, remote: str, branch: str | None, commit: str | None) -> CommitId:
+        """Return the commit that is meant; a branch that is not here may be one that was fetched from the remote."""
+        if commit:
+            return self._resolve(commit)
+        assert branch is not None
+        with self._context.tables.read() as reader:
+            known = refs.branches(reader)
+        head = known.get(branch) or known.get(f"{remote}/{branch}")
+        if head is None:
+            raise BranchNotFound(name=branch)
+        return head
+
+    def _has_all(self, branch: str, head: CommitId) -> bool:
+        """Whether the local branch is at `head` or before it."""
+        with self._context.tables.read() as reader:
+            local = refs.branches(reader).get(branch)
+        objects = Objects(self._context.tables)
+        if local is None or not objects.has(head):
+            return False
+        return is_ancestor(head, local, lambda one: read_commit(objects, one))
+
+    @contextmanager
+    def _opened(
+        self,
+        info: RemoteInfo,
+        username: str = "",
+        password: str = "",
+        *,
+        create: bool = False,
+    ) -> Iterator[Transport]:
+        credentials = self.credentials
+        if username or password:
+            credentials = credentials._replace(username=username, password=password)
+        transport = open_transport(info.address, credentials, create=create)
+        try:
+            yield transport
+        finally:
+            transport.close()
+
+
+def _branch_of(info: Info, branch: str, address: str) -> CommitId:
+    head = info.branches.get(branch)
+    if head is None:
+        listed = ", ".join(sorted(info.branches)[:10]) or "none"
+        raise RemoteBranchNotFound(name=branch, address=address, hint=f"it has: {listed}")
+    return head

@@ -1,0 +1,73 @@
+"""Reading the body of a request: counted while it comes, never trusted for its length, never waited for without end."""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Any, Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from hangar_core.errors import RemoteRefused
+
+# What comes until then is kept in memory, the rest in a file without a name.
+_IN_MEMORY: Final = 64 << 10
+_LONGEST_PAUSE: Final = 30.0
+_SECONDS_FREE: Final = 30.0
+_SLOWEST: Final = 16 << 10  # bytes a second
+
+
+async def read_body(request: Request, limit: int, directory: Path) -> memoryview:
+    """Return the body, at most `limit` bytes. Raises `RemoteRefused` (`too-large`, `too-slow`), `ClientDisconnect`."""
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > limit:
+        raise _too_large(limit)
+    held = bytearray()
+    file: IO[bytes] | None = None
+    size = 0
+    began = time.monotonic()
+    try:
+        async for chunk in _chunks(request):
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            if time.monotonic() - began > _SECONDS_FREE + size / _SLOWEST:
+                raise RemoteRefused(code="too-slow", reason="the request comes too slowly")
+            if file is None and len(held) + len(chunk) <= _IN_MEMORY:
+                held += chunk
+                continue
+            if file is None:
+                file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed below
+                file.write(held)
+                held.clear()
+            file.write(chunk)
+        if file is None:
+            return memoryview(bytes(held))
+        file.flush()
+        return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    finally:
+        if file is not None:
+            file.close()  # the mapping keeps what it needs
+
+
+async def _chunks(request: Request) -> Any:
+    stream = request.stream()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(stream), _LONGEST_PAUSE)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as why:
+            raise RemoteRefused(code="too-slow", reason="the request has come to a halt") from why
+        if chunk:
+            yield chunk
+
+
+def _too_large(limit: int) -> RemoteRefused:
+    return RemoteRefused(code="too-large", reason=f"a request of this kind has at most {limit} bytes")
+
+
+__all__ = ["ClientDisconnect", "read_body"]

@@ -1,0 +1,42 @@
+"""How the server reads HTTP: by httptools where it is installed, which takes less than half the time, else by h11.
+
+h11 bounds what stands before a body; httptools takes any number of headers, so they are counted here.
+"""
+
+from __future__ import annotations
+
+from importlib import util
+from typing import Any, Final
+
+HEADER_BYTES: Final = 64 << 10
+
+
+def protocol() -> Any:
+    """Return what uvicorn is to use."""
+    if util.find_spec("httptools") is None:
+        return "h11"
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class Bounded(HttpToolsProtocol):  # type: ignore[misc]  # not looked into, as it need not be installed
+        """Hangs up on whoever sends more than so much before the body begins."""
+
+        _before_body = 0
+
+        def data_received(self, data: bytes) -> None:
+            """Take what has come."""
+            self._before_body += len(data)
+            super().data_received(data)
+            if self._before_body > HEADER_BYTES and not self.transport.is_closing():
+                self.transport.close()
+
+        def on_headers_complete(self) -> None:
+            """Go on to the body: from here on nothing is counted, until the next request."""
+            self._before_body = -(1 << 62)
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            """Count again."""
+            super().on_message_complete()
+            self._before_body = 0
+
+    return Bounded
