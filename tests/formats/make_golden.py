@@ -17,6 +17,7 @@ from typing import Any
 from goldens import GOLDEN
 from goldens.arrays import digest_vectors
 from goldens.backends import CODES, backend_archive
+from goldens.det_values import det_hash_vectors
 from goldens.logs import group_vector, pack_vectors, packed_vectors, staging_vectors
 from goldens.records import record_vectors
 from goldens.repository import repository_archive
@@ -29,6 +30,7 @@ def _json(make: Callable[[], dict[str, Any]]) -> Callable[[], bytes]:
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "digests-1.json": _json(digest_vectors),
+    "det-hash-1.json": _json(det_hash_vectors),
     "records-1.json": _json(record_vectors),
     "record-tree-1.json": _json(tree_vectors),
     "pack-20.json": _json(pack_vectors),
