@@ -5,6 +5,7 @@ docs/steps.md is the way in.
 
 from __future__ import annotations
 
+from hangar_steps.config import Config
 from hangar_steps.datasets import DatasetDict
 from hangar_steps.decorating import step
 from hangar_steps.errors import BadResult, ConfigurationError, NoFormatFor, StepError, StepNotFound
@@ -18,6 +19,7 @@ from hangar_steps.formats import (
     TextFormat,
     result_class,
 )
+from hangar_steps.params import ExperimentParameters, set_hash_functions
 from hangar_steps.printing import PrintStep
 from hangar_steps.registry import register, step_class
 from hangar_steps.remixing import DatasetCombineStep, DatasetRemixStep
@@ -31,10 +33,12 @@ __all__ = [
     "ArraysetFormat",
     "AutoFormat",
     "BadResult",
+    "Config",
     "ConfigurationError",
     "DatasetCombineStep",
     "DatasetDict",
     "DatasetRemixStep",
+    "ExperimentParameters",
     "Format",
     "JsonFormat",
     "LocalWorkspace",
@@ -55,6 +59,7 @@ __all__ = [
     "Workspace",
     "register",
     "result_class",
+    "set_hash_functions",
     "step",
     "step_class",
 ]
