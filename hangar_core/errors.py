@@ -60,6 +60,19 @@ class WrongType(HangarError, TypeError):
     """An argument of a type that is never right here."""
 
 
+class NotHashable(WrongType):
+    """An object without a content by which a deterministic hash could name it. `place` says where: ``$.opts[3]``."""
+
+    template = "{place}: an object of type {type} cannot be hashed: {reason}."
+    default_hint = "leave it out, or give its class a det_hash_object() (hangar_core.hashing.CustomDetHash)"
+
+
+class ContainsItself(InvalidInput):
+    """A value that is to be hashed contains itself. `place` says where."""
+
+    template = "{place}: the value contains itself, and has no hash."
+
+
 class InvalidName(InvalidInput):
     """A branch, arrayset, sample, metadata or remote name outside its rule."""
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hangar_core.arraysets.references import SampleRef
+
 DEFAULT_BACKEND: Final = "20"
 BACKEND_OPTION: Final = "backend"
 DESCRIPTION_OPTION: Final = "description"
@@ -191,6 +193,20 @@ class ArraysetDataReader(RememberingMapping):
         from hangar_core.arraysets.batches import read_batch
 
         return read_batch(self, names, n_cpus, start_method)
+
+    def reference(self, name: SampleKey) -> SampleRef:
+        """Return what stands for one sample of a commit, by its digest and without its data; `read()` gives these.
+
+        Raises `SampleNotFound`, `NotPicklable` for what is staged.
+        """
+        from hangar_core.arraysets.references import reference
+
+        return reference(self, name)
+
+    def __det_digest__(self) -> tuple[str, bytes] | None:
+        """Return by what `det_hash` knows the arrayset: its schema and the root of its tree; None while changed."""
+        root = self._keys.root
+        return None if root is None else ("arrayset", schema_digest(self._schema) + root)
 
     def _not_found(self, name: object) -> SampleNotFound:
         return SampleNotFound(key=shown(name), arrayset=self._name)

@@ -22,6 +22,10 @@ class KeyView(Protocol):
     @property
     def count(self) -> int: ...
 
+    @property
+    def root(self) -> Digest | None:
+        """Root of the tree that holds exactly these keys; None where they are staged."""
+
     def get(self, key: bytes) -> Digest | None: ...
 
     def get_many(self, keys: Collection[bytes]) -> dict[bytes, Digest]:
@@ -47,6 +51,10 @@ class CommittedKeys:
         self._objects = objects
         self._root = root
         self.count = count
+
+    @property
+    def root(self) -> Digest | None:
+        return self._root
 
     def get(self, key: bytes) -> Digest | None:
         return tree.lookup(self._objects, self._root, key)
@@ -90,6 +98,10 @@ class KeysOfSample:
     @property
     def count(self) -> int:
         return self._keys.count_under(self._prefix)
+
+    @property
+    def root(self) -> Digest | None:
+        return None
 
     def get(self, key: bytes) -> Digest | None:
         return self._keys.get(self._prefix + key)

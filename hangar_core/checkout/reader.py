@@ -38,6 +38,9 @@ class ReaderCheckout(Checkout):
         """Digest of the commit."""
         return digests.text(self._commit)
 
+    def __det_digest__(self) -> tuple[str, bytes]:
+        return "commit", self._commit
+
     @property
     def branch_name(self) -> str:
         """Name of the branch that was checked out, empty when a commit was."""

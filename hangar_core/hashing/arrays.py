@@ -8,7 +8,7 @@ share a digest exactly when they are the same array: ``int64(5)`` and ``longlong
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 from blake3 import blake3
 
 from hangar_core.errors import UnsupportedDtype, UnsupportedFormat
-from hangar_core.hashing.digests import ARRAY, DOMAINS, THREADED_FROM, data_digest
+from hangar_core.hashing.digests import ARRAY, DOMAINS, THREADED_FROM, data_digest, hashing_threads
 from hangar_core.hashing.dtypes import ML_DTYPES
 from hangar_core.hashing.samples import Alike, Payload
 from hangar_core.model import Digest
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_RANK = 31
 _KINDS = frozenset("biufcMm")
+# Larger arrays in another order are converted in pieces of this size.
+_BLOCK = 16 << 20
 # Up to here equal rows are looked for before they are hashed.
 _TINY = 16
 
@@ -159,9 +161,30 @@ def alike(dtype: str, shape: tuple[int, ...], rows: list[bytes]) -> Alike:
 
 
 def array_digest(array: NDArray[Any]) -> Digest:
-    """Return the digest of an array of any layout and byte order. Raises `UnsupportedDtype`."""
+    """Return the digest of an array of any layout and byte order. Raises `UnsupportedDtype`.
+
+    A large one that is not canonical is hashed block by block: at most 32 MiB are copied at a time.
+    """
+    if type(array) is np.ndarray and array.nbytes > _BLOCK:
+        text = dtype_text(array.dtype)
+        hasher = blake3(digest_prefix(text, array.shape), max_threads=hashing_threads())
+        for block in blocks(array, numpy_dtype(text)):
+            hasher.update(block)
+        return Digest(hasher.digest() + bytes([ARRAY]))
     plain = canonical(array)
     return payload_digest(digest_prefix(dtype_text(plain.dtype), plain.shape), payload_bytes(plain))
+
+
+def blocks(array: NDArray[Any], wanted: np.dtype[Any]) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of an array in C order as `wanted`: whole if they lie so, else in copies of up to 16 MiB."""
+    if array.flags.c_contiguous and array.dtype == wanted:
+        yield payload_bytes(array)
+    elif array.nbytes <= _BLOCK:
+        yield payload_bytes(array.astype(wanted, order="C"))
+    else:
+        rows = max(1, _BLOCK // max(1, array[0].nbytes))
+        for start in range(0, len(array), rows):
+            yield from blocks(array[start : start + rows] if rows > 1 else array[start], wanted)
 
 
 def payload_bytes(plain: NDArray[Any]) -> bytes | memoryview:

@@ -43,7 +43,7 @@ DOMAINS: Final[dict[int, bytes]] = {
 DATA_CODES: Final = bytes((ARRAY, TEXT, BYTES))
 _SUFFIX: Final = {code: bytes([code]) for code in DOMAINS}
 _HEX = frozenset("0123456789abcdef")
-_max_threads = blake3.AUTO
+_max_threads: int = blake3.AUTO
 
 
 def _use_one_thread() -> None:
@@ -54,6 +54,11 @@ def _use_one_thread() -> None:
 
 if hasattr(os, "register_at_fork"):  # Windows does not fork
     os.register_at_fork(after_in_child=_use_one_thread)
+
+
+def hashing_threads() -> int:
+    """Return how many threads blake3 may use for large data: all, except in a forked process."""
+    return _max_threads
 
 
 def compute(code: int, canonical: bytes) -> Digest:

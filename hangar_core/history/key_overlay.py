@@ -37,6 +37,11 @@ class KeyOverlay:
         """How many keys there are."""
         return self.count
 
+    @property
+    def root(self) -> Digest | None:
+        """Root of the tree that holds exactly these keys: the base while nothing differs from it, else unknown."""
+        return None if self.changes else self.base
+
     def get(self, key: bytes) -> Digest | None:
         """Return the digest under `key`, staged or committed."""
         if key in self.changes:

@@ -20,7 +20,9 @@ from goldens.backends import CODES, backend_archive
 from goldens.logs import group_vector, pack_vectors, packed_vectors, plain_block_vectors, run_vectors, staging_vectors
 from goldens.records import compact_vectors, record_vectors
 from goldens.remotes import http_vectors, remote_vectors, wire_vectors
+from goldens.det_values import det_hash_vectors
 from goldens.repository import repository_archive
+from goldens.step_results import result_vectors
 from goldens.trees import tree_vectors
 
 
@@ -30,6 +32,7 @@ def _json(make: Callable[[], dict[str, Any]]) -> Callable[[], bytes]:
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "digests-1.json": _json(digest_vectors),
+    "det-hash-1.json": _json(det_hash_vectors),
     "records-1.json": _json(record_vectors),
     "compact-nodes-1.json": _json(compact_vectors),
     "record-tree-1.json": _json(tree_vectors),
@@ -42,6 +45,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "wire-1.json": _json(wire_vectors),
     "http-1.json": _json(http_vectors),
     "bare-remote-1.json": _json(remote_vectors),
+    "step-results-1.json": _json(result_vectors),
     "repository-1.tar.gz": repository_archive,
     **{f"backend-{code}.tar.gz": partial(backend_archive, code) for code in CODES},
 }

@@ -1,0 +1,41 @@
+"""Which version of the user's code is running, as git knows it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+
+def code_head() -> str | None:
+    """Return the commit of the git repository around the working directory, or around the running script.
+
+    None, and a RuntimeWarning, where there is no repository, no commit in it, or no git.
+    """
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    places = [Path.cwd(), *([Path(script).resolve().parent] if script else [])]
+    for place in places:
+        head = _git(place, "rev-parse", "--verify", "--quiet", "HEAD")
+        if head:
+            return head
+    warnings.warn(
+        "The code is under no git repository with a commit: experiment_id is made of x.", RuntimeWarning, stacklevel=3
+    )
+    return None
+
+
+def is_dirty() -> bool:
+    """Whether files that git knows differ from the commit."""
+    return bool(_git(Path.cwd(), "status", "--porcelain", "--untracked-files=no"))
+
+
+def _git(place: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - words of our own
+            ["git", *words],  # noqa: S607 - whichever git the user has
+            cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

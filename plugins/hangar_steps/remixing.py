@@ -1,0 +1,76 @@
+"""Steps that put datasets together and cut them anew, without reading a member."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from hangar_steps.datasets import Concatenated, DatasetDict, Shuffled, Sliced
+from hangar_steps.registry import register
+from hangar_steps.step import Step
+
+_SEED: Final = 1532637578
+_PART: Final = re.compile(r"(?P<name>.+)\[(?P<start>-?\d+)?:(?P<stop>-?\d+)?\]", re.ASCII | re.DOTALL)
+
+
+@register("dataset_combine")
+class DatasetCombineStep(Step[DatasetDict]):
+    """Datasets as one: a split that several have is theirs one behind the other, in the order of the inputs."""
+
+    VERSION: ClassVar[str | None] = "001"
+    CACHEABLE: ClassVar[bool | None] = False
+
+    def run(self, inputs: list[DatasetDict], shuffle: bool = False, random_seed: int = _SEED) -> DatasetDict:
+        """Return the combined dataset, whose metadata are empty; with `shuffle` each split in an order of its own."""
+        parts: dict[str, list[Sequence[Any]]] = {}
+        for dataset in inputs:
+            for name, split in dataset.items():
+                parts.setdefault(name, []).append(split)
+        splits = {name: Concatenated(*several) for name, several in parts.items()}
+        return DatasetDict(_shuffled(splits, random_seed) if shuffle else splits)
+
+
+@register("dataset_remix")
+class DatasetRemixStep(Step[DatasetDict]):
+    """New splits out of those of a dataset, by expressions such as ``train[:100] + dev``."""
+
+    VERSION: ClassVar[str | None] = "001"
+    CACHEABLE: ClassVar[bool | None] = False
+
+    def run(
+        self,
+        input: DatasetDict,  # noqa: A002 - the documented word
+        new_splits: dict[str, str],
+        keep_old_splits: bool = True,
+        shuffle_before: bool = False,
+        shuffle_after: bool = False,
+        random_seed: int = _SEED,
+    ) -> DatasetDict:
+        """Return the new dataset: the old splits, if they are kept, then the new ones, with the metadata of the input.
+
+        Expressions are names of old splits, each perhaps with ``[a:b]`` as in Python, joined by ``+``. What is no such
+        thing is taken for a name: `KeyError` if there is none. Shuffling comes before cutting, after it, or both.
+        """
+        old = _shuffled(input, random_seed) if shuffle_before else dict(input)
+        new = {name: _evaluated(expression, old) for name, expression in new_splits.items()}
+        splits = {**old, **new} if keep_old_splits else new
+        return DatasetDict(_shuffled(splits, random_seed) if shuffle_after else splits, input.metadata)
+
+
+def _shuffled(splits: Mapping[str, Sequence[Any]], seed: int) -> dict[str, Sequence[Any]]:
+    return {name: Shuffled(split, seed) for name, split in splits.items()}
+
+
+def _evaluated(expression: str, splits: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+    return Concatenated(*(_term(term.strip(), splits) for term in expression.split("+")))
+
+
+def _term(term: str, splits: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+    if term in splits:
+        return splits[term]
+    part = _PART.fullmatch(term)
+    if part is None or part["name"] not in splits:
+        raise KeyError(term)
+    start, stop = (None if part[side] is None else int(part[side]) for side in ("start", "stop"))
+    return Sliced(splits[part["name"]], slice(start, stop))

@@ -1,0 +1,95 @@
+"""Steps inside arguments: finding them, and putting their results in their places.
+
+Lists, tuples, sets and the values of dicts are searched to any depth. Text, arrays and objects of other classes are
+not; `WithUnresolvedSteps` is for those.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from hangar_core.arraysets.references import SampleRef
+from hangar_core.hashing import CustomDetHash
+
+if TYPE_CHECKING:
+    from hangar_steps.step import Step
+    from hangar_steps.workspaces.base import Workspace
+
+
+def steps_in(value: Any) -> Iterator[Step[Any]]:
+    """Yield the steps in a value, those in `WithUnresolvedSteps` too."""
+    from hangar_steps.step import Step
+
+    if isinstance(value, Step):
+        yield value
+    elif isinstance(value, WithUnresolvedSteps):
+        yield from steps_in(value.args)
+        yield from steps_in(value.kwargs)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from steps_in(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from steps_in(inner)
+
+
+def resolved(value: Any, result_of: Callable[[Step[Any]], Any]) -> Any:
+    """Return the value with results in the places of steps, and samples in those of references.
+
+    Containers are new ones of the same class; what cannot contain a step is handed on as it is.
+    """
+    from hangar_steps.step import Step
+
+    def again(inner: Any) -> Any:
+        return resolved(inner, result_of)
+
+    if isinstance(value, Step):
+        return result_of(value)
+    if isinstance(value, WithUnresolvedSteps):
+        return value.function(*again(value.args), **again(value.kwargs))
+    if isinstance(value, SampleRef):
+        return value.read()
+    if isinstance(value, dict):
+        return _dict_like(value, {key: again(inner) for key, inner in value.items()})
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple takes its members one by one
+        return type(value)(*map(again, value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(map(again, value))
+    return value
+
+
+def _dict_like(value: dict[Any, Any], content: dict[Any, Any]) -> dict[Any, Any]:
+    if type(value) is dict:
+        return content
+    if isinstance(value, defaultdict):
+        return type(value)(value.default_factory, content)
+    try:
+        return type(value)(content)
+    except TypeError:  # its constructor wants something else
+        return content
+
+
+class WithUnresolvedSteps(CustomDetHash):
+    """Stands for ``function(*args, **kwargs)``, called once the steps in the arguments have become results."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+
+    def construct(self, workspace: Workspace) -> Any:
+        """Return what the function makes of the results. Raises what the steps and the function raise."""
+        return self.with_resolved_steps(self, workspace)
+
+    @classmethod
+    def with_resolved_steps(cls, o: Any, workspace: Workspace) -> Any:
+        """Return any value with the results of the steps in it."""
+        from hangar_steps.running import Running
+
+        return resolved(o, Running(workspace).result)
+
+    def det_hash_object(self) -> Any:
+        """Return what is hashed: module and name of the function, and the arguments."""
+        return self.function.__module__, self.function.__qualname__, self.args, self.kwargs

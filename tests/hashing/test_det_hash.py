@@ -1,0 +1,469 @@
+"""`det_hash`: one name for one value, by type and content and nothing else."""
+
+from __future__ import annotations
+
+import collections
+import copy
+import dataclasses
+import enum
+import functools
+import io
+import math
+import threading
+import typing
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangar_core.errors import ContainsItself, NotHashable
+from hangar_core.hashing import array_digest, det_hash
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(max_size=20), st.complex_numbers()
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.lists(inner, max_size=5).map(tuple),
+        st.dictionaries(st.one_of(st.text(), st.integers()), inner, max_size=5),
+    ),
+    max_leaves=20,
+)
+
+
+def shape_of(value: Any) -> Any:
+    """Return what two values must share to be the same one: a model of the rules, slow and plain."""
+    if isinstance(value, float):
+        return "float", "nan" if math.isnan(value) else (value, math.copysign(1, value))
+    if isinstance(value, complex):
+        return "complex", shape_of(value.real), shape_of(value.imag)
+    if isinstance(value, list | tuple):
+        return type(value), tuple(map(shape_of, value))
+    if isinstance(value, dict):
+        return dict, frozenset((shape_of(key), shape_of(inner)) for key, inner in value.items())
+    return type(value), value
+
+
+@given(VALUES, VALUES)
+def test_two_values_share_a_hash_exactly_when_they_are_the_same(first: Any, second: Any) -> None:
+    assert (det_hash(first) == det_hash(second)) == (shape_of(first) == shape_of(second))
+
+
+@given(VALUES)
+def test_a_copy_has_the_hash_of_its_original_and_nothing_is_changed(value: Any) -> None:
+    before = copy.deepcopy(value)
+    assert det_hash(before) == det_hash(value)
+    assert shape_of(before) == shape_of(value)
+
+
+@given(st.dictionaries(VALUES.map(repr), SCALARS, max_size=6), st.randoms())
+def test_the_order_of_a_dict_does_not_count(value: dict[str, Any], random: Any) -> None:
+    items = list(value.items())
+    random.shuffle(items)
+    assert det_hash(dict(items)) == det_hash(value)
+    assert det_hash(list(value.items())) == det_hash([(key, value[key]) for key in value])
+
+
+@given(st.lists(st.integers(-(2**70), 2**70), max_size=6), st.randoms())
+def test_the_order_of_a_set_does_not_count_and_that_of_a_list_does(values: list[int], random: Any) -> None:
+    mixed = values[:]
+    random.shuffle(mixed)
+    assert det_hash(set(mixed)) == det_hash(set(values))
+    assert (det_hash(mixed) == det_hash(values)) == (mixed == values)
+
+
+class Named(NamedTuple):
+    a: int
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+def all_alike() -> list[Any]:
+    """Values that look alike and are of different types."""
+    return [
+        1,
+        1.0,
+        True,
+        "1",
+        b"1",
+        bytearray(b"1"),
+        None,
+        1j,
+        Decimal(1),
+        np.int64(1),
+        np.int32(1),
+        np.array(1),
+        np.float64(1.0),
+        [1],
+        (1,),
+        {1},
+        frozenset({1}),
+        {1: None},
+        {1: 1},
+        {"1": 1},
+        collections.OrderedDict({1: 1}),
+        collections.Counter({1: 1}),
+        Named(1),
+        np.array([1]),
+        Path("1"),
+        PurePosixPath("1"),
+        [[1]],
+        [],
+        (),
+        set(),
+        frozenset(),
+        {},
+        "",
+        b"",
+        Colour,
+        Colour.RED,
+        list,
+        list[int],
+        list[str],
+        dict[str, int],
+        "int",
+        int,
+        0.0,
+        -0.0,
+        Decimal("1.0"),
+        Decimal("1.00"),
+        range(3),
+        slice(3),
+    ]
+
+
+def test_different_types_never_share_a_hash() -> None:
+    hashes = [det_hash(value) for value in all_alike()]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_the_text_is_made_of_44_letters_and_digits() -> None:
+    for value in all_alike():
+        text = det_hash(value)
+        assert len(text) == 44
+        assert text.isascii()
+        assert text.isalnum()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (["ab", "c"], ["a", "bc"]),
+        ([12, 3], [1, 23]),
+        ([1, True], [1, 1]),
+        ([1, 2**64], [1, 2**64 + 1]),
+        (1, "1"),
+        ({"1": 0}, {1: 0}),
+        ({1: 0, "1": 1}, {1: 1, "1": 0}),
+        ([[1], 2], [[1, 2]]),
+        (["\ud800"], ["\udc00"]),
+        (((),), ((), ())),
+    ],
+)
+def test_neighbours_never_run_into_one_another(first: Any, second: Any) -> None:
+    assert det_hash(first) != det_hash(second)
+
+
+def test_identity_never_counts() -> None:
+    part, twin = [1, "x"], [1, "x"]
+    assert det_hash([part, part]) == det_hash([part, twin])
+    text = "".join(["a", "b"])
+    assert det_hash([text, text]) == det_hash([text, "ab"])
+
+
+def test_nans_are_alike_whatever_their_bits_and_wherever_they_are() -> None:
+    other = -float("nan")
+    assert det_hash(float("nan")) == det_hash(other)
+    assert det_hash([1.0, float("nan")]) == det_hash([1.0, other])
+    assert det_hash([float("inf"), float("-inf")]) != det_hash([float("inf"), float("nan")])
+
+
+def test_ranges_are_alike_when_they_hold_the_same_numbers() -> None:
+    assert det_hash(range(3)) == det_hash(range(0, 3, 1))
+    assert det_hash(range(0, 4, 2)) == det_hash(range(0, 3, 2))
+    assert det_hash(range(3)) != det_hash(range(4))
+
+
+def test_an_ordered_dict_has_an_order() -> None:
+    first = collections.OrderedDict([("a", 1), ("b", 2)])
+    assert det_hash(first) != det_hash(collections.OrderedDict([("b", 2), ("a", 1)]))
+
+
+def test_the_factory_of_a_defaultdict_counts() -> None:
+    assert det_hash(collections.defaultdict(list)) != det_hash(collections.defaultdict(set))
+
+
+# --- containers in themselves, and deep ones ------------------------------------------------------------------------
+
+
+def test_a_value_that_contains_itself_is_refused_with_the_place() -> None:
+    value: dict[str, Any] = {"list": [1]}
+    value["list"].append({"again": value["list"]})
+    with pytest.raises(ContainsItself, match=r'\$\["list"\]\[1\]\["again"\]') as caught:
+        det_hash(value)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: (x,), lambda x: {"a": x}, lambda x: {1: x}], ids="ltds")
+def test_thousands_of_levels_are_no_matter(wrap: Callable[[Any], Any]) -> None:
+    value: Any = 1
+    for _ in range(3000):
+        value = wrap(value)
+    assert det_hash(value) != det_hash(wrap(value))
+
+
+# --- objects --------------------------------------------------------------------------------------------------------
+
+
+class Plain:
+    setting = 1
+    VERSION = "1"
+
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+
+    def method(self) -> None: ...
+
+
+class Other(Plain): ...
+
+
+@dataclasses.dataclass
+class Data:
+    a: int
+    b: Any = None
+
+
+def test_a_plain_object_counts_by_class_and_attributes_in_any_order() -> None:
+    assert det_hash(Plain(a=1, b=[2])) == det_hash(Plain(b=[2], a=1))
+    assert det_hash(Plain(a=1)) != det_hash(Plain(a=2))
+    assert det_hash(Plain(a=1)) != det_hash(Other(a=1))
+    assert det_hash(Plain()) != det_hash(Other())
+
+
+def test_attributes_of_the_class_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = det_hash(Plain(a=1)), det_hash(Plain)
+    monkeypatch.setattr(Plain, "setting", 2)
+    monkeypatch.setattr(Plain, "VERSION", "2")
+    assert (det_hash(Plain(a=1)), det_hash(Plain)) == before
+
+
+def test_a_dataclass_counts_by_its_fields_alone() -> None:
+    one = Data(1, "x")
+    hashed = det_hash(one)
+    one.note = "not a field"  # type: ignore[attr-defined]
+    assert det_hash(one) == hashed == det_hash(Data(b="x", a=1))
+    assert det_hash(Data(1, [2])) != det_hash(Data(1, [3]))
+
+
+def test_a_class_may_say_its_state() -> None:
+    class Says:
+        def __init__(self, counts: int) -> None:
+            self.counts, self.lock = counts, threading.Lock()
+
+        def __getstate__(self) -> int:
+            return self.counts
+
+    assert det_hash(Says(1)) == det_hash(Says(1)) != det_hash(Says(2))
+
+
+def test_slots_count() -> None:
+    class Slots:
+        __slots__ = ("a", "b")
+
+    one, two = Slots(), Slots()
+    one.a = two.a = 1
+    assert det_hash(one) == det_hash(two)
+    two.b = None
+    assert det_hash(one) != det_hash(two)
+
+
+def test_extending_a_builtin_adds_the_class_and_its_attributes() -> None:
+    class Words(list[str]): ...
+
+    words, plain = Words(["a"]), ["a"]
+    assert det_hash(words) != det_hash(plain)
+    hashed = det_hash(words)
+    words.note = 1  # type: ignore[attr-defined]
+    assert det_hash(words) != hashed
+
+
+def test_a_class_with_equality_but_without_state_is_its_name() -> None:
+    class Equal:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    assert det_hash(Equal()) == det_hash(Equal())
+
+
+# --- functions ------------------------------------------------------------------------------------------------------
+
+
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+def test_a_function_counts_by_its_name() -> None:
+    hashed = det_hash(add)
+    before, add.__defaults__ = add.__defaults__, (2,)
+    try:
+        assert det_hash(add) == hashed
+    finally:
+        add.__defaults__ = before
+    assert hashed != det_hash(all_alike)
+
+
+def test_lambdas_of_one_scope_differ_by_their_code_and_by_what_they_close_over() -> None:
+    def scale(by: int) -> Callable[[int], int]:
+        return lambda x: x * by
+
+    first, second = (lambda x: x + 1), (lambda x: x + 2)
+    assert det_hash(first) != det_hash(second)
+    assert det_hash(scale(2)) == det_hash(scale(2)) != det_hash(scale(3))
+
+
+def test_a_local_function_that_calls_itself_has_a_hash() -> None:
+    def factorial(n: int) -> int:
+        return 1 if n < 2 else n * factorial(n - 1)
+
+    assert len(det_hash(factorial)) == 44
+
+
+def test_a_bound_method_counts_with_its_instance() -> None:
+    assert det_hash(Plain(a=1).method) == det_hash(Plain(a=1).method) != det_hash(Plain(a=2).method)
+    assert det_hash([1].append) != det_hash([2].append)
+
+
+def test_a_partial_counts_function_args_and_keywords() -> None:
+    base = det_hash(functools.partial(add, 1, b=2))
+    assert base == det_hash(functools.partial(add, 1, b=2))
+    others = (functools.partial(add, 2, b=2), functools.partial(add, 1, b=3), functools.partial(len, 1, b=2))
+    assert base not in map(det_hash, others)
+
+
+def test_aliases_count_origin_and_arguments() -> None:
+    aliases = [list[int], list[str], set[int], typing.Optional[int], typing.Callable[[int], str], typing.Literal["a"]]  # noqa: UP045
+    assert len({det_hash(alias) for alias in aliases}) == len(aliases)
+    assert det_hash(int | str) == det_hash(str | int)
+
+
+# --- arrays ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_array_counts_by_dtype_shape_and_values_however_it_lies() -> None:
+    array = np.arange(24, dtype="<i4").reshape(4, 6)
+    hashed = det_hash(array)
+    read_only = array.copy()
+    read_only.flags.writeable = False
+    for same in (
+        np.asfortranarray(array),
+        array.astype(">i4"),
+        array.T.copy().T,
+        np.repeat(array, 2, 0)[::2],
+        read_only,
+    ):
+        assert det_hash(same) == hashed
+    for other in (array.reshape(6, 4), array.astype("<i8"), array + 1, array.ravel()):
+        assert det_hash(other) != hashed
+    assert det_hash(np.empty((0, 3))) != det_hash(np.empty((3, 0))) != det_hash(np.empty(0))
+
+
+def test_a_memory_map_is_the_array_in_it(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(5))
+    assert det_hash(np.load(tmp_path / "a.npy", mmap_mode="r")) == det_hash(np.arange(5))
+
+
+def test_large_arrays_in_any_order_are_hashed_piece_by_piece_to_the_same() -> None:
+    array = np.random.default_rng(1).integers(0, 255, (3, 1100, 6000), np.uint8)
+    for view in (array.transpose(2, 0, 1), array[:, ::-1], array.view(">u2"), array[:, :, ::5]):
+        assert array_digest(view) == array_digest(view.copy(order="C"))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array(["a", "bc"]),
+        np.array([b"a"]),
+        np.array([True]),
+        np.array([1j]),
+        np.array(["2020"], "M8[D]"),
+        np.array([1, "a", [2]], object),
+        np.zeros(2, [("a", "<i4"), ("b", "<f8", 2)]),
+    ],
+    ids=lambda array: str(array.dtype),
+)
+def test_every_kind_of_array_has_a_hash(array: Any) -> None:
+    assert det_hash(array) == det_hash(array.copy()) != det_hash(array[:0])
+
+
+def test_records_do_not_count_their_padding_or_byte_order() -> None:
+    aligned = np.zeros(3, np.dtype([("a", "u1"), ("b", "<i4")], align=True))
+    packed = np.zeros(3, [("a", "u1"), ("b", ">i4")])
+    assert det_hash(aligned) == det_hash(packed)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_the_class_of_an_array_counts() -> None:
+    assert det_hash(np.matrix([[1]])) != det_hash(np.array([[1]]))
+
+
+def test_torch_tensors_count_by_dtype_shape_and_values() -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+    same = tensor.clone().requires_grad_()
+    assert det_hash(tensor) == det_hash(same) == det_hash(tensor.T.contiguous().T)
+    others = (tensor + 1, tensor.reshape(3, 2), tensor.to(torch.float64), tensor.to(torch.bfloat16), torch.empty(0))
+    assert len({det_hash(tensor), *map(det_hash, others)}) == 6
+    with pytest.raises(NotHashable, match="dense"):
+        det_hash(tensor.to_sparse())
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (i for i in ()),
+        lambda: iter([]),
+        threading.Lock,
+        lambda: io.BytesIO(b"x"),
+        object,
+        lambda: memoryview(b""),
+        lambda: {}.keys(),
+        lambda: map(len, ()),
+        lambda: np.ma.array([1]),
+        lambda: np.longdouble(1),
+        lambda: property(len),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_has_no_content_of_its_own_is_refused_with_its_place(make: Callable[[], Any], deep: bool) -> None:
+    value = make()
+    with pytest.raises(NotHashable) as caught:
+        det_hash({"key": (1, 2, 3, Plain(attr=value))} if deep else value)
+    assert isinstance(caught.value, TypeError)
+    assert caught.value.place.startswith('$["key"][3].attr' if deep else "$")
+    assert type(value).__name__.strip("_") in caught.value.message or "ndarray" in caught.value.message
+
+
+def test_an_open_file_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "f").open("w") as file, pytest.raises(NotHashable, match="path or its content"):
+        det_hash([file])
+
+
+def test_what_hashing_refused_once_it_refuses_again() -> None:
+    for _ in range(2):
+        with pytest.raises(NotHashable, match=r"\$\[1\]: "):
+            det_hash([0, threading.Lock()])
