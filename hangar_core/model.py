@@ -46,13 +46,15 @@ class Schema(NamedTuple):
 class Arrayset(NamedTuple):
     """One arrayset of a commit: a schema, the root of its record tree, and options such as the backend of new data.
 
-    `count` is the number of samples; the tree of a nested arrayset has an entry for each subsample.
+    `count` is the number of samples; the tree of a nested arrayset has an entry for each subsample. `provenance` is the
+    root of another tree, from keys to where samples came from, None if nobody knows that of any.
     """
 
     schema: Schema
     tree: Digest
     count: int  # type: ignore[assignment]  # of samples; nobody counts equal fields of it
     options: Mapping[str, str] = MappingProxyType({})
+    provenance: Digest | None = None
 
 
 class Root(NamedTuple):

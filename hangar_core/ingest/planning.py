@@ -20,6 +20,7 @@ from hangar_core.ingest.decoding import LABEL
 from hangar_core.ingest.ignoring import Patterns
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.origins import Reader
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Ignored, Reject
 from hangar_core.ingest.taken import TakenNames
@@ -27,6 +28,7 @@ from hangar_core.ingest.unchanged import Unchanged
 from hangar_core.ingest.walking import Passed, SourceFile, walk
 from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
 from hangar_core.names import check_plain, check_sample_key
+from hangar_core.provenance import option_text
 from hangar_core.records.keys import encode_key
 from hangar_core.reports import Progress, ProgressReporter
 
@@ -89,6 +91,7 @@ class Planner:
         self._plugins: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
         self._recipe_digests: dict[str, bytes] = {}
+        self._readers: dict[str, Reader] = {}
         self._root_labels: dict[str, str] = {}
         self._folder = "", ""
 
@@ -102,6 +105,17 @@ class Planner:
             key, labels = self.options.key, self.options.labels_from_parent
             found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels)
             self._recipe_digests[plugin] = found.digest
+        return found
+
+    def reader(self, plugin: str) -> Reader:
+        """Return who reads the files of one plugin, and with which options of those that were given."""
+        found = self._readers.get(plugin)
+        if found is None:
+            chosen = external.plugin_manager().choose("load", plugin)
+            given = self.options.plugin_options or {}
+            values = external.checked_options(chosen, "load", given)
+            options = {name: option_text(values[name]) for name in sorted(given) if name in values}
+            found = self._readers[plugin] = Reader(plugin, str(chosen.VERSION), options)
         return found
 
     def spool(self, paths: Sequence[str | os.PathLike[str]], target: Spool, report: ProgressReporter) -> None:
@@ -186,7 +200,8 @@ class Planner:
             message = f"it vanished while the folder was scanned: {why.strerror or why}"
             rejects.append(Reject(file.shown, "vanished", message, "run the same command again"))
         else:
-            return Work(file.path, file.shown, folder, file.alone, plugin, extension, key, label, stamp)
+            below = file.folder + name
+            return Work(file.path, file.shown, folder, file.alone, plugin, extension, key, label, below, stamp)
         return None
 
     def _name(self, folder: str, stem: str) -> str:

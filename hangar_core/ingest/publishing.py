@@ -1,15 +1,15 @@
 """What was read becomes staged samples: whole files, in order, all together or batch by batch.
 
 Data are stored as they come, where nothing names them; records follow when the files of a batch are known to be good.
-This is also the one place where source, digest, plugin, version and options of each new sample are known together: see
-`Published`.
+This is also the one place where source, digest, plugin, version and options of each new sample are known together: the
+record of them is staged with it.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hangar_core.errors import StorageFailed
@@ -19,6 +19,7 @@ from hangar_core.ingest.decoding import LABEL, Outcome, Read, reject_of
 from hangar_core.ingest.index import MOST_SAMPLES, Placed, Row, SourceIndex, pack_samples, sure
 from hangar_core.ingest.inference import Form
 from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.origins import Origins
 from hangar_core.ingest.planning import Planner
 from hangar_core.ingest.quarantine import Entry, Quarantine
 from hangar_core.ingest.report import Reject, refuse, refuse_more_than
@@ -72,6 +73,7 @@ class Publisher:
         self._report = report
         self._forms: dict[Form, Form] = {}
         self._data = DataQueue(staging.data)
+        self._origins = Origins(staging)
         self._pending: list[Published] = []
         self._pending_samples = self._pending_bytes = 0
         self._facts: Mapping[str, str] | None = None
@@ -205,11 +207,17 @@ class Publisher:
         changes: dict[str, dict[bytes, Digest]] = {name: dict(rows) for name, rows in found.anew.items()}
         already = self._already(good, changes)
         used: set[str] = set()
+        fresh: list[tuple[Published, list[tuple[str, bytes]]]] = []
         for one in good:
+            places: list[tuple[str, bytes]] = []
             for key, parts in one.samples.items():
                 used.update(part.suffix for part in parts)
                 for part in self._to_set(one.work, key, parts, already):
-                    changes.setdefault(self.target(part.suffix).name, {})[key] = part.digest
+                    name = self.target(part.suffix).name
+                    changes.setdefault(name, {})[key] = part.digest
+                    places.append((name, key))
+            if places:
+                fresh.append((one, places))
         defined = {}
         for suffix in used:
             target, schema = self.target(suffix), found.schemas[suffix]
@@ -220,8 +228,26 @@ class Publisher:
                     self.tally.created.add(target.name)
                 defined[target.name] = schema, self._source(suffix) if there is None else there.options
         if defined or changes:
-            self._staging.stage_imports(defined, {name: list(rows.items()) for name, rows in changes.items()})
+            known = self._provenance(fresh, found.anew)
+            rows = {name: list(rows.items()) for name, rows in changes.items()}
+            self._staging.stage_imports(defined, rows, known)
         self._staging.sync()
+
+    def _provenance(
+        self,
+        fresh: Sequence[tuple[Published, list[tuple[str, bytes]]]],
+        anew: Mapping[str, Sequence[tuple[bytes, Digest]]],
+    ) -> dict[str, dict[bytes, Digest]]:
+        """Return arrayset -> key -> where the sample comes from; one that is only converted keeps what is known."""
+        found: dict[str, dict[bytes, Digest]] = {}
+        for name, rows in anew.items():
+            there = self._staging.overlay.arraysets[name]
+            found[name] = there.provenance.get_many([key for key, _ in rows])
+        files = [(one.work, one.source, self._planner.reader(one.work.plugin)) for one, _ in fresh]
+        for record, (_, places) in zip(self._origins.hold(files), fresh, strict=True):
+            for name, key in places:
+                found.setdefault(name, {})[key] = record
+        return found
 
     def _already(
         self, good: Iterable[Published], anew: Mapping[str, Mapping[bytes, Digest]]

@@ -33,7 +33,11 @@ FEATURES: Final = frozenset({"pack-20"})
 _FRESH: Final = b'{"format": 1, "requires": ["pack-20"]}'
 # What a repository requires from its first compressed sample on.
 COMPRESSED: Final = "pack-20-zstd"
-UNDERSTOOD: Final = FEATURES | {COMPRESSED}
+# From its first record of where samples came from on.
+PROVENANCE: Final = "provenance-1"
+UNDERSTOOD: Final = FEATURES | {COMPRESSED, PROVENANCE}
+# What most other format files say: those of repositories that files were imported into.
+_IMPORTED: Final = b'{"format": 1, "requires": ["pack-20", "provenance-1"]}'
 DIRECTORY: Final = ".hangar"
 _USER_LIMIT = 256
 
@@ -146,8 +150,8 @@ class Layout(NamedTuple):
 
 
 def _parsed_format(text: bytes) -> tuple[int, set[str], dict[str, Any]]:
-    if text == _FRESH:
-        return FORMAT, set(FEATURES), {"format": FORMAT}
+    if text in (_FRESH, _IMPORTED):
+        return FORMAT, {*FEATURES, *([PROVENANCE] if text == _IMPORTED else [])}, {"format": FORMAT}
     import json
 
     match json.loads(text):

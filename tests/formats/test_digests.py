@@ -106,6 +106,7 @@ def test_codes_and_domains_stay_as_they_were_given() -> None:
         0x20: b"hangar node 1\n",
         0x21: b"hangar root 1\n",
         0x22: b"hangar commit 1\n",
+        0x30: b"hangar provenance 1\n",
     }
 
 
