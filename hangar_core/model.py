@@ -19,6 +19,8 @@ SampleKey: TypeAlias = str | int
 SOURCE_PLUGIN = "source.plugin"
 SOURCE_EXTENSION = "source.extension"
 SOURCE_OPTION = "source.option."  # and the name of the plugin's option
+# Which files are kept as they are: "compressed", those of formats that compress, or "original", all that can be.
+SOURCE_STORE = "source.store"
 SOURCE_SCHEMA = "source.schema"  # "inferred" if an import made up the schema
 # Option of an arrayset whose name does not tell which one it is; see `hangar_core.history.identities`.
 RENAMED_FROM = "renamed.from"

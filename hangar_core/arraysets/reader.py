@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hangar_core.hashing.originals import Original
     from hangar_core.provenance import Provenance
 
 DEFAULT_BACKEND: Final = "20"
@@ -207,6 +208,20 @@ class ArraysetDataReader(RememberingMapping):
         from hangar_core.arraysets.batches import read_batch
 
         return read_batch(self, names, n_cpus, start_method)
+
+    def original(self, name: SampleKey) -> tuple[Original, bytes] | None:
+        """Return how the sample was decoded and the bytes of its file, if it is kept as it came; None if it is not.
+
+        Needs no plugin. Raises `SampleNotFound`, and as `get` does.
+        """
+        digest = self.digest(name)
+        from hangar_core.hashing.originals import decode_original, is_original
+
+        if not is_original(digest):
+            return None
+        stored = self._session.data.raw(digest)
+        assert isinstance(stored, bytes)
+        return decode_original(stored)
 
     def provenance(self, name: SampleKey) -> Provenance | None:
         """Return where the sample came from: which file, read by which plugin, and how; None if nobody knows.

@@ -12,6 +12,7 @@ from hangar_core.model import Digest, SampleKey, Schema
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hangar_core.hashing.originals import Original
     from hangar_core.provenance import Provenance
 
 
@@ -40,6 +41,10 @@ class Samples(Described, Protocol):
     def __contains__(self, key: object) -> bool: ...
 
     def digest(self, name: SampleKey) -> Digest: ...
+
+    def digests(self, names: Sequence[SampleKey]) -> list[Digest]: ...
+
+    def original(self, name: SampleKey) -> tuple[Original, bytes] | None: ...
 
     def provenance(self, name: SampleKey) -> Provenance | None: ...
 

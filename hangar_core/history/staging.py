@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import wraps
 from threading import RLock
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeGuard, TypeVar, cast
 
 from hangar_core import files
 from hangar_core.backends import options as backend_options
@@ -47,11 +47,16 @@ from hangar_core.reports import BranchHead, MergeState, Status
 from hangar_core.storage.adoption import last_of_each
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
-from hangar_core.storage.layout import PROVENANCE
+from hangar_core.storage.layout import ORIGINALS, PROVENANCE
 from hangar_core.storage.lock import WriterLock
 from hangar_core.storage.tables import Batch
 
 _BATCH = 65536
+
+
+def _moves(digest: Digest | None) -> TypeGuard[Digest]:
+    """Whether a new sample is for the backend of its arrayset: files that are kept as they are stay in packs."""
+    return digest is not None and digests.code_of(digest) != digests.ORIGINAL
 
 
 P = ParamSpec("P")
@@ -324,6 +329,10 @@ class StagingArea:
             group += self._decided_by_hand(name, (key for key, _ in rows))
         self._stage_together(group)
 
+    def require_originals(self) -> None:
+        """Have everybody who opens the repository know of files that are kept as they are; before the first of them."""
+        self._context.layout.require(ORIGINALS)
+
     @_in_turn
     def hold_provenance(self, found: Collection[bytes]) -> list[Digest]:
         """Store records of where samples came from, durably, and return their digests.
@@ -572,7 +581,7 @@ class StagingArea:
         for staged in self.overlay.arraysets.values():
             if staged.samples.changes:
                 code, options = backend_options.recorded(staged.options)
-                yield code, options, (digest for digest in staged.samples.changes.values() if digest is not None)
+                yield code, options, filter(_moves, staged.samples.changes.values())
 
     def _put_locations(self, batch: Batch) -> None:
         batch.put_many("locations", self.data.locations().items())

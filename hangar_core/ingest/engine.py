@@ -75,7 +75,8 @@ def _read(staging: StagingArea, planner: Planner, publisher: Publisher, spool: S
         refuse(scan.rejects, scan.files)  # known before anything is decoded
     publisher.check_limit()
     main = publisher.target("")
-    reading = Reading(planner.arrayset, options.plugin_options or {}, describe=main.created)
+    given = options.plugin_options or {}
+    reading = Reading(planner.arrayset, given, main.created, planner.store, options.check)
     if options.in_batches and main.growing and (spool.count > BATCH or scan.bytes > _MANY_BYTES):
         # The first batch alone may be unlike the rest.
         for suffix, forms in forms_of(scan.sampled, reading).forms.items():
@@ -134,6 +135,7 @@ def _receipt(
         arraysets=dict(sorted(schemas.items())),
         created=tuple(sorted(tally.created)),
         commit=commit,
+        originals=tally.originals,
     )
 
 

@@ -20,6 +20,7 @@ from hangar_core.ingest.decoding import LABEL
 from hangar_core.ingest.ignoring import Patterns
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.originals import COMPRESSED, PIXELS
 from hangar_core.ingest.origins import Reader
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Ignored, Reject
@@ -27,6 +28,7 @@ from hangar_core.ingest.taken import TakenNames
 from hangar_core.ingest.unchanged import Unchanged
 from hangar_core.ingest.walking import Passed, SourceFile, walk
 from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
+from hangar_core.model import SOURCE_STORE
 from hangar_core.names import check_plain, check_sample_key
 from hangar_core.provenance import option_text
 from hangar_core.records.keys import encode_key
@@ -84,6 +86,7 @@ class Planner:
     ) -> None:
         self.arrayset = arrayset
         self.options = options
+        self.store = _store(overlay, arrayset, options)
         self.taken = TakenNames()
         self.scan = Scan()
         self._unchanged = Unchanged(arrayset, overlay, index, verify=options.verify)
@@ -103,7 +106,10 @@ class Planner:
             given = external.checked_options(chosen, "load", self.options.plugin_options or {})
             options = {name: repr(value) for name, value in given.items()}
             key, labels = self.options.key, self.options.labels_from_parent
-            found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels)
+            store = self.store if isinstance(chosen, external.KeepsOriginals) else ""
+            if store not in ("", PIXELS) and not self.options.check:
+                store += ", not checked"
+            found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels, store)
             self._recipe_digests[plugin] = found.digest
         return found
 
@@ -282,6 +288,16 @@ class Planner:
             message = f"its sample would be called '{work.key}', as that of {other}"
             fix = "rename one of the two, or import them separately"
             self.scan.rejects.append(work.reject("collision", message, fix))
+
+
+def _store(overlay: Overlay, arrayset: str, options: ImportOptions) -> str:
+    """Return which files are kept as they are: what was asked for, what the arrayset does, or what is usual."""
+    there = overlay.arraysets.get(arrayset)
+    if there is not None and there.schema.kind != "array":
+        return PIXELS
+    if options.store is not None:
+        return options.store
+    return COMPRESSED if there is None else there.options.get(SOURCE_STORE, PIXELS)
 
 
 def _matching_extension(plugin: external.BasePlugin, name: str) -> str:

@@ -78,7 +78,8 @@ def plan(
             f"There is nothing to import in {', '.join(map(printable, paths))}.",
             hint="give files, or folders that contain some",
         )
-    sampled = forms_of(scan.sampled, Reading(arrayset, options.plugin_options or {}, describe=False))
+    reading = Reading(arrayset, options.plugin_options or {}, False, planner.store, options.check)
+    sampled = forms_of(scan.sampled, reading)
     schemas, created, odd = _schemas(overlay, arrayset, sampled)
     return Plan(
         arrayset=arrayset,

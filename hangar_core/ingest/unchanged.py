@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hangar_core.errors import BadFile
 from hangar_core.history.overlay import Overlay
-from hangar_core.ingest.decoding import source_digest
+from hangar_core.ingest.contents import source_digest
 from hangar_core.ingest.index import Placed, Row, SourceIndex, only_sample, sure, unpack_samples
 from hangar_core.ingest.works import Work
 from hangar_core.model import Digest

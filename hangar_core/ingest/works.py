@@ -65,13 +65,17 @@ class Work(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """All that decides what comes out of the same bytes: what an import key holds beside the digest of the file."""
+    """All that decides what comes out of the same bytes: what an import key holds beside the digest of the file.
+
+    `store` says which files are kept as they are; empty for a plugin that has none of which that can be.
+    """
 
     plugin: str
     version: str
     options: Mapping[str, Any]
     key: str
     labels: bool
+    store: str = ""
 
     @property
     def digest(self) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 from goldens import GOLDEN
 from goldens.arrays import digest_vectors
 from goldens.backends import CODES, backend_archive
+from goldens.kept import original_vectors
 from goldens.logs import group_vector, pack_vectors, packed_vectors, staging_vectors
 from goldens.records import record_vectors
 from goldens.repository import repository_archive
@@ -36,6 +37,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "pack-20-compressed.json": _json(packed_vectors),
     "staging-log-1.json": _json(staging_vectors),
     "staging-group-1.json": _json(group_vector),
+    "originals-1.json": _json(original_vectors),
     "provenance-1.json": _json(provenance_vectors),
     "repository-1.tar.gz": repository_archive,
     **{f"backend-{code}.tar.gz": partial(backend_archive, code) for code in CODES},

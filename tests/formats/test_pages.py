@@ -18,6 +18,7 @@ from hangar_core.backends.sealed_files import Seal, encode_seal
 from hangar_core.hashing import digests
 from hangar_core.hashing.arrays import array_digest
 from hangar_core.hashing.dtypes import ML_DTYPES
+from hangar_core.hashing.originals import Original, original_payload
 from hangar_core.hashing.samples import payload_of
 from hangar_core.hashing.schemas import encode_schema, schema_digest
 from hangar_core.history.chunking import FANOUT, LONGEST
@@ -135,6 +136,13 @@ def test_the_examples_of_provenance_are_what_the_code_makes() -> None:
     source = encode_source(SourceRecord(named, blake3(b"abc").digest(), 3, "cat/001.jpg"))
     text = hex_of("provenance.md")
     assert all(one.hex() in text for one in (reading, named, source, digests.compute(digests.PROVENANCE, source)))
+
+
+def test_the_example_of_an_original_is_what_the_code_makes() -> None:
+    original = Original("image", "hangar-core", "jpg", {"mode": '"L"'}, "<i2", (2, 2), array_digest(ARRAY))
+    payload = original_payload(original, b"abc")
+    assert payload.data.hex() in hex_of("originals.md")
+    assert payload.digest.hex() in hex_of("originals.md")
 
 
 def test_the_example_of_a_small_value_is_what_the_code_makes() -> None:

@@ -157,7 +157,7 @@ def test_a_format_that_cannot_hold_the_data_is_refused_whole(repo, tmp_path, out
 
 def test_lossy_sources_come_out_in_a_format_that_keeps_every_bit(repo, tmp_path, out, pixels):
     Image.fromarray(pixels["cat/001"]).save(tmp_path / "a.jpg")
-    repo.ingest("x", tmp_path / "a.jpg")
+    repo.ingest("x", tmp_path / "a.jpg", store="pixels")
     repo.commit("first")
     (path,) = repo.export("x", out).paths
     assert path.endswith("a.png")
@@ -220,17 +220,20 @@ def test_names_that_a_file_system_takes_for_one_are_refused_where_it_does(names,
     """Whatever the file system of this machine does: the rule is asked with one that folds case and form."""
     import unicodedata
 
+    from hangar_core.export.layout import Item
     from hangar_core.export.placing import folding_of, planned, refuse_meeting
+
+    items = [Item(name, f"str:{name}", "txt", None) for name in names]
 
     def folding(name):
         return unicodedata.normalize("NFC", name).casefold()
 
     if told_apart:
-        assert len(set(planned(names, out, "txt", folding).values())) == len(names)
+        assert len(set(planned(items, out, folding).values())) == len(names)
         refuse_meeting([out / name for name in (*names, *names)], folding)
     else:
         with pytest.raises(InvalidData):
-            planned(names, out, "txt", folding)
+            planned(items, out, folding)
         with pytest.raises(InvalidData):
             refuse_meeting([out / name for name in names], folding)
     here = folding_of(out)

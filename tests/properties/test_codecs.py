@@ -15,6 +15,7 @@ from hangar_core.backends import pack_frames
 from hangar_core.backends.pack_frames import BadFrame
 from hangar_core.errors import CorruptRecord, UnsupportedFormat
 from hangar_core.hashing import digests
+from hangar_core.hashing.originals import Original, decode_original, encode_original
 from hangar_core.hashing.schemas import decode_schema, encode_schema
 from hangar_core.provenance import (
     ReadingRecord,
@@ -76,6 +77,11 @@ CODECS: dict[str, Codec] = {
     "schema": Codec(drawn.schemas, encode_schema, decode_schema),
     "commit": Codec(drawn.commits, encode_commit, decode_commit),
     "root": Codec(drawn.roots, _spread(encode_root), decode_root, _seen_root),
+    "original": Codec(
+        st.tuples(drawn.originals, st.binary(max_size=20)),
+        lambda value: encode_original(value[0]) + value[1],
+        decode_original,
+    ),
     "reading": Codec(drawn.readings, encode_reading, decode_reading),
     "source": Codec(drawn.sources, encode_source, decode_source),
     "node": Codec(drawn.nodes(), encode_node, decode_node, _seen_node),
@@ -133,9 +139,9 @@ CODECS: dict[str, Codec] = {
     "move": Codec(drawn.moves, names.encode_move, lambda data: names.decode_move("dev", 7, data)),
 }
 # Equal values have equal bytes and no others: these become digests.
-HASHED = ("key", "nested key", "either key", "schema", "commit", "root", "node", "reading", "source")
+HASHED = ("key", "nested key", "either key", "schema", "commit", "root", "node", "original", "reading", "source")
 # A name may be cut to another name, a list of changes to a shorter one; and both may go on.
-OPEN_ENDED = {"key", "nested key", "either key", "samples", "group"}
+OPEN_ENDED = {"key", "nested key", "either key", "samples", "group", "original"}
 
 codecs = pytest.mark.parametrize("name", CODECS)
 
@@ -242,6 +248,7 @@ def _example(name: str) -> Any:
         "merge": drawn.MergeState("merge", "dev", "message", root, root, commit),
         "resolved": ("images", b"\x02a"),
         "adopt": ("images", drawn.Arrayset(schema, node, 3, {"key": "value"})),
+        "original": (Original("image", "", "jpg", {"a": "1"}, "<f4", (2, 3), array), b"bytes"),
         "reading": ReadingRecord("image", "1", "photos", {"mode": "null"}),
         "source": SourceRecord(digests.compute(digests.PROVENANCE, b""), bytes(32), 3, "a.jpg"),
         "provenance": ("images", {b"\x02a": digests.compute(digests.PROVENANCE, b"")}),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hangar_core.errors import InvalidName
 from hangar_core.hashing import digests
 from hangar_core.hashing.dtypes import ML_DTYPES
+from hangar_core.hashing.originals import Original
 from hangar_core.model import Arrayset, Commit, CommitId, Digest, Schema
 from hangar_core.names import check_sample_key
 from hangar_core.provenance import ReadingRecord, SourceRecord
@@ -82,6 +83,16 @@ rows = st.builds(
     counts,
     option_sets,
     st.none() | of_code(digests.NODE),
+)
+originals = st.builds(
+    Original,
+    texts,
+    texts,
+    texts,
+    option_sets,
+    dtypes,
+    st.lists(u64, max_size=31).map(tuple),
+    st.none() | of_code(digests.ARRAY),
 )
 readings = st.builds(ReadingRecord, texts, texts, texts, option_sets)
 sources = st.builds(SourceRecord, of_code(digests.PROVENANCE), st.binary(min_size=32, max_size=32), u64, texts)
