@@ -7,7 +7,8 @@ of the machine, so equal imports have equal records wherever they run. Format: d
 ::
 
     reading   u8 format, 1 | u8 1 | text plugin | text version | text folder | u32 n | n times: text name, text value
-    source    u8 format, 1 | u8 2 | 33 bytes digest of the reading | 32 bytes BLAKE3 of the file | u64 size | text name
+    source    u8 format, 1 | u8 2 | 33 bytes digest of the reading | 32 bytes BLAKE3 of the file | u64 size
+              | u64 samples | text name
 """
 
 from __future__ import annotations
@@ -41,11 +42,15 @@ class ReadingRecord(NamedTuple):
 
 
 class SourceRecord(NamedTuple):
-    """One file: `name` is its path below the folder that was imported, with slashes; `blake3` of its `size` bytes."""
+    """One file: `blake3` of its `size` bytes, and how many `samples` were in it.
+
+    `name` is its path below the folder that was imported, with slashes.
+    """
 
     reading: Digest
     blake3: bytes
     size: int
+    samples: int
     name: str
 
 
@@ -53,13 +58,15 @@ class Provenance(NamedTuple):
     """Where one sample came from, as users see it.
 
     `source` is the path of the file from the imported folder on, `name` the part below that folder. `blake3` of its
-    bytes is 64 hexadecimal digits, `size` their number. `options` are what the plugin was told.
+    bytes is 64 hexadecimal digits, `size` their number, `samples` that of the samples in it. `options` are what the
+    plugin was told.
     """
 
     source: str
     name: str
     blake3: str
     size: int
+    samples: int
     plugin: str
     version: str
     options: Mapping[str, Any]
@@ -72,7 +79,9 @@ def provenance_of(source: SourceRecord, reading: ReadingRecord) -> Provenance:
     except (ValueError, RecursionError) as why:
         raise CorruptRecord(what=_WHAT, reason=f"an option is no JSON: {why}") from why
     shown = f"{reading.folder}/{source.name}" if reading.folder else source.name
-    return Provenance(shown, source.name, source.blake3.hex(), source.size, reading.plugin, reading.version, options)
+    return Provenance(
+        shown, source.name, source.blake3.hex(), source.size, source.samples, reading.plugin, reading.version, options
+    )
 
 
 def option_text(value: object) -> str:
@@ -106,14 +115,14 @@ def decode_reading(data: bytes) -> ReadingRecord:
 def encode_source(source: SourceRecord) -> bytes:
     """Return the canonical bytes of a source."""
     out = FieldWriter().u8(_FORMAT).u8(_SOURCE).raw(source.reading).raw(source.blake3)
-    return out.u64(source.size).text(source.name).done()
+    return out.u64(source.size).u64(source.samples).text(source.name).done()
 
 
 def decode_source(data: bytes) -> SourceRecord:
     """Return what `encode_source` was given. Raises `CorruptRecord`."""
     fields = _opened(data, _SOURCE)
     reading = digests.check(fields.raw(digests.DIGEST_SIZE), digests.PROVENANCE, _WHAT)
-    source = SourceRecord(reading, fields.raw(digests.HASH_SIZE), fields.u64(), fields.text())
+    source = SourceRecord(reading, fields.raw(digests.HASH_SIZE), fields.u64(), fields.u64(), fields.text())
     fields.done()
     return source
 

@@ -65,6 +65,7 @@ def provenance_json(known: Provenance) -> dict[str, Any]:
         "name": known.name,
         "blake3": known.blake3,
         "bytes": known.size,
+        "samples": known.samples,
         "plugin": known.plugin,
         "version": known.version,
         "options": dict(sorted(known.options.items())),

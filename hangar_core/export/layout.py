@@ -94,7 +94,7 @@ def _sources(aset: Samples, keys: Sequence[SampleKey]) -> Iterator[tuple[SampleK
 
 
 def _place(one: Provenance) -> tuple[str, str]:
-    return one.name, one.plugin
+    return one.name if one.samples == 1 else "", one.plugin
 
 
 def _kept(aset: Samples, keys: Sequence[SampleKey]) -> set[SampleKey]:

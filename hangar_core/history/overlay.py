@@ -67,6 +67,11 @@ class Overlay:
         self.merging: MergeState | None = None
         self.resolved: set[tuple[str, bytes]] = set()
 
+    @property
+    def objects(self) -> Objects:
+        """The records behind it."""
+        return self._objects
+
     def put_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
         """Create an arrayset without samples, or change schema and options of the one that is there."""
         there = self.arraysets.get(name)

@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 
 from hangar_core.errors import InvalidInput, NothingToCommit
 from hangar_core.hashing import digests
+from hangar_core.hashing.originals import decode_original, is_original
 from hangar_core.history.integrating import Author
 from hangar_core.history.staging import StagingArea
 from hangar_core.ingest.decoding import Reading
@@ -23,6 +25,7 @@ from hangar_core.ingest.sampling import forms_of
 from hangar_core.ingest.walking import printable
 from hangar_core.ingest.workers import Workers
 from hangar_core.ingest.works import Spool
+from hangar_core.model import Digest
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.layout import Layout
 
@@ -55,7 +58,7 @@ def ingest(
     report = progress or _quiet
     quarantine = Quarantine(layout.quarantine)
     with closing(SourceIndex(layout.import_index)) as index, Spool(layout.temporary) as spool:
-        planner = Planner(arrayset, options, staging.overlay, index, quarantine)
+        planner = Planner(arrayset, options, staging.overlay, index, quarantine, partial(_is_checked, staging, options))
         publisher = Publisher(staging, planner, index, quarantine, report)
         try:
             planner.spool(paths, spool, report)
@@ -66,6 +69,14 @@ def ingest(
     _refuse_nothing(planner, publisher, paths)
     made = None if commit is None else _commit(staging, publisher, *commit)
     return _receipt(staging, planner, publisher, time.monotonic() - begun, made)
+
+
+def _is_checked(staging: StagingArea, options: ImportOptions, digest: Digest) -> bool:
+    """Whether a sample that is there was decoded when it was imported, as far as this import asks for that."""
+    if not is_original(digest):
+        return True
+    stored = staging.data.raw(digest)
+    return isinstance(stored, bytes) and (decode_original(stored)[0].array is not None) == options.check
 
 
 def _read(staging: StagingArea, planner: Planner, publisher: Publisher, spool: Spool, report: ProgressReporter) -> None:

@@ -26,13 +26,18 @@ class Origins:
         self._staging = staging
         self._readings: dict[tuple[str, str], Digest] = {}
 
-    def hold(self, files: Sequence[tuple[Work, bytes, Reader]]) -> list[Digest]:
-        """Store a record for each file, given with the BLAKE3 of its bytes and who read it; return their digests."""
+    def hold(self, files: Sequence[tuple[Work, bytes, int, Reader]]) -> list[Digest]:
+        """Store a record for each file, given with the BLAKE3 of its bytes, how many samples it has, and who read it.
+
+        Returns their digests.
+        """
         if not files:
             return []
         records = [
-            encode_source(SourceRecord(self._reading(work, reader), blake3, work.stamp.size, _text(work.name)))
-            for work, blake3, reader in files
+            encode_source(
+                SourceRecord(self._reading(work, reader), blake3, work.stamp.size, samples, name_in_record(work.name))
+            )
+            for work, blake3, samples, reader in files
         ]
         return self._staging.hold_provenance(records)
 
@@ -40,12 +45,14 @@ class Origins:
         place = work.plugin, work.root
         found = self._readings.get(place)
         if found is None:
-            record = encode_reading(ReadingRecord(reader.plugin, reader.version, _text(work.root), reader.options))
+            record = encode_reading(
+                ReadingRecord(reader.plugin, reader.version, name_in_record(work.root), reader.options)
+            )
             (found,) = self._staging.hold_provenance([record])
             self._readings[place] = found
         return found
 
 
-def _text(name: str) -> str:
-    """Return the name of a file as text; bytes that are none are escaped."""
+def name_in_record(name: str) -> str:
+    """Return the name of a file as records have it: text, in which bytes that are none are escaped."""
     return name.encode("utf-8", "backslashreplace").decode()

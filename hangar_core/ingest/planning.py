@@ -25,7 +25,7 @@ from hangar_core.ingest.origins import Reader
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Ignored, Reject
 from hangar_core.ingest.taken import TakenNames
-from hangar_core.ingest.unchanged import Unchanged
+from hangar_core.ingest.unchanged import IsChecked, Unchanged, Way
 from hangar_core.ingest.walking import Passed, SourceFile, walk
 from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
 from hangar_core.model import SOURCE_STORE
@@ -82,18 +82,24 @@ class Planner:
     """Scans the paths of one import."""
 
     def __init__(
-        self, arrayset: str, options: ImportOptions, overlay: Overlay, index: SourceIndex, quarantine: Quarantine
+        self,
+        arrayset: str,
+        options: ImportOptions,
+        overlay: Overlay,
+        index: SourceIndex,
+        quarantine: Quarantine,
+        is_checked: IsChecked = lambda _: True,
     ) -> None:
         self.arrayset = arrayset
         self.options = options
         self.store = _store(overlay, arrayset, options)
         self.taken = TakenNames()
         self.scan = Scan()
-        self._unchanged = Unchanged(arrayset, overlay, index, verify=options.verify)
+        self._unchanged = Unchanged(arrayset, overlay, index, self.store, is_checked, verify=options.verify)
         self._quarantine = quarantine
         self._plugins: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
-        self._recipe_digests: dict[str, bytes] = {}
+        self._ways: dict[str, Way] = {}
         self._readers: dict[str, Reader] = {}
         self._root_labels: dict[str, str] = {}
         self._folder = "", ""
@@ -110,7 +116,7 @@ class Planner:
             if store not in ("", PIXELS) and not self.options.check:
                 store += ", not checked"
             found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels, store)
-            self._recipe_digests[plugin] = found.digest
+            self._ways[plugin] = Way(found.digest, self.reader(plugin))
         return found
 
     def reader(self, plugin: str) -> Reader:
@@ -253,7 +259,7 @@ class Planner:
         if self.options.retry_quarantined:
             yield from batch
             return
-        there = self._unchanged.keys_of(batch, self._recipe_digests)
+        there = self._unchanged.keys_of(batch, self._ways)
         for work in batch:
             if (keys := there.get(work.path)) is not None:
                 self._leave(work, keys)

@@ -251,7 +251,7 @@ class Publisher:
         for name, rows in anew.items():
             there = self._staging.overlay.arraysets[name]
             found[name] = there.provenance.get_many([key for key, _ in rows])
-        files = [(one.work, one.source, self._planner.reader(one.work.plugin)) for one, _ in fresh]
+        files = [(one.work, one.source, len(one.samples), self._planner.reader(one.work.plugin)) for one, _ in fresh]
         for record, (_, places) in zip(self._origins.hold(files), fresh, strict=True):
             for name, key in places:
                 found.setdefault(name, {})[key] = record

@@ -133,7 +133,7 @@ def test_the_example_of_a_pack_is_what_the_code_makes() -> None:
 def test_the_examples_of_provenance_are_what_the_code_makes() -> None:
     reading = encode_reading(ReadingRecord("image", "1", "photos", {"mode": '"RGB"'}))
     named = digests.compute(digests.PROVENANCE, reading)
-    source = encode_source(SourceRecord(named, blake3(b"abc").digest(), 3, "cat/001.jpg"))
+    source = encode_source(SourceRecord(named, blake3(b"abc").digest(), 3, 1, "cat/001.jpg"))
     text = hex_of("provenance.md")
     assert all(one.hex() in text for one in (reading, named, source, digests.compute(digests.PROVENANCE, source)))
 

@@ -250,7 +250,7 @@ def _example(name: str) -> Any:
         "adopt": ("images", drawn.Arrayset(schema, node, 3, {"key": "value"})),
         "original": (Original("image", "", "jpg", {"a": "1"}, "<f4", (2, 3), array), b"bytes"),
         "reading": ReadingRecord("image", "1", "photos", {"mode": "null"}),
-        "source": SourceRecord(digests.compute(digests.PROVENANCE, b""), bytes(32), 3, "a.jpg"),
+        "source": SourceRecord(digests.compute(digests.PROVENANCE, b""), bytes(32), 3, 1, "a.jpg"),
         "provenance": ("images", {b"\x02a": digests.compute(digests.PROVENANCE, b"")}),
         "provenance tree": ("images", node),
         "tag": drawn.Tag("v1", commit, 1, "user", "message"),

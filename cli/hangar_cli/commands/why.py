@@ -49,7 +49,8 @@ def _lines(found: Reason, name: str) -> list[str]:
     if known is None:
         rows.append(("source", "not known: no import has set it, or it was changed since"))
     else:
-        rows.append(("source", f"{printable(known.source)}   {size_text(known.size)}"))
+        among = f"   one of its {known.samples:,} samples" if known.samples > 1 else ""
+        rows.append(("source", f"{printable(known.source)}   {size_text(known.size)}{among}"))
         rows.append(("blake3", known.blake3))
         rows.append(("plugin", printable(f"{known.plugin} {known.version}")))
         rows += [("option", printable(f"{name} {value}")) for name, value in sorted(known.options.items())]

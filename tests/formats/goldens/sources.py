@@ -23,8 +23,8 @@ def readings() -> list[ReadingRecord]:
 def sources() -> list[SourceRecord]:
     reading = digest_of(digests.PROVENANCE, 1)
     return [
-        SourceRecord(reading, bytes(range(32)), 0, "a.csv"),
-        SourceRecord(reading, b"\xff" * 32, 2**40, "cat/Zoë 001.jpg"),
+        SourceRecord(reading, bytes(range(32)), 0, 1_000_000, "a.csv"),
+        SourceRecord(reading, b"\xff" * 32, 2**40, 1, "cat/Zoë 001.jpg"),
     ]
 
 

@@ -95,7 +95,7 @@ originals = st.builds(
     st.none() | of_code(digests.ARRAY),
 )
 readings = st.builds(ReadingRecord, texts, texts, texts, option_sets)
-sources = st.builds(SourceRecord, of_code(digests.PROVENANCE), st.binary(min_size=32, max_size=32), u64, texts)
+sources = st.builds(SourceRecord, of_code(digests.PROVENANCE), st.binary(min_size=32, max_size=32), u64, u64, texts)
 roots = st.tuples(st.lists(rows, max_size=5, unique_by=lambda row: row.name), of_code(digests.NODE), counts)
 begins = st.builds(Begin, u64, texts, st.none() | commit_ids, texts)
 locations = st.binary(max_size=254)
