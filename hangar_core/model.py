@@ -19,6 +19,8 @@ SampleKey: TypeAlias = str | int
 SOURCE_PLUGIN = "source.plugin"
 SOURCE_EXTENSION = "source.extension"
 SOURCE_OPTION = "source.option."  # and the name of the plugin's option
+# Which files are kept as they are: "compressed", those of formats that compress, or "original", all that can be.
+SOURCE_STORE = "source.store"
 SOURCE_SCHEMA = "source.schema"  # "inferred" if an import made up the schema
 # Option of an arrayset whose name does not tell which one it is; see `hangar_core.history.identities`.
 RENAMED_FROM = "renamed.from"
@@ -46,13 +48,15 @@ class Schema(NamedTuple):
 class Arrayset(NamedTuple):
     """One arrayset of a commit: a schema, the root of its record tree, and options such as the backend of new data.
 
-    `count` is the number of samples; the tree of a nested arrayset has an entry for each subsample.
+    `count` is the number of samples; the tree of a nested arrayset has an entry for each subsample. `provenance` is the
+    root of another tree, from keys to where samples came from, None if nobody knows that of any.
     """
 
     schema: Schema
     tree: Digest
     count: int  # type: ignore[assignment]  # of samples; nobody counts equal fields of it
     options: Mapping[str, str] = MappingProxyType({})
+    provenance: Digest | None = None
 
 
 class Root(NamedTuple):

@@ -12,6 +12,7 @@ from hangar_core.reports import LogEntry
 if TYPE_CHECKING:
     from hangar_core.export import View
     from hangar_core.ingest import Reject
+    from hangar_core.provenance import Provenance
 
 _KINDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _SHOWN = 20
@@ -34,12 +35,41 @@ def view_lines(shown: View, name: str) -> list[str]:
     """Return the facts that stand below a sample that is shown: what it is, its numbers, where it came from."""
     facts = f"{name}   {what_text(shown)}" + (f"   plugin {printable(shown.plugin)}" if shown.plugin else "")
     lines = [facts, statistics] if (statistics := statistics_text(shown)) else [facts]
-    if shown.source is not None:
+    if shown.provenance is not None:
+        remembered = shown.source.options if shown.source is not None else {}
+        lines.append(f"source: {_provenance_words(shown.provenance, remembered)}")
+    elif shown.source is not None:
         options = "".join(f", {name} {value}" for name, value in sorted(shown.source.options.items()))
         files = f"{shown.source.extension} files" if shown.source.extension else "files of several formats"
         through = f" through plugin {shown.source.plugin}" if shown.source.plugin else ""
         lines.append(printable(f"source: {files}{through}{options}"))
     return lines
+
+
+def _provenance_words(known: Provenance, remembered: Mapping[str, str]) -> str:
+    """Return ``photos/cat/001.jpg   blake3 9c1e6a3bd7f1   plugin image 1, mode RGB``.
+
+    `remembered` is what the plugin wants to be told when it writes the data again.
+    """
+    from hangar_core.hashing.digests import SHORT_SIZE
+
+    options = "".join(f", {name} {value}" for name, value in sorted({**remembered, **known.options}.items()))
+    plugin = f"plugin {known.plugin} {known.version}{options}"
+    return printable(f"{known.source}   blake3 {known.blake3[:SHORT_SIZE]}   {plugin}")
+
+
+def provenance_json(known: Provenance) -> dict[str, Any]:
+    """Return where a sample came from for JSON."""
+    return {
+        "source": known.source,
+        "name": known.name,
+        "blake3": known.blake3,
+        "bytes": known.size,
+        "samples": known.samples,
+        "plugin": known.plugin,
+        "version": known.version,
+        "options": dict(sorted(known.options.items())),
+    }
 
 
 def what_text(shown: View) -> str:
@@ -78,6 +108,7 @@ def view_json(shown: View) -> dict[str, Any]:
             "extension": source.extension or None,
             "options": dict(sorted(source.options.items())),
         },
+        "provenance": None if shown.provenance is None else provenance_json(shown.provenance),
     }
 
 

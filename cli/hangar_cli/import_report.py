@@ -47,9 +47,10 @@ def show_receipt(receipt: Receipt, repo: Repository) -> None:
     for name, schema in receipt.arraysets.items():
         created = "created: " if name in receipt.created else ""
         result(f"Arrayset  {printable(name)}   {created}{schema_words(schema)}")
+    kept = f"{plural(receipt.originals, 'original')} kept, " if receipt.originals else ""
     result(
         f"Import    added {receipt.added:,}, updated {receipt.updated:,}, unchanged {receipt.unchanged:,}"
-        f"   ({size_text(receipt.bytes)} of data, {receipt.seconds:.1f} s)"
+        f"   ({size_text(receipt.bytes)} of data, {kept}{receipt.seconds:.1f} s)"
     )
     _show_ignored(receipt)
     if receipt.kept:
@@ -127,6 +128,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
         "files": receipt.files,
         "bytes": receipt.bytes,
         "seconds": round(receipt.seconds, 3),
+        "originals": receipt.originals,
         "commit": receipt.commit,
     }
 
@@ -153,5 +155,6 @@ def nothing_imported(arrayset: str, branch: str, refused: FilesRejected) -> dict
         "files": refused.total,
         "bytes": None,
         "seconds": None,
+        "originals": 0,
         "commit": None,
     }

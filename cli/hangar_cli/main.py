@@ -22,6 +22,7 @@ COMMANDS = {
     "commit": Entry(f"{_AT}.commit:commit", "Commits outstanding changes."),
     "log": Entry(f"{_AT}.log:log", "Display commit graph starting at STARTPOINT (short-digest or name)."),
     "history": Entry(f"{_AT}.history:history", "List the commits that changed SAMPLE of ARRAYSET."),
+    "why": Entry(f"{_AT}.why:why", "Tell which file SAMPLE of ARRAYSET came from, and how it was read."),
     "summary": Entry(f"{_AT}.summary:summary", "Display content summary at STARTPOINT (short-digest or branch)."),
     "view": Entry(f"{_AT}.view:view", "Use a plugin to view the data of some SAMPLE in ARRAYSET at STARTPOINT."),
     "export": Entry(

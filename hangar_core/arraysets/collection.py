@@ -117,8 +117,10 @@ class ArraysetsReader(ArraysetCollection):
     def _make(self, name: str) -> ArraysetDataReader:
         one = self._root.arraysets[name]
         if not one.schema.nested:
-            keys = CommittedKeys(self._shared.objects, one.tree, one.count)
-            return ArraysetDataReader.committed(self._shared, name, one.schema, one.options, keys)
+            objects = self._shared.objects
+            keys = CommittedKeys(objects, one.tree, one.count)
+            known = None if one.provenance is None else CommittedKeys(objects, one.provenance, one.count)
+            return ArraysetDataReader.committed(self._shared, name, one.schema, one.options, keys, known)
         from hangar_core.arraysets.subsamples import NestedArraysetReader
 
         nested = CommittedNestedKeys(self._shared.objects, one.tree, one.count)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from hangar_core.arraysets.session import KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidInput, InvalidName, SampleNotFound
+from hangar_core.hashing.digests import ORIGINAL
 from hangar_core.hashing.samples import payload_of, size_of
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key, made_up_name
@@ -193,7 +194,7 @@ class SampleMappingWriter(SampleMapping):
         payload = self._payload(data) or payload_of(self.checked(data))
         with self._session.staging.lock:
             digest = self._session.store.put(payload, apart=self.is_apart, codec=self.codec)
-            if self._keys.get(encoded) != digest:
+            if not self._is_there(self._keys.get(encoded), digest):
                 self._stage(((encoded, digest),))
         return key
 
@@ -238,10 +239,21 @@ class SampleMappingWriter(SampleMapping):
         """Stage samples whose data are stored already, as (encoded key, digest); return how many differ from before."""
         wanted = dict(changes)
         before = self._keys.get_many(wanted)
-        different = {key: one for key, one in wanted.items() if before.get(key) != one} if before else wanted
+        different = wanted
+        if before:
+            different = {key: one for key, one in wanted.items() if not self._is_there(before.get(key), one)}
         if different:
             self._stage(different.items())
         return len(different)
+
+    def _is_there(self, before: Digest | None, digest: Digest) -> bool:
+        """Whether data are what is there already, perhaps as a file that was kept and stands for the same array."""
+        if before is None or before == digest or before[-1] != ORIGINAL:
+            return before == digest
+        from hangar_core.hashing.originals import decode_original
+
+        stored = self._session.data.raw(before)
+        return isinstance(stored, bytes) and decode_original(stored)[0].array == digest
 
     def __delitem__(self, key: SampleKey) -> None:
         self.remove(key)

@@ -14,12 +14,16 @@ from hangar_core.errors import CorruptRecord, NotPicklable, SampleNotFound, Unsu
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import schema_digest
 from hangar_core.model import CommitId, SampleKey, Schema
+from hangar_core.names import check_sample_key
+from hangar_core.records.keys import encode_key
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from hangar_core.arraysets.references import SampleRef
+    from hangar_core.hashing.originals import Original
+    from hangar_core.provenance import Provenance
 
 DEFAULT_BACKEND: Final = "20"
 BACKEND_OPTION: Final = "backend"
@@ -37,15 +41,23 @@ class ArraysetDataReader(RememberingMapping):
         self._schema_read = schema
         self._options_read = options
         self._keys_read: KeyView | None = None
+        self._provenance_read: KeyView | None = None
         session.handles.add(self)
 
     @classmethod
     def committed(
-        cls, session: ReadSession, name: str, schema: Schema, options: Mapping[str, str], keys: KeyView
+        cls,
+        session: ReadSession,
+        name: str,
+        schema: Schema,
+        options: Mapping[str, str],
+        keys: KeyView,
+        provenance: KeyView | None = None,
     ) -> Self:
-        """Return a handle on the samples of a commit."""
+        """Return a handle on the samples of a commit; without `provenance` nobody knows where they came from."""
         handle = cls(session, name, schema, options)
         handle._keys_read = keys
+        handle._provenance_read = provenance
         return handle
 
     # What a writer replaces by what is staged.
@@ -54,6 +66,10 @@ class ArraysetDataReader(RememberingMapping):
     def _keys(self) -> KeyView:
         assert self._keys_read is not None
         return self._keys_read
+
+    @property
+    def _provenance_keys(self) -> KeyView | None:
+        return self._provenance_read
 
     @property
     def _schema(self) -> Schema:
@@ -207,6 +223,44 @@ class ArraysetDataReader(RememberingMapping):
         """Return by what `det_hash` knows the arrayset: its schema and the root of its tree; None while changed."""
         root = self._keys.root
         return None if root is None else ("arrayset", schema_digest(self._schema) + root)
+
+    def original(self, name: SampleKey) -> tuple[Original, bytes] | None:
+        """Return how the sample was decoded and the bytes of its file, if it is kept as it came; None if it is not.
+
+        Needs no plugin. Raises `SampleNotFound`, and as `get` does.
+        """
+        digest = self.digest(name)
+        from hangar_core.hashing.originals import decode_original, is_original
+
+        if not is_original(digest):
+            return None
+        stored = self._session.data.raw(digest)
+        assert isinstance(stored, bytes)
+        return decode_original(stored)
+
+    def provenance(self, name: SampleKey) -> Provenance | None:
+        """Return where the sample came from: which file, read by which plugin, and how; None if nobody knows.
+
+        It is known of what an import has set and nobody has changed since. Raises `SampleNotFound`, `CorruptRecord`.
+        """
+        self.digest(name)
+        from hangar_core.history.sources import Sources
+
+        known = self._provenance_keys
+        found = None if known is None else known.get(encode_key(check_sample_key(name)))
+        return None if found is None else Sources(self._session.objects).provenance(found)
+
+    def provenances(self, names: Iterable[SampleKey]) -> dict[SampleKey, Provenance]:
+        """Return name -> where the sample came from, of those samples of which it is known; see `provenance`."""
+        from hangar_core.history.sources import Sources
+
+        known = self._provenance_keys
+        if known is None or not known.count:
+            return {}
+        encoded = {encode_key(check_sample_key(name)): name for name in names}
+        sources = Sources(self._session.objects)
+        with self._session.objects.snapshot():
+            return {encoded[key]: sources.provenance(one) for key, one in known.get_many(encoded).items()}
 
     def _not_found(self, name: object) -> SampleNotFound:
         return SampleNotFound(key=shown(name), arrayset=self._name)

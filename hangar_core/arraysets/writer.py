@@ -51,6 +51,10 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
         return self._staged.samples
 
     @property
+    def _provenance_keys(self) -> KeyView:
+        return self._staged.provenance
+
+    @property
     def _schema(self) -> Schema:
         return self._staged.schema
 

@@ -274,7 +274,7 @@ class PackReader:
             return None
 
     def _text_or_bytes(self, digest: Digest, payload: memoryview, uid: bytes, start: int) -> str | bytes:
-        if digests.code_of(digest) == digests.BYTES:
+        if digests.code_of(digest) != digests.TEXT:
             return bytes(payload)
         try:
             return str(payload, "utf-8")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hangar_core.errors import HangarError, InvalidInput, StorageFailed
-from hangar_core.export.formats import format_for_export
+from hangar_core.export.formats import Formats
+from hangar_core.export.layout import lay_out
 from hangar_core.export.placing import move_all
 from hangar_core.export.samples import Samples, refuse_nested, select
+from hangar_core.export.threads import usual_jobs
 from hangar_core.export.verifying import Verification, verify
 from hangar_core.export.writing import Work, write_all
 from hangar_core.model import SampleKey
@@ -23,7 +25,9 @@ from hangar_core.reports import Progress, ProgressReporter
 class ExportReceipt:
     """What an export did: files written, files that were there already with the same content, and all their paths.
 
-    `plugin` is empty for text and bytes that were written as they are; `verified` is None unless it was asked for.
+    `originals` of the samples came out as the very files that were imported. `plugin` and `extension` are those of the
+    rest, several joined by a comma; `plugin` is empty for what was written as it is. `verified` is None unless it was
+    asked for.
     """
 
     written: int
@@ -34,6 +38,7 @@ class ExportReceipt:
     extension: str
     seconds: float
     verified: Verification | None = None
+    originals: int = 0
 
 
 def export(
@@ -52,10 +57,11 @@ def export(
 ) -> ExportReceipt:
     """Write samples, by default all, as files below `outdir` (it must exist), in folders as their keys say.
 
-    `keys` are globs over keys. Without `extension` the format is the one the samples came from if it keeps every bit,
-    else the plugin's default; text and bytes that no plugin made are written as they are. `jobs` files are written at
-    once, by default one for each processor if the plugin lets threads run (`RELEASES_GIL`). With `verify_files` every
-    file is read back and compared.
+    `keys` are globs over keys. Files are called as those that were imported, others by the key of their sample. Without
+    `extension`, `plugin` and its options, files that were kept come out as they came in; for all else the format is the
+    one the samples came from if it keeps every bit, else the plugin's default, and text and bytes that no plugin made
+    are written as they are. `jobs` files are written at once, by default one for each processor if the plugin lets
+    threads run (`RELEASES_GIL`). With `verify_files` every file is read back and compared.
 
     Raises `SampleNotFound`, `NoPluginFor`, `PluginNotFound`, `MethodNotProvided`, `InvalidData` (the format cannot hold
     the data, samples would meet in one file, or they are nested), `AlreadyExists`, `StorageFailed`; nothing is written
@@ -68,8 +74,11 @@ def export(
         raise InvalidInput(f"`jobs` is a number from 1, not {jobs}.")
     refuse_nested(aset, "exported")
     chosen = select(aset, samples, keys)
-    format_ = format_for_export(aset, plugin, extension, plugin_options or {}, to_verify=verify_files)
-    work = Work(aset, chosen, format_, jobs or format_.usual_jobs, progress or _quiet)
+    formats = Formats(aset, plugin, extension, plugin_options or {}, to_verify=verify_files)
+    layout = lay_out(aset, chosen, formats)
+    used = layout.formats if chosen else [formats.default]
+    usual = min((one.usual_jobs for one in used), default=usual_jobs())
+    work = Work(aset, layout, jobs or usual, progress or _quiet)
     try:
         with tempfile.TemporaryDirectory(prefix=".hangar-export-", dir=outdir) as fresh:
             write_all(work, Path(fresh))
@@ -84,10 +93,11 @@ def export(
         unchanged=placed.unchanged,
         paths=tuple(map(str, placed.paths)),
         samples=len(chosen),
-        plugin=format_.plugin_name,
-        extension=format_.extension,
+        plugin=", ".join(sorted({one.plugin_name for one in used} - {""})),
+        extension=", ".join(sorted({one.extension for one in layout.alone} | {one.extension for one in used})),
         seconds=time.monotonic() - begun,
         verified=verified,
+        originals=layout.originals,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hangar_core import external
@@ -72,6 +73,52 @@ def format_for_export(
     if to_verify and "load" not in chosen.provides:
         raise MethodNotProvided(plugin=chosen.plugin_name, method="load", provides=", ".join(chosen.provides))
     return Format(chosen, suffix, {**recorded_options(aset, chosen, "save"), **given})
+
+
+class Formats:
+    """The format of each sample: what was asked for, else that in which it came, else that of the arrayset."""
+
+    def __init__(
+        self, aset: Described, plugin: str | None, extension: str | None, given: Mapping[str, Any], *, to_verify: bool
+    ) -> None:
+        """See `format_for_export`."""
+        self.asked = plugin is not None or bool(extension) or bool(given)
+        self._aset = aset
+        self._usual = partial(format_for_export, aset, plugin, extension, given, to_verify=to_verify)
+        self._to_verify = to_verify
+        self._default: Format | None = None
+        self._known: dict[tuple[str, str], Format] = {}
+
+    @property
+    def default(self) -> Format:
+        """The format of samples that came from nowhere. Raises as `format_for_export` does."""
+        if self._default is None:
+            self._default = self._usual()
+        return self._default
+
+    def of(self, plugin: str, extension: str) -> Format:
+        """Return the format of a sample that a plugin has read from a file with that extension, both perhaps empty.
+
+        Raises as `format_for_export` does.
+        """
+        if self.asked or not plugin or self._aset.schema.kind != "array":
+            return self.default
+        found = self._known.get((plugin, extension))
+        if found is None:
+            found = self._known[plugin, extension] = self._recorded(plugin, extension.lower()) or self.default
+        return found
+
+    def _recorded(self, name: str, extension: str) -> Format | None:
+        """Return the format in which a sample came, None if its plugin does not write such files one by one."""
+        if name == self._aset.options.get(SOURCE_PLUGIN):
+            return None  # so does the rest of the arrayset
+        try:
+            plugin = external.plugin_manager().choose("save", name)
+        except (PluginNotFound, MethodNotProvided):
+            return None
+        if isinstance(plugin, external.SavesMany) or (self._to_verify and "load" not in plugin.provides):
+            return None
+        return Format(plugin, _extension_for(plugin, extension), recorded_options(self._aset, plugin, "save"))
 
 
 def plugins_for_view(
@@ -172,7 +219,10 @@ def _is_picture(schema: Schema) -> bool:
 
 
 def _default_extension(plugin: external.BasePlugin, aset: Described) -> str:
-    came_from = aset.options.get(SOURCE_EXTENSION, "")
+    return _extension_for(plugin, aset.options.get(SOURCE_EXTENSION, ""))
+
+
+def _extension_for(plugin: external.BasePlugin, came_from: str) -> str:
     if came_from in plugin.LOSSLESS:
         return came_from
     return plugin.DEFAULT_EXTENSION or (plugin.LOSSLESS or tuple(plugin.accepts))[0]

@@ -10,13 +10,26 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from hangar_core import external
 from hangar_core.errors import AlreadyExists, InvalidData, InvalidInput
 from hangar_core.model import SampleKey
 
 Folding = Callable[[str], str]
+
+
+class Named(Protocol):
+    """A sample and what its file is called: its name as plugins are told, and the extension."""
+
+    @property
+    def key(self) -> SampleKey: ...
+
+    @property
+    def detail(self) -> str: ...
+
+    @property
+    def extension(self) -> str: ...
 
 
 class Placed(NamedTuple):
@@ -32,13 +45,13 @@ def detail_of(key: SampleKey) -> str:
     return f"{'int' if isinstance(key, int) else 'str'}:{key}"
 
 
-def planned(keys: Iterable[SampleKey], root: Path, extension: str, folding: Folding) -> dict[SampleKey, Path]:
+def planned(items: Iterable[Named], root: Path, folding: Folding) -> dict[SampleKey, Path]:
     """Return the file of each sample below `root`, one for each. Nothing is created.
 
     `folding` gives equal text for names that the file system takes for one. Raises `InvalidData` if two samples would
     be written to one file, or one to a file and another into a folder of the same name; and as `target_path`.
     """
-    paths = {key: external.BasePlugin.target_path(root, detail_of(key), extension) for key in keys}
+    paths = {one.key: external.BasePlugin.target_path(root, one.detail, one.extension) for one in items}
     taken: dict[str, SampleKey] = {}
     for key, path in paths.items():
         other = taken.setdefault(folding(path.relative_to(root).as_posix()), key)

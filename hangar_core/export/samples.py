@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -11,6 +11,9 @@ from hangar_core.model import Digest, SampleKey, Schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hangar_core.hashing.originals import Original
+    from hangar_core.provenance import Provenance
 
 
 class Described(Protocol):
@@ -38,6 +41,14 @@ class Samples(Described, Protocol):
     def __contains__(self, key: object) -> bool: ...
 
     def digest(self, name: SampleKey) -> Digest: ...
+
+    def digests(self, names: Sequence[SampleKey]) -> list[Digest]: ...
+
+    def original(self, name: SampleKey) -> tuple[Original, bytes] | None: ...
+
+    def provenance(self, name: SampleKey) -> Provenance | None: ...
+
+    def provenances(self, names: Iterable[SampleKey]) -> dict[SampleKey, Provenance]: ...
 
 
 class Description(NamedTuple):

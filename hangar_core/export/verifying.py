@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangar_core import external
 from hangar_core.errors import InvalidInput, PluginError
 from hangar_core.export.formats import Format
-from hangar_core.export.placing import detail_of
 from hangar_core.export.threads import in_threads
 from hangar_core.export.writing import Sample, Work
 from hangar_core.external.targets import file_system_name
@@ -52,6 +51,7 @@ class _Found:
     path: Path
     reason: str = ""
     readable: bool = True
+    lossless: bool = True
 
 
 def verify(work: Work, outdir: Path, paths: list[Path]) -> Verification:
@@ -60,18 +60,16 @@ def verify(work: Work, outdir: Path, paths: list[Path]) -> Verification:
     A number may come back in a wider dtype (a table has no other) if it is the same number: each of the two becomes the
     other, bit for bit, by conversion.
     """
-    if work.format.in_shared_files:
-        found = _compared_in_order(work, outdir, paths)
-    else:
-        found = in_threads(_calls(work, outdir), work.jobs)
+    found: Iterator[_Found] = in_threads(_calls(work, outdir), work.jobs)
+    if work.layout.format is not None:
+        found = chain(found, _compared_in_order(work, work.layout.format, outdir, paths))
     identical, differences = 0, []
-    lossless = work.format.is_lossless
     for one in found:
         if not one.reason:
             identical += 1
-        elif lossless or not one.readable:
+        elif one.lossless or not one.readable:
             differences.append(Difference(one.key, str(one.path), one.reason))
-    return Verification(identical, tuple(differences), lossless)
+    return Verification(identical, tuple(differences), all(one.is_lossless for one in work.layout.formats))
 
 
 def difference(sample: Sample, back: object) -> str:
@@ -108,13 +106,13 @@ def _is_number(array: NDArray[Any]) -> bool:
 
 
 def _calls(work: Work, outdir: Path) -> Iterator[Callable[[], _Found]]:
-    for key, data in work.samples("samples read back"):
-        path = external.BasePlugin.target_path(outdir, detail_of(key), work.format.extension)
-        yield partial(_compared, work.format, work.aset.name, key, path, data)
+    for item, data in work.alone("samples read back"):
+        path = external.BasePlugin.target_path(outdir, item.detail, item.extension)
+        yield partial(_compared, item.format, work.aset.name, item.key, path, data)
 
 
-def _compared(format_: Format, arrayset: str, key: SampleKey, path: Path, data: Sample) -> _Found:
-    if format_.plugin is None:
+def _compared(format_: Format | None, arrayset: str, key: SampleKey, path: Path, data: Sample) -> _Found:
+    if format_ is None or format_.plugin is None:
         content = data.encode() if isinstance(data, str) else data
         try:
             return _Found(key, path, difference(content, path.read_bytes()))
@@ -126,7 +124,7 @@ def _compared(format_: Format, arrayset: str, key: SampleKey, path: Path, data: 
         return _Found(key, path, why.message, readable=False)
     if len(found) != 1:
         return _Found(key, path, "the file has several samples" if found else "the file has no sample", readable=False)
-    return _Found(key, path, difference(data, found[0]))
+    return _Found(key, path, difference(data, found[0]), lossless=format_.is_lossless)
 
 
 def _samples_in(path: Path, format_: Format, arrayset: str) -> Iterator[object]:
@@ -142,25 +140,26 @@ def _samples_in(path: Path, format_: Format, arrayset: str) -> Iterator[object]:
 # --- files of many samples ------------------------------------------------------------------------------------------
 
 
-def _compared_in_order(work: Work, outdir: Path, paths: list[Path]) -> Iterator[_Found]:
+def _compared_in_order(work: Work, format_: Format, outdir: Path, paths: list[Path]) -> Iterator[_Found]:
     """Yield the comparison of each sample with what stands in its place in its file: plugins keep the order."""
-    suffix = f".{work.format.extension}"
+    suffix, lossless = f".{format_.extension}", format_.is_lossless
     by_name = {path.relative_to(outdir).as_posix().removesuffix(suffix): path for path in paths}
     in_files: dict[Path, Iterator[object]] = {}
-    for key, data in work.samples("samples read back"):
+    for key, data in work.shared("samples read back"):
         path = _file_of(key, work.aset.name, by_name)
         if path is None:
             yield _Found(key, outdir, "none of the files is for it", readable=False)
             continue
         try:
             if path not in in_files:
-                in_files[path] = _samples_in(path, work.format, work.aset.name)
+                in_files[path] = _samples_in(path, format_, work.aset.name)
             back = next(in_files[path], _NOTHING)
         except (PluginError, InvalidInput) as why:
             in_files[path] = iter(())
             yield _Found(key, path, why.message, readable=False)
             continue
-        yield _Found(key, path, "it is missing") if back is _NOTHING else _Found(key, path, difference(data, back))
+        reason = "it is missing" if back is _NOTHING else difference(data, back)
+        yield _Found(key, path, reason, readable=back is not _NOTHING, lossless=lossless)
     for path, left in in_files.items():
         if next(left, _NOTHING) is not _NOTHING:
             yield _Found(work.aset.name, path, "the file has samples that were not written", readable=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hangar_core import external
@@ -16,6 +16,8 @@ from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Ne
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hangar_core.provenance import Provenance
 
 _CHARACTERS = 4000
 _BYTES = 256
@@ -36,7 +38,7 @@ class View:
     """One sample ready to be shown. `renderable` is what the plugin gave: text, something rich can print, or None.
 
     Text and bytes have their kind as `dtype` and no `shape`; `size` is in bytes. `plugin` is empty if none was needed,
-    `source` None if no import made the arrayset.
+    `source` None if no import made the arrayset, `provenance` None if no import set this sample as it is.
     """
 
     arrayset: str
@@ -52,6 +54,7 @@ class View:
     mean: float | None
     commit: str
     source: Source | None
+    provenance: Provenance | None = None
 
 
 def view(
@@ -70,9 +73,10 @@ def view(
     """
     refuse_nested(aset, "viewed")
     digest = digests.text(find(aset, key))
-    return view_of(
+    shown = view_of(
         aset, key, aset[key], digest, commit=commit, extension=extension, plugin=plugin, plugin_options=plugin_options
     )
+    return replace(shown, provenance=aset.provenance(key))
 
 
 def view_of(

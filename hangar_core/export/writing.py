@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hangar_core import external
 from hangar_core.export.formats import Format
-from hangar_core.export.placing import detail_of, folding_of, planned, refuse_meeting
+from hangar_core.export.layout import Item, Layout
+from hangar_core.export.placing import folding_of, planned, refuse_meeting
 from hangar_core.export.samples import Samples
 from hangar_core.export.threads import in_threads
 from hangar_core.model import SampleKey
@@ -27,16 +28,27 @@ class Work:
     """What is to be exported, how, and to whom progress is reported."""
 
     aset: Samples
-    keys: Sequence[SampleKey]
-    format: Format
+    layout: Layout
     jobs: int
     report: ProgressReporter
 
-    def samples(self, what: str) -> Iterator[tuple[SampleKey, Sample]]:
-        """Yield the samples in order, reporting each as one more of `what` once it is done with."""
-        for number, key in enumerate(self.keys, 1):
+    def shared(self, what: str) -> Iterator[tuple[SampleKey, Sample]]:
+        """Yield the samples that share files in order, reporting each as one more of `what` once it is done with."""
+        before = len(self.layout.alone)
+        for number, key in enumerate(self.layout.shared, before + 1):
             yield key, self.aset[key]
-            self.report(Progress(number, len(self.keys), what))
+            self.report(Progress(number, self.layout.samples, what))
+
+    def alone(self, what: str) -> Iterator[tuple[Item, Sample]]:
+        """Yield the samples that become a file each, those that are kept as the bytes of their file."""
+        for number, item in enumerate(self.layout.alone, 1):
+            yield item, self.aset[item.key] if item.format is not None else self._file(item.key)
+            self.report(Progress(number, self.layout.samples, what))
+
+    def _file(self, key: SampleKey) -> bytes:
+        found = self.aset.original(key)
+        assert found is not None
+        return found[1]
 
 
 def write_all(work: Work, folder: Path) -> None:
@@ -46,32 +58,32 @@ def write_all(work: Work, folder: Path) -> None:
     what plugins raise.
     """
     folding = folding_of(folder)
-    if work.format.in_shared_files:
-        written = external.save_many(
-            work.samples("samples"),
-            folder,
-            work.aset.name,
-            work.format.extension,
-            plugin=work.format.plugin_name,
-            **work.format.options,
-        )
-        refuse_meeting(written, folding)
-        return
-    paths = planned(work.keys, folder, work.format.extension, folding)
+    paths = planned(work.layout.alone, folder, folding)
     for _ in in_threads(_calls(work, folder, paths), work.jobs):
         pass  # there is nothing to be had but errors
+    if work.layout.format is not None:
+        format_ = work.layout.format
+        written = external.save_many(
+            work.shared("samples"),
+            folder,
+            work.aset.name,
+            format_.extension,
+            plugin=format_.plugin_name,
+            **format_.options,
+        )
+        refuse_meeting([*paths.values(), *written], folding)
 
 
 def _calls(work: Work, folder: Path, paths: Mapping[SampleKey, Path]) -> Iterator[Callable[[], None]]:
-    for key, data in work.samples("samples"):
-        if work.format.plugin is None:
-            yield partial(_write_bytes, paths[key], data.encode() if isinstance(data, str) else data)
+    for item, data in work.alone("samples"):
+        if item.format is None or item.format.plugin is None:
+            yield partial(_write_bytes, paths[item.key], data.encode() if isinstance(data, str) else data)
         else:
-            yield partial(_save, work.format, folder, key, data)
+            yield partial(_save, item.format, folder, item.detail, data)
 
 
-def _save(format_: Format, folder: Path, key: SampleKey, data: Sample) -> None:
-    external.save(data, folder, detail_of(key), format_.extension, plugin=format_.plugin_name, **format_.options)
+def _save(format_: Format, folder: Path, detail: str, data: Sample) -> None:
+    external.save(data, folder, detail, format_.extension, plugin=format_.plugin_name, **format_.options)
 
 
 def _write_bytes(path: Path, content: Any) -> None:

@@ -17,13 +17,14 @@ from hangar_core.errors import (
     PluginError,
     PluginNotFound,
 )
-from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, SavesMany
+from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, KnowsForms, SavesMany
 from hangar_core.external.calls import (
     board_show,
     checked_options,
     decode,
     describe,
     encode,
+    form_of,
     load,
     plugin_manager,
     save,
@@ -50,6 +51,7 @@ __all__ = [
     "InvalidData",
     "InvalidInput",
     "KeepsOriginals",
+    "KnowsForms",
     "MethodNotProvided",
     "NoOptions",
     "NoPluginFor",
@@ -72,6 +74,7 @@ __all__ = [
     "describe",
     "encode",
     "file_of_row",
+    "form_of",
     "load",
     "open_file",
     "option",

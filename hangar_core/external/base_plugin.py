@@ -53,8 +53,8 @@ class BasePlugin:
     hangar's own is reported as a failure of the plugin, so let bugs out; for a file that is not what it should be raise
     `BadFile` (see `bad_file`). `load` and `save` may be called from several threads at once: the object keeps nothing.
 
-    Two more things are optional and no part of this class, so that having them says something: `save_many` (see
-    `SavesMany`), and `decode` with `encode` (see `KeepsOriginals`).
+    More things are optional and no part of this class, so that having them says something: `save_many` (see
+    `SavesMany`), `decode` with `encode` (see `KeepsOriginals`), and `form_of` (see `KnowsForms`).
     """
 
     API_VERSION: ClassVar[int] = API_VERSION
@@ -71,6 +71,10 @@ class BasePlugin:
     """For extensions that are not lossless: by how much a value of ``load(save(x))`` may differ from x."""
     MAGIC: ClassVar[Mapping[str, tuple[Signature, ...]]] = {}
     """Extension -> how such files begin: ``{"nii": ((344, b"n+1"),), "npy": (b"\\x93NUMPY",)}``. Any one is enough."""
+    ORIGINALS: ClassVar[tuple[str, ...]] = ()
+    """Of a plugin with `decode`: extensions whose files an import keeps as they are, unless it is told otherwise, since
+    they are much smaller than what is in them or cannot be made again from it. Any other file that `decode` reads is
+    kept if `--store original` asks for it."""
     RELEASES_GIL: ClassVar[bool] = False
     """Whether `load` spends its time where other threads can run meanwhile (most decoders written in C). Then an import
     reads several files at once in threads, which cost nothing to start; else it may start processes, in which a file
@@ -211,11 +215,23 @@ class KeepsOriginals(Protocol):
     """A plugin whose files are worth keeping as they are, because it reads and makes them in memory too."""
 
     def decode(self, data: bytes, **options: Any) -> SampleData:
-        """Return the only sample in the bytes of a file. Takes the options of `load`; raises `BadFile`."""
+        """Return the only sample in the bytes of a file, as `load` would.
+
+        Takes the options of `load`. Raises `BadFile`, for a file of several samples with the code `several-samples`.
+        """
         ...
 
     def encode(self, arr: SampleData, extension: str, **options: Any) -> bytes:
         """Return the bytes that `save` would write. Takes the options of `save`; raises `InvalidData`."""
+        ...
+
+
+@runtime_checkable
+class KnowsForms(Protocol):
+    """A plugin that `KeepsOriginals` and can tell dtype and shape of what `decode` would give without decoding it."""
+
+    def form_of(self, data: bytes, **options: Any) -> tuple[str, tuple[int, ...]]:
+        """Return numpy's name of the dtype, and the shape. Takes the options of `load`; raises `BadFile`."""
         ...
 
 

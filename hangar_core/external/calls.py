@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hangar_core.errors import BadFile, HangarError, MethodNotProvided, PluginError
-from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, Loaded, SampleData, SavesMany
+from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, KnowsForms, Loaded, SampleData, SavesMany
 from hangar_core.external.declared import specs_for, typed_values, unknown_option
 from hangar_core.external.discovery import reason_of
 from hangar_core.external.manager import PluginManager
@@ -166,6 +166,20 @@ def decode(
     options = checked_options(chosen, "decode", plugin_kwargs)
     with _blaming(chosen, source or "the data to decode"):
         return chosen.decode(data, **options)
+
+
+def form_of(data: bytes, plugin: str, *, source: str = "", **plugin_kwargs: Any) -> tuple[str, tuple[int, ...]] | None:
+    """Return dtype and shape of what `decode` would give, from a look at the bytes; None if the plugin cannot tell.
+
+    Raises what `load` raises.
+    """
+    chosen = plugin_manager().choose("load", plugin)
+    if not isinstance(chosen, KnowsForms):
+        return None
+    options = checked_options(chosen, "form_of", plugin_kwargs)
+    with _blaming(chosen, source or "the data to look at"):
+        dtype, shape = chosen.form_of(data, **options)
+        return str(dtype), tuple(map(int, shape))
 
 
 def encode(arr: SampleData, extension: str, plugin: str | None = None, **plugin_kwargs: Any) -> bytes:

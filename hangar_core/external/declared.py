@@ -33,7 +33,7 @@ from hangar_core.errors import InvalidInput
 TEXT, SWITCH, INTEGER, NUMBER = "text", "yes or no", "whole number", "number"
 WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 # Methods that take the options of another one.
-_SAME_AS = {"describe": "load", "decode": "load", "save_many": "save", "encode": "save"}
+_SAME_AS = {"describe": "load", "decode": "load", "form_of": "load", "save_many": "save", "encode": "save"}
 _ROLES = ("load", "save", "show", "board_show")
 _KINDS: dict[object, str] = {str: TEXT, bool: SWITCH, int: INTEGER, float: NUMBER}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hangar_core.external.base_plugin import METHODS, BasePlugin, KeepsOriginals, SavesMany
+from hangar_core.external.base_plugin import METHODS, BasePlugin, KeepsOriginals, KnowsForms, SavesMany
 from hangar_core.external.declared import OptionSpec, specs_of
 
-EXTRAS = ("save_many", "decode", "encode")
+EXTRAS = ("save_many", "decode", "encode", "form_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class PluginFacts:
 
 def facts_of(plugin: BasePlugin) -> PluginFacts:
     """Return the facts of a plugin that `check_plugin` has let through."""
-    keeps = (isinstance(plugin, SavesMany), isinstance(plugin, KeepsOriginals), isinstance(plugin, KeepsOriginals))
+    keeps = isinstance(plugin, KeepsOriginals)
+    extras = (isinstance(plugin, SavesMany), keeps, keeps, isinstance(plugin, KnowsForms))
     magic = [
         (extension.lower().lstrip("."), *((0, one) if isinstance(one, bytes) else one))
         for extension, several in plugin.MAGIC.items()
@@ -59,7 +60,7 @@ def facts_of(plugin: BasePlugin) -> PluginFacts:
         priority=plugin.PRIORITY,
         provides=tuple(plugin.provides),
         accepts=tuple(plugin.accepts),
-        extras=tuple(name for name, there in zip(EXTRAS, keeps, strict=True) if there),
+        extras=tuple(name for name, there in zip(EXTRAS, extras, strict=True) if there),
         lossless=tuple(plugin.LOSSLESS),
         tolerance=tuple((extension, float(limit)) for extension, limit in plugin.TOLERANCE.items()),
         default_extension=plugin.DEFAULT_EXTENSION,

@@ -92,6 +92,10 @@ class FieldReader:
         except UnicodeDecodeError as why:
             raise self.corrupt(f"text is not UTF-8: {why}") from why
 
+    def rest(self) -> bytes:
+        """All that is left, for records that end with bytes of any length."""
+        return self.raw(len(self._data) - self._at)
+
     @property
     def at_end(self) -> bool:
         return self._at == len(self._data)

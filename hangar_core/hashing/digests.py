@@ -24,23 +24,29 @@ THREADED_FROM: Final = 1 << 20
 ARRAY: Final = 0x01
 TEXT: Final = 0x02
 BYTES: Final = 0x03
+ORIGINAL: Final = 0x04
 SCHEMA: Final = 0x10
 NODE: Final = 0x20
 ROOT: Final = 0x21
 COMMIT: Final = 0x22
+PROVENANCE: Final = 0x30
 
 # code -> the domain that is hashed in front of the canonical bytes, so that no two kinds of thing share a hash
 DOMAINS: Final[dict[int, bytes]] = {
     ARRAY: b"hangar array 1\n",
     TEXT: b"hangar text 1\n",
     BYTES: b"hangar bytes 1\n",
+    ORIGINAL: b"hangar original 1\n",
     SCHEMA: b"hangar schema 1\n",
     NODE: b"hangar node 1\n",
     ROOT: b"hangar root 1\n",
     COMMIT: b"hangar commit 1\n",
+    PROVENANCE: b"hangar provenance 1\n",
 }
-# What samples and metadata can be: the codes that leaves of record trees hold.
-DATA_CODES: Final = bytes((ARRAY, TEXT, BYTES))
+# What samples and metadata can be.
+DATA_CODES: Final = bytes((ARRAY, TEXT, BYTES, ORIGINAL))
+# What leaves of record trees hold: data, or where samples came from.
+LEAF_CODES: Final = DATA_CODES + bytes((PROVENANCE,))
 _SUFFIX: Final = {code: bytes([code]) for code in DOMAINS}
 _HEX = frozenset("0123456789abcdef")
 _max_threads: int = blake3.AUTO

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from hangar_core.hashing.digests import BYTES, DOMAINS, TEXT, data_digest
+from hangar_core.hashing.digests import BYTES, DOMAINS, ORIGINAL, TEXT, data_digest
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Sample: TypeAlias = NDArray[Any] | str | bytes
 
 # digest code -> dtype in the frame, for samples that are no arrays
-FRAME_DTYPES: Final = {TEXT: "text", BYTES: "bytes"}
+FRAME_DTYPES: Final = {TEXT: "text", BYTES: "bytes", ORIGINAL: "original"}
 
 
 class Payload(NamedTuple):

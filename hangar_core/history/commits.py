@@ -24,7 +24,8 @@ def read_root(objects: Objects, root: Digest) -> Root:
     """Return the content of a commit, schemas included; reads no tree."""
     rows, metadata, metadata_count = decode_root(objects.get(root))
     arraysets = {
-        row.name: Arrayset(decode_schema(objects.get(row.schema)), row.tree, row.count, row.options) for row in rows
+        row.name: Arrayset(decode_schema(objects.get(row.schema)), row.tree, row.count, row.options, row.provenance)
+        for row in rows
     }
     return Root(arraysets, metadata, metadata_count)
 
@@ -40,7 +41,12 @@ def write_root(objects: Objects, root: Root) -> Digest:
     """Hold the content of a commit for the next transaction."""
     rows = [
         ArraysetRow(
-            name, objects.put(digests.SCHEMA, encode_schema(one.schema)), one.tree, one.count, dict(one.options)
+            name,
+            objects.put(digests.SCHEMA, encode_schema(one.schema)),
+            one.tree,
+            one.count,
+            dict(one.options),
+            one.provenance,
         )
         for name, one in root.arraysets.items()
     ]

@@ -16,6 +16,7 @@ from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.model import Schema
 from hangar_core.records import merging as merge_records
+from hangar_core.records import provenance_log
 from hangar_core.records import staging as records
 from hangar_core.reports import MergeState
 
@@ -102,6 +103,10 @@ def refuse_unknown(arraysets: Iterable[str], operations: Sequence[tuple[int, byt
     for operation, payload in operations:
         if operation in (records.ARRAYSET, merge_records.ADOPT):
             names.add(FieldReader(payload, "staging log").text())
+        elif operation in (provenance_log.PROVENANCE, provenance_log.PROVENANCE_TREE):
+            name = FieldReader(payload, "staging log").text()
+            if name not in names:
+                raise ArraysetNotFound(name=name)
         elif operation in (records.SAMPLES, records.REMOVE):
             is_samples = operation == records.SAMPLES
             name = payload[1 : 1 + payload[0]].decode() if is_samples else records.decode_remove(payload)

@@ -14,12 +14,13 @@ Arraysets are compared by identity: one that a side renamed takes what the other
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from hangar_core.history import tree
 from hangar_core.history.changes import KeyChange
 from hangar_core.history.identities import called, identity_of
+from hangar_core.history.lookups import lookup_many
 from hangar_core.history.merged_names import MergedNames, Named, Names, Sides, merge_names, sides_of
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, Digest, Root, Schema
@@ -38,6 +39,8 @@ class KeyConflict:
     base: Digest | None
     ours: Digest | None
     theirs: Digest | None
+    # Where their sample came from, if that is known.
+    their_provenance: Digest | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> ConflictKind:
@@ -86,7 +89,7 @@ def _kind(base: object, ours: object, theirs: object) -> ConflictKind:
 class MergePlan:
     """What makes the merge out of our side: first removals, then renames (old -> new), then the rest by new names.
 
-    An adopted arrayset is taken over with its tree as it is.
+    An adopted arrayset is taken over with its tree as it is. What is known of where a sample came from travels with it.
     """
 
     remove: list[str] = field(default_factory=list)
@@ -94,6 +97,7 @@ class MergePlan:
     adopt: dict[str, Arrayset] = field(default_factory=dict)
     define: dict[str, tuple[Schema, Mapping[str, str]]] = field(default_factory=dict)
     samples: dict[str, list[tuple[bytes, Digest | None]]] = field(default_factory=dict)
+    provenance: dict[str, dict[bytes, Digest]] = field(default_factory=dict)
     metadata: list[tuple[bytes, Digest | None]] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
 
@@ -118,6 +122,8 @@ class MergePlan:
         if isinstance(conflict, KeyConflict):
             changes = self.samples.setdefault(name, []) if name else self.metadata
             changes.append((conflict.key, conflict.theirs))
+            if conflict.their_provenance is not None:
+                self.provenance.setdefault(name, {})[conflict.key] = conflict.their_provenance
         elif conflict.theirs is None:
             self.remove.append(name)
         elif conflict.ours is not None and conflict.theirs in (conflict.base, conflict.ours):
@@ -135,6 +141,7 @@ class MergePlan:
         renamed |= {old: new for old, new in names.items() if old not in self.rename.values()}
         self.rename = {old: new for old, new in renamed.items() if old != new}
         self.samples = {names.get(name, name): changes for name, changes in self.samples.items()}
+        self.provenance = {names.get(name, name): known for name, known in self.provenance.items()}
         defined, self.define = self.define, {}
         for name, (schema, options) in defined.items():
             new = names.get(name, name)
@@ -225,10 +232,17 @@ def _plan_content(
     start = tree.empty(objects) if base is None else base.tree
     left, right = (tree.diff(objects, start, side.tree) for side in (ours, theirs))
     taken, conflicts = _three_way(left, right, name)
+    known = _provenance(objects, theirs, [*(key for key, _ in taken), *(one.key for one in conflicts)])
     if taken:
         plan.samples[name] = taken
-    plan.conflicts += conflicts
+        plan.provenance[name] = {key: known[key] for key, _ in taken if key in known}
+    plan.conflicts += [replace(one, their_provenance=known.get(one.key)) for one in conflicts]
     return options != _merge_options(base, ours, theirs, "theirs")
+
+
+def _provenance(objects: Objects, aset: Arrayset, keys: list[bytes]) -> dict[bytes, Digest]:
+    """Return what is known of where some samples of an arrayset came from."""
+    return {} if aset.provenance is None else lookup_many(objects, aset.provenance, keys)
 
 
 def _as_named(aset: Arrayset, identity: str, name: str) -> Arrayset:

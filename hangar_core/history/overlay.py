@@ -6,8 +6,8 @@ means that a commit would record nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hangar_core.history import tree
@@ -24,18 +24,33 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StagedArrayset:
-    """An arrayset of the staging area; `base` is the committed one whose samples it started with."""
+    """An arrayset of the staging area; `base` is the committed one whose samples it started with.
+
+    `provenance` says where samples came from. A sample that is set or removed comes from nowhere until somebody says.
+    """
 
     schema: Schema
     options: Mapping[str, str]
     base: Arrayset | None
     samples: KeyOverlay
+    provenance: KeyOverlay
 
     @property
     def changed(self) -> bool:
-        if self.base is None or self.samples.changes or self.samples.base != self.base.tree:
+        base = self.base
+        if base is None or self.samples.changes or self.samples.base != base.tree or self.provenance.changes:
             return True
-        return self.base.schema != self.schema or self.base.options != self.options
+        return base.schema != self.schema or base.options != self.options
+
+    def set_samples(self, keys: Sequence[bytes], digests: Sequence[Digest | None]) -> None:
+        """Set samples or, with None, remove them."""
+        self.samples.set_many(keys, digests)
+        if self.provenance.count:
+            self.provenance.set_many(keys, [None] * len(keys))
+
+    def provenance_tree(self) -> Digest | None:
+        """Return the root of the tree of provenance, held in `Objects`; None if there is none."""
+        return self.provenance.tree() if self.provenance.count else None
 
 
 class Overlay:
@@ -45,12 +60,17 @@ class Overlay:
         self._objects = objects
         self.root = root
         self.arraysets: dict[str, StagedArrayset] = {
-            name: StagedArrayset(one.schema, one.options, one, _samples_of(objects, one))
+            name: StagedArrayset(one.schema, one.options, one, _samples_of(objects, one), _provenance_of(objects, one))
             for name, one in root.arraysets.items()
         }
         self.metadata = KeyOverlay(objects, root.metadata, root.metadata_count)
         self.merging: MergeState | None = None
         self.resolved: set[tuple[str, bytes]] = set()
+
+    @property
+    def objects(self) -> Objects:
+        """The records behind it."""
+        return self._objects
 
     def put_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
         """Create an arrayset without samples, or change schema and options of the one that is there."""
@@ -59,12 +79,18 @@ class Overlay:
             there.schema, there.options = schema, dict(options)
             return
         samples = overlay_of(self._objects, self.empty, 0, is_nested=schema.nested)
-        self.arraysets[name] = StagedArrayset(schema, dict(options), None, samples)
+        nothing = KeyOverlay(self._objects, self.empty, 0)
+        self.arraysets[name] = StagedArrayset(schema, dict(options), None, samples, nothing)
 
     def adopt_arrayset(self, name: str, aset: Arrayset) -> None:
         """Take over an arrayset of another commit in place of what is there."""
         samples = _samples_of(self._objects, aset)
-        self.arraysets[name] = StagedArrayset(aset.schema, aset.options, self.root.arraysets.get(name), samples)
+        base, provenance = self.root.arraysets.get(name), _provenance_of(self._objects, aset)
+        self.arraysets[name] = StagedArrayset(aset.schema, aset.options, base, samples, provenance)
+
+    def adopt_provenance(self, name: str, tree: Digest) -> None:
+        """Take over what is known of the samples of an arrayset that was adopted."""
+        self.arraysets[name].provenance = _provenance_at(self._objects, tree)
 
     def remove_arrayset(self, name: str) -> None:
         del self.arraysets[name]
@@ -75,7 +101,7 @@ class Overlay:
         for old, staged in moved.items():
             new = names[old]
             options = called(staged.options, identity_of(old, staged.options), new)
-            self.arraysets[new] = StagedArrayset(staged.schema, options, self.root.arraysets.get(new), staged.samples)
+            self.arraysets[new] = replace(staged, options=options, base=self.root.arraysets.get(new))
 
     def lay(self, plan: MergePlan) -> None:
         """Carry out a merge plan, conflicts aside."""
@@ -87,8 +113,9 @@ class Overlay:
         for name, (schema, options) in plan.define.items():
             self.put_arrayset(name, schema, options)
         for name, changes in plan.samples.items():
-            for key, digest in changes:
-                self.arraysets[name].samples.set(key, digest)
+            self.arraysets[name].set_samples([key for key, _ in changes], [digest for _, digest in changes])
+        for name, known in plan.provenance.items():
+            self.arraysets[name].provenance.set_many(list(known), list(known.values()))
         for key, digest in plan.metadata:
             self.metadata.set(key, digest)
 
@@ -104,7 +131,8 @@ class Overlay:
                 arraysets[name] = staged.base
             else:
                 samples = staged.samples
-                arraysets[name] = Arrayset(staged.schema, samples.tree(), samples.count, staged.options)
+                tree, provenance = samples.tree(), staged.provenance_tree()
+                arraysets[name] = Arrayset(staged.schema, tree, samples.count, staged.options, provenance)
         return Root(arraysets, self.metadata.tree(), self.metadata.count)
 
     @property
@@ -154,3 +182,13 @@ class Overlay:
 
 def _samples_of(objects: Objects, aset: Arrayset) -> KeyOverlay:
     return overlay_of(objects, aset.tree, aset.count, is_nested=aset.schema.nested)
+
+
+def _provenance_of(objects: Objects, aset: Arrayset) -> KeyOverlay:
+    return _provenance_at(objects, aset.provenance)
+
+
+def _provenance_at(objects: Objects, root: Digest | None) -> KeyOverlay:
+    if root is None:
+        return KeyOverlay(objects, tree.empty(objects), 0)
+    return KeyOverlay(objects, root, tree.count(objects, root))

@@ -95,6 +95,8 @@ def _named(context: RepoContext) -> tuple[set[Digest], tuple[str, ...]]:
             todo += commit.parents
             for aset in read_root(objects, commit.root).arraysets.values():
                 _gather(objects, aset.tree, named, seen, unreadable)
+                if aset.provenance is not None:  # which names no data
+                    _gather(objects, aset.provenance, set(), seen, unreadable)
         except CorruptRecord as why:
             unreadable.append(str(why))
     return named, tuple(unreadable)

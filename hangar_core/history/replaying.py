@@ -19,6 +19,7 @@ from hangar_core.history.overlay import Overlay
 from hangar_core.history.staging_log import LogContent
 from hangar_core.model import Digest, Root
 from hangar_core.records import merging as merge_records
+from hangar_core.records import provenance_log
 from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
 from hangar_core.records.staged_samples import Columns, Samples
@@ -50,7 +51,7 @@ class Replay:
     def finish(self) -> Overlay:
         """Enter what was gathered, and return the overlay."""
         for arrayset, columns in self._gathered.items():
-            self.overlay.arraysets[arrayset].samples.set_many(
+            self.overlay.arraysets[arrayset].set_samples(
                 _joined([one.keys for one in columns]), _joined([one.digests for one in columns])
             )
         self._gathered.clear()
@@ -88,7 +89,7 @@ def lay_over(overlay: Overlay, objects: Objects, operation: int, payload: bytes)
     try:
         if operation == records.SAMPLES:
             arrayset, changes = records.decode_samples(payload)
-            overlay.arraysets[arrayset].samples.set_many(changes.keys, changes.digests)
+            overlay.arraysets[arrayset].set_samples(changes.keys, changes.digests)
         elif operation == records.ARRAYSET:
             overlay.put_arrayset(*records.decode_arrayset(payload))
         elif operation == records.REMOVE:
@@ -101,6 +102,11 @@ def lay_over(overlay: Overlay, objects: Objects, operation: int, payload: bytes)
             overlay.resolved.add(merge_records.decode_resolved(payload))
         elif operation == merge_records.ADOPT:
             overlay.adopt_arrayset(*merge_records.decode_adopt(payload))
+        elif operation == provenance_log.PROVENANCE:
+            arrayset, keys, found = provenance_log.decode_provenance(payload)
+            overlay.arraysets[arrayset].provenance.set_many(keys, found)
+        elif operation == provenance_log.PROVENANCE_TREE:
+            overlay.adopt_provenance(*provenance_log.decode_provenance_tree(payload))
         elif operation == records.GROUP:
             for one, part in records.decode_group(payload):
                 lay_over(overlay, objects, one, part)

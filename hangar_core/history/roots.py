@@ -1,6 +1,7 @@
 """What a collection of garbage has to start from. Whatever no root leads to, nobody can name any more.
 
-A commit leads to its parents and its root, a root to schemas, trees and metadata, a tree to the data of its samples.
+A commit leads to its parents and its root, a root to schemas, trees and metadata, a tree to the data of its samples or
+to their provenance, a source to its reading.
 Roots are digests of any of these kinds; which, `digests.code_of` says. The rules are in docs/formats/repository.md.
 """
 
@@ -39,11 +40,14 @@ def _staged(overlay: Overlay) -> set[Digest | None]:
     found: set[Digest | None] = set()
     if overlay.merging is not None:
         found.update((overlay.merging.base, overlay.merging.theirs, overlay.merging.parent))
-    committed = {aset.tree for aset in overlay.root.arraysets.values()}
+    committed = {tree for aset in overlay.root.arraysets.values() for tree in (aset.tree, aset.provenance)}
     for staged in overlay.arraysets.values():
         # A tree that was taken over whole, by a merge or a reset, is in no commit that is sure to stay.
         if staged.samples.base_count and staged.samples.base not in committed:
             found.add(staged.samples.base)
         # Data that were known already when they were staged may be known from a commit that goes.
         found.update(staged.samples.changes.values())
+        if staged.provenance.base_count and staged.provenance.base not in committed:
+            found.add(staged.provenance.base)
+        found.update(staged.provenance.changes.values())
     return found

@@ -12,7 +12,7 @@ from functools import wraps
 from itertools import repeat
 from threading import RLock
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeGuard, TypeVar, cast
 
 from hangar_core import files
 from hangar_core.backends import options as backend_options
@@ -39,6 +39,7 @@ from hangar_core.history.replaying import Replay, lay_over, lay_over_metadata, p
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
 from hangar_core.model import Arrayset, Commit, CommitId, Digest, Root, Schema, User
 from hangar_core.records import merging as merge_records
+from hangar_core.records import provenance_log
 from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
 from hangar_core.records.names import signature
@@ -47,11 +48,16 @@ from hangar_core.reports import BranchHead, MergeState, Status
 from hangar_core.storage.adoption import last_of_each
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
-from hangar_core.storage.layout import COMPACT
+from hangar_core.storage.layout import COMPACT, ORIGINALS, PROVENANCE
 from hangar_core.storage.lock import WriterLock
 from hangar_core.storage.tables import Batch
 
 _BATCH = 65536
+
+
+def _moves(digest: Digest | None) -> TypeGuard[Digest]:
+    """Whether a new sample is for the backend of its arrayset: files that are kept as they are stay in packs."""
+    return digest is not None and digests.code_of(digest) != digests.ORIGINAL
 
 
 P = ParamSpec("P")
@@ -183,7 +189,7 @@ class StagingArea:
         What is in conflict is decided by that. Raises `ArraysetNotFound`, `MergePending`.
         """
         self._check_owner()
-        samples = self._staged(arrayset).samples
+        staged = self._staged(arrayset)
         merging = self.overlay.merging is not None
         if merging and (decided := self._decided_by_hand(arrayset, (key for key, _ in changes))):
             self._stage_together([self._samples(arrayset, changes), *decided])
@@ -191,10 +197,10 @@ class StagingArea:
         keys, named = [key for key, _ in changes], [digest for _, digest in changes]
         self._log.append(records.SAMPLES, self._columns(arrayset, keys, named))
         self.data.keep()
-        if len(keys) == 1:
-            samples.set(keys[0], named[0])
+        if len(keys) == 1 and not staged.provenance.count:
+            staged.samples.set(keys[0], named[0])
         else:
-            samples.set_many(keys, named)
+            staged.set_samples(keys, named)
 
     @_in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
@@ -249,7 +255,17 @@ class StagingArea:
             first = merge_records.ADOPT, merge_records.encode_adopt(name, based)
         else:
             first = records.ARRAYSET, records.encode_arrayset(name, staged.schema, options)
-        return [first, self._samples(name, samples.edits())]
+        known = self._known(name, staged)
+        return [first, self._samples(name, samples.edits()), *known]
+
+    def _known(self, name: str, staged: StagedArrayset) -> list[tuple[int, bytes]]:
+        """Return what stages, for an arrayset of that name, all that is known of where samples came from."""
+        tree = staged.provenance_tree()
+        if tree is None:
+            return []
+        with self._context.tables.write() as batch:
+            self.objects.flush(batch)  # data first: the log may name nothing that is not there
+        return [(provenance_log.PROVENANCE_TREE, provenance_log.encode_provenance_tree(name, tree))]
 
     @_in_turn
     def stage_metadata(self, key: bytes, value: str | None) -> None:
@@ -295,11 +311,13 @@ class StagingArea:
         self,
         defined: Mapping[str, tuple[Schema, Mapping[str, str]]],
         changes: Mapping[str, Sequence[tuple[bytes, Digest | None]]],
+        provenance: Mapping[str, Mapping[bytes, Digest]] | None = None,
     ) -> None:
         """Stage samples of several arraysets as one record: all of it or nothing.
 
-        Those `defined` are created, or get another schema or other options. What is in conflict is decided by that.
-        Raises `ArraysetNotFound`, `MergePending`.
+        Those `defined` are created, or get another schema or other options. `provenance` says where samples came from,
+        in records that `hold_provenance` was given. What is in conflict is decided by that. Raises `ArraysetNotFound`,
+        `MergePending`.
         """
         self._check_owner()
         group: list[tuple[int, bytes]] = []
@@ -308,9 +326,29 @@ class StagingArea:
             options = self._identified(name, options)
             group.append((records.ARRAYSET, records.encode_arrayset(name, schema, options)))
         group += [self._samples(name, rows) for name, rows in changes.items()]
+        for name, known in (provenance or {}).items():
+            group.append((provenance_log.PROVENANCE, provenance_log.encode_provenance(name, known)))
         for name, rows in changes.items():
             group += self._decided_by_hand(name, (key for key, _ in rows))
         self._stage_together(group)
+
+    def require_originals(self) -> None:
+        """Have everybody who opens the repository know of files that are kept as they are; before the first of them."""
+        self._context.layout.require(ORIGINALS)
+
+    @_in_turn
+    def hold_provenance(self, found: Collection[bytes]) -> list[Digest]:
+        """Store records of where samples came from, durably, and return their digests.
+
+        They go to the database before the log names them: in the log they would have to be read at each opening, and
+        in memory until the commit. What no commit names in the end is garbage.
+        """
+        self._check_owner()
+        named = [digests.compute(digests.PROVENANCE, one) for one in found]
+        self._context.layout.require(PROVENANCE)
+        with self._context.tables.write() as batch:
+            batch.put_many("nodes", zip(named, found, strict=True))
+        return named
 
     def _staged(self, arrayset: str) -> StagedArrayset:
         staged = self.overlay.arraysets.get(arrayset)
@@ -380,9 +418,15 @@ class StagingArea:
             if new not in plan.adopt:
                 staged = self._staged(old)
                 found += self._anew(new, staged, called(staged.options, identity_of(old, staged.options), new))
-        found += [(merge_records.ADOPT, merge_records.encode_adopt(name, aset)) for name, aset in plan.adopt.items()]
+        for name, aset in plan.adopt.items():
+            found.append((merge_records.ADOPT, merge_records.encode_adopt(name, aset)))
+            if aset.provenance is not None:
+                tree = provenance_log.encode_provenance_tree(name, aset.provenance)
+                found.append((provenance_log.PROVENANCE_TREE, tree))
         found += [(records.ARRAYSET, records.encode_arrayset(name, *what)) for name, what in plan.define.items()]
         found += [self._samples(name, changes) for name, changes in plan.samples.items()]
+        for name, known in plan.provenance.items():
+            found.append((provenance_log.PROVENANCE, provenance_log.encode_provenance(name, known)))
         for key, digest in plan.metadata:
             text = None if digest is None else self.objects.get_text(digest)
             found.append((records.METADATA, records.encode_metadata(key, text)))
@@ -544,7 +588,7 @@ class StagingArea:
         for staged in self.overlay.arraysets.values():
             if staged.samples.changes:
                 code, options = backend_options.recorded(staged.options)
-                yield code, options, (digest for digest in staged.samples.changes.values() if digest is not None)
+                yield code, options, filter(_moves, staged.samples.changes.values())
 
     def _put_locations(self, batch: Batch) -> None:
         batch.put_many("locations", self.data.locations().items())

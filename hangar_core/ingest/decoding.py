@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from blake3 import blake3
 
 from hangar_core import external
 from hangar_core.errors import (
@@ -24,6 +22,8 @@ from hangar_core.errors import (
 )
 from hangar_core.hashing.samples import Payload, payload_of
 from hangar_core.ingest.coco import annotations_of
+from hangar_core.ingest.contents import sha256_text, source_digest
+from hangar_core.ingest.originals import PIXELS, keeps, kept
 from hangar_core.ingest.report import Reject
 from hangar_core.ingest.works import Stamp, Work
 from hangar_core.model import Digest, SampleKey
@@ -31,7 +31,6 @@ from hangar_core.names import check_plain, check_sample_key
 
 LABEL = "label"
 _ROW_DIGITS = 9
-_CHUNK = 1 << 20
 
 
 class Reading(NamedTuple):
@@ -45,6 +44,8 @@ class Reading(NamedTuple):
     describe: bool
     annotations: str = ""
     most: int = 0
+    store: str = PIXELS
+    check: bool = True
 
 
 class Part(NamedTuple):
@@ -89,13 +90,12 @@ def decode(work: Work, reading: Reading) -> Outcome:
     Raises `PluginNotFound`, `PluginBroken`, `MethodNotProvided`, and `InvalidInput` for options of the plugin.
     """
     try:
-        source, name = _digests(work)
-        if not work.key:
-            work = work._replace(key=name, folder=f"{name}/")
+        if keeps(work, reading.store) and (outcome := _kept(work, reading)) is not None:
+            return outcome
+        source = source_digest(work.path)
+        work = _named(work, "" if work.key else sha256_text(work.path))
         loaded = external.load(work.path, plugin=work.plugin, extension=work.extension, **reading.options)
-        facts: Mapping[str, str] = {}
-        if reading.describe:
-            facts = external.describe(work.path, plugin=work.plugin, **reading.options)
+        facts = _facts(work, reading)
         if isinstance(loaded, tuple):
             reads: Iterable[Read] = [_read(work, reading, loaded[0], _key_of(work, loaded[1]))]
             _refuse_if_changed(work)
@@ -105,6 +105,31 @@ def decode(work: Work, reading: Reading) -> Outcome:
     except Exception as why:
         return Outcome(work, reject=reject_of(why, work))
     return Outcome(work, reads, source, facts)
+
+
+def _kept(work: Work, reading: Reading) -> Outcome | None:
+    """Return a file that is kept as it is, None if that cannot be, since there are other things in it than one array.
+
+    Raises what `reject_of` knows.
+    """
+    found = kept(work, dict(reading.options), check=reading.check)
+    if found is None:
+        return None
+    work = _named(work, found.sha256)
+    parts = [Part("", found.dtype, found.shape, found.payload.digest, found.payload)]
+    read = _labelled(work, reading, check_sample_key(_key_of(work, found.name)), parts)
+    facts = _facts(work, reading)
+    _refuse_if_changed(work)
+    return Outcome(work, [read], found.source, facts)
+
+
+def _named(work: Work, name: str) -> Work:
+    """Return the work with the name that the bytes of the file give it, if they do."""
+    return work if work.key else work._replace(key=name, folder=f"{name}/")
+
+
+def _facts(work: Work, reading: Reading) -> Mapping[str, str]:
+    return external.describe(work.path, plugin=work.plugin, **reading.options) if reading.describe else {}
 
 
 def reject_of(why: Exception, work: Work) -> Reject:
@@ -127,38 +152,6 @@ def reject_of(why: Exception, work: Work) -> Reject:
         case MemoryError():
             return work.reject("out-of-memory", "there is not enough memory to read it", "split it")
     raise why
-
-
-def source_digest(path: str) -> bytes:
-    """Return the BLAKE3 of a file's bytes. Raises `BadFile`."""
-    return _hashed(path, blake3())
-
-
-def _digests(work: Work) -> tuple[bytes, str]:
-    """Return the BLAKE3 of the bytes and, if they name the sample, their SHA-256 as text."""
-    name = "" if work.key else _hashed(work.path, hashlib.sha256()).hex()
-    return source_digest(work.path), name
-
-
-def _hashed(path: str, hasher: Any) -> bytes:
-    with _opened(path) as file:
-        try:
-            while chunk := file.read(_CHUNK):
-                hasher.update(chunk)
-        except OSError as why:
-            reason = f"it cannot be read: {why.strerror or why}"
-            raise external.bad_file(path, code="unreadable", reason=reason, fix="check the disk") from why
-    digest: bytes = hasher.digest()
-    return digest
-
-
-def _opened(path: str) -> BinaryIO:
-    try:
-        return external.open_file(path)
-    except BadFile as why:
-        if why.facts.get("code") == "empty":  # whether that is bad, only the plugin knows
-            return open(os.devnull, "rb")
-        raise
 
 
 def _refuse_if_changed(work: Work) -> None:
@@ -200,6 +193,11 @@ def _read(work: Work, reading: Reading, data: Any, name: SampleKey) -> Read:
         parts = [_part(work, _suffix(reading, one), value) for one, value in data.items()]
     else:
         parts = [_part(work, "", data)]
+    return _labelled(work, reading, key, parts)
+
+
+def _labelled(work: Work, reading: Reading, key: SampleKey, parts: list[Part]) -> Read:
+    """Return a sample with its label, if it has one."""
     if work.label is not None:
         if any(part.suffix == LABEL for part in parts):
             raise _wrong_kind(work, f"the file itself has data for {reading.arrayset}.{LABEL}")

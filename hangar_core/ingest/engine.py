@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 
 from hangar_core.errors import InvalidInput, NothingToCommit
 from hangar_core.hashing import digests
+from hangar_core.hashing.originals import decode_original, is_original
 from hangar_core.history.integrating import Author
 from hangar_core.history.staging import StagingArea
 from hangar_core.ingest.coco import annotations_for
@@ -24,6 +26,7 @@ from hangar_core.ingest.sampling import forms_of
 from hangar_core.ingest.walking import printable
 from hangar_core.ingest.workers import Workers
 from hangar_core.ingest.works import Spool
+from hangar_core.model import Digest
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.layout import Layout
 
@@ -62,7 +65,8 @@ def ingest(
         annotations_for(options, layout.temporary) as annotations,
         LocalCopies(layout.temporary) as copies,
     ):
-        planner = Planner(arrayset, options, staging.overlay, index, quarantine, annotations)
+        is_checked = partial(_is_checked, staging, options)
+        planner = Planner(arrayset, options, staging.overlay, index, quarantine, annotations, is_checked)
         publisher = Publisher(staging, planner, index, quarantine, report)
         try:
             planner.spool(paths, spool, report)
@@ -73,6 +77,14 @@ def ingest(
     _refuse_nothing(planner, publisher, paths)
     made = None if commit is None else _commit(staging, publisher, *commit)
     return _receipt(staging, planner, publisher, time.monotonic() - begun, made)
+
+
+def _is_checked(staging: StagingArea, options: ImportOptions, digest: Digest) -> bool:
+    """Whether a sample that is there was decoded when it was imported, as far as this import asks for that."""
+    if not is_original(digest):
+        return True
+    stored = staging.data.raw(digest)
+    return isinstance(stored, bytes) and (decode_original(stored)[0].array is not None) == options.check
 
 
 def _read(
@@ -153,6 +165,7 @@ def _receipt(
         arraysets=dict(sorted(schemas.items())),
         created=tuple(sorted(tally.created)),
         commit=commit,
+        originals=tally.originals,
     )
 
 

@@ -11,6 +11,7 @@ from hangar_core.errors import InvalidInput
 
 KEYS: Final = ("path", "stem", "sha")
 POLICIES: Final = ("error", "skip", "quarantine")
+STORES: Final = ("original", "pixels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Choices(TypedDict, total=False):
     verify: bool
     jobs: int | None
     limits: Limits
+    store: Literal["original", "pixels"] | None
+    check: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,10 @@ class ImportOptions:
     which the import stops. With `retry_quarantined` files are tried that were rejected before, and no others.
     `overwrite` replaces samples that exist with other content. `verify` rereads files that look unchanged. `jobs` is
     the number of workers: None for all cores, 1 for none beside this thread.
+
+    `store` says whether files are kept as they are (original) or as what is in them (pixels): None for what the
+    arrayset does already, and in a new one original for files of formats that compress. Without `check` files that are
+    kept are not decoded to see that they can be.
     """
 
     plugin: str | None = None
@@ -75,6 +82,8 @@ class ImportOptions:
     verify: bool = False
     jobs: int | None = None
     limits: Limits = field(default_factory=Limits)
+    store: Literal["original", "pixels"] | None = None
+    check: bool = True
 
     def __post_init__(self) -> None:
         if self.key not in KEYS:
@@ -83,6 +92,8 @@ class ImportOptions:
             raise InvalidInput(f"`on_error` is one of {', '.join(POLICIES)}, not `{self.on_error}`.")
         if self.coco is not None and self.key == "sha":
             raise InvalidInput("`key` cannot be sha with `coco`: equal images may have different annotations.")
+        if self.store is not None and self.store not in STORES:
+            raise InvalidInput(f"`store` is one of {', '.join(STORES)}, not `{self.store}`.")
         if self.max_errors is not None and self.max_errors < 0:
             raise InvalidInput(f"`max_errors` is a number >= 0, not `{self.max_errors}`.")
         if self.jobs is not None and self.jobs < 1:

@@ -22,13 +22,17 @@ from hangar_core.ingest.ignoring import Patterns
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.objects import objects_below, stamp_of
 from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.originals import COMPRESSED, PIXELS
+from hangar_core.ingest.origins import Reader
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Ignored, Reject
 from hangar_core.ingest.taken import TakenNames
-from hangar_core.ingest.unchanged import Unchanged
+from hangar_core.ingest.unchanged import IsChecked, Unchanged, Way
 from hangar_core.ingest.walking import Found, Passed, SourceFile, printable, walk
 from hangar_core.ingest.works import Recipe, Spool, Stamp, Work
+from hangar_core.model import SOURCE_STORE
 from hangar_core.names import check_plain, check_sample_key, is_object_address
+from hangar_core.provenance import option_text
 from hangar_core.records.keys import encode_key
 from hangar_core.reports import Progress, ProgressReporter
 
@@ -87,17 +91,20 @@ class Planner:
         index: SourceIndex,
         quarantine: Quarantine,
         annotations: Annotations | None = None,
+        is_checked: IsChecked = lambda _: True,
     ) -> None:
         self.arrayset = arrayset
         self.options = options
+        self.store = _store(overlay, arrayset, options)
         self.taken = TakenNames()
         self.scan = Scan()
-        self._unchanged = Unchanged(arrayset, overlay, index, verify=options.verify)
+        self._unchanged = Unchanged(arrayset, overlay, index, self.store, is_checked, verify=options.verify)
         self._quarantine = quarantine
         self._annotations = annotations
         self._plugins: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
-        self._recipe_digests: dict[str, bytes] = {}
+        self._ways: dict[str, Way] = {}
+        self._readers: dict[str, Reader] = {}
         self._root_labels: dict[str, str] = {}
         self._folder = "", ""
 
@@ -109,14 +116,29 @@ class Planner:
             given = external.checked_options(chosen, "load", self.options.plugin_options or {})
             options = {name: repr(value) for name, value in given.items()}
             key, labels = self.options.key, self._labels
-            found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels)
-            self._recipe_digests[plugin] = found.digest
+            store = self.store if isinstance(chosen, external.KeepsOriginals) else ""
+            if store not in ("", PIXELS) and not self.options.check:
+                store += ", not checked"
+            found = self._recipes[plugin] = Recipe(plugin, str(chosen.VERSION), options, key, labels, store)
+            self._ways[plugin] = Way(found.digest, self.reader(plugin))
+        return found
+
+    def reader(self, plugin: str) -> Reader:
+        """Return who reads the files of one plugin, and with which options of those that were given."""
+        found = self._readers.get(plugin)
+        if found is None:
+            chosen = external.plugin_manager().choose("load", plugin)
+            given = self.options.plugin_options or {}
+            values = external.checked_options(chosen, "load", given)
+            options = {name: option_text(values[name]) for name in sorted(given) if name in values}
+            found = self._readers[plugin] = Reader(plugin, str(chosen.VERSION), options)
         return found
 
     def reading(self, *, describe: bool) -> Reading:
         """Return how all files are read; `describe` says whether the plugin is asked what it wants back later."""
         database = "" if self._annotations is None else self._annotations.database
-        return Reading(self.arrayset, self.options.plugin_options or {}, describe, database)
+        given, options = self.options.plugin_options or {}, self.options
+        return Reading(self.arrayset, given, describe, database, store=self.store, check=options.check)
 
     def spool(self, paths: Sequence[str | os.PathLike[str]], target: Spool, report: ProgressReporter) -> None:
         """Put the files that are to be read into `target`. Names that meet are among the rejects then.
@@ -222,7 +244,8 @@ class Planner:
             message = f"it vanished while the folder was scanned: {why.strerror or why}"
             rejects.append(Reject(file.shown, "vanished", message, "run the same command again"))
         else:
-            return Work(file.path, file.shown, folder, file.alone, plugin, extension, key, label, stamp)
+            below = file.folder + name
+            return Work(file.path, file.shown, folder, file.alone, plugin, extension, key, label, below, stamp)
         return None
 
     @property
@@ -278,7 +301,7 @@ class Planner:
         if self.options.retry_quarantined:
             yield from batch
             return
-        there = self._unchanged.keys_of(batch, self._recipe_digests)
+        there = self._unchanged.keys_of(batch, self._ways)
         for work in batch:
             if (keys := there.get(work.path)) is not None:
                 self._leave(work, keys)
@@ -317,6 +340,16 @@ class Planner:
 
 def _absolute(path: str | os.PathLike[str]) -> str:
     return str(path) if is_object_address(path) else os.path.abspath(path)
+
+
+def _store(overlay: Overlay, arrayset: str, options: ImportOptions) -> str:
+    """Return which files are kept as they are: what was asked for, what the arrayset does, or what is usual."""
+    there = overlay.arraysets.get(arrayset)
+    if there is not None and there.schema.kind != "array":
+        return PIXELS
+    if options.store is not None:
+        return options.store
+    return COMPRESSED if there is None else there.options.get(SOURCE_STORE, PIXELS)
 
 
 def _matching_extension(plugin: external.BasePlugin, name: str) -> str:

@@ -1,31 +1,34 @@
 """What was read becomes staged samples: whole files, in order, all together or batch by batch.
 
 Data are stored as they come, where nothing names them; records follow when the files of a batch are known to be good.
-This is also the one place where source, digest, plugin, version and options of each new sample are known together: see
-`Published`.
+This is also the one place where source, digest, plugin, version and options of each new sample are known together: the
+record of them is staged with it.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hangar_core.errors import StorageFailed
+from hangar_core.hashing.originals import is_original
 from hangar_core.history.staging import StagingArea
 from hangar_core.ingest.batches import Placing, Published, Settled, converted, settle
 from hangar_core.ingest.decoding import LABEL, Outcome, Read, reject_of
 from hangar_core.ingest.index import MOST_SAMPLES, Placed, Row, SourceIndex, pack_samples, sure
 from hangar_core.ingest.inference import Form
 from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.originals import PIXELS
+from hangar_core.ingest.origins import Origins
 from hangar_core.ingest.planning import Planner
 from hangar_core.ingest.quarantine import Entry, Quarantine
 from hangar_core.ingest.report import Reject, refuse, refuse_more_than
 from hangar_core.ingest.storing import DataQueue
 from hangar_core.ingest.targets import Target
 from hangar_core.ingest.works import Work
-from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, Digest
+from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, SOURCE_STORE, Digest
 from hangar_core.records.keys import decode_key, encode_key
 from hangar_core.reports import Progress, ProgressReporter
 
@@ -44,6 +47,7 @@ class Tally:
     updated: int = 0
     unchanged: int = 0
     bytes: int = 0
+    originals: int = 0
     created: set[str] = field(default_factory=set)
     plugins: Counter[str] = field(default_factory=Counter)
     kept: list[Reject] = field(default_factory=list)
@@ -72,6 +76,7 @@ class Publisher:
         self._report = report
         self._forms: dict[Form, Form] = {}
         self._data = DataQueue(staging.data)
+        self._origins = Origins(staging)
         self._pending: list[Published] = []
         self._pending_samples = self._pending_bytes = 0
         self._facts: Mapping[str, str] | None = None
@@ -161,8 +166,11 @@ class Publisher:
             if misfit is not None:
                 return work.reject(*misfit)
             placed.append(Placing(part.suffix, form, part.digest))
-            self.tally.bytes += form.nbytes
-            self._pending_bytes += form.nbytes
+            size = form.nbytes
+            if is_original(part.digest):
+                size = work.stamp.size
+            self.tally.bytes += size
+            self._pending_bytes += size
             self._data.add(part, target)
         samples[key] = tuple(placed)
         return None
@@ -205,11 +213,17 @@ class Publisher:
         changes: dict[str, dict[bytes, Digest]] = {name: dict(rows) for name, rows in found.anew.items()}
         already = self._already(good, changes)
         used: set[str] = set()
+        fresh: list[tuple[Published, list[tuple[str, bytes]]]] = []
         for one in good:
+            places: list[tuple[str, bytes]] = []
             for key, parts in one.samples.items():
                 used.update(part.suffix for part in parts)
                 for part in self._to_set(one.work, key, parts, already):
-                    changes.setdefault(self.target(part.suffix).name, {})[key] = part.digest
+                    name = self.target(part.suffix).name
+                    changes.setdefault(name, {})[key] = part.digest
+                    places.append((name, key))
+            if places:
+                fresh.append((one, places))
         defined = {}
         for suffix in used:
             target, schema = self.target(suffix), found.schemas[suffix]
@@ -220,8 +234,28 @@ class Publisher:
                     self.tally.created.add(target.name)
                 defined[target.name] = schema, self._source(suffix) if there is None else there.options
         if defined or changes:
-            self._staging.stage_imports(defined, {name: list(rows.items()) for name, rows in changes.items()})
+            if self.tally.originals:
+                self._staging.require_originals()
+            known = self._provenance(fresh, found.anew)
+            rows = {name: list(rows.items()) for name, rows in changes.items()}
+            self._staging.stage_imports(defined, rows, known)
         self._staging.sync()
+
+    def _provenance(
+        self,
+        fresh: Sequence[tuple[Published, list[tuple[str, bytes]]]],
+        anew: Mapping[str, Sequence[tuple[bytes, Digest]]],
+    ) -> dict[str, dict[bytes, Digest]]:
+        """Return arrayset -> key -> where the sample comes from; one that is only converted keeps what is known."""
+        found: dict[str, dict[bytes, Digest]] = {}
+        for name, rows in anew.items():
+            there = self._staging.overlay.arraysets[name]
+            found[name] = there.provenance.get_many([key for key, _ in rows])
+        files = [(one.work, one.source, len(one.samples), self._planner.reader(one.work.plugin)) for one, _ in fresh]
+        for record, (_, places) in zip(self._origins.hold(files), fresh, strict=True):
+            for name, key in places:
+                found.setdefault(name, {})[key] = record
+        return found
 
     def _already(
         self, good: Iterable[Published], anew: Mapping[str, Mapping[bytes, Digest]]
@@ -253,6 +287,7 @@ class Publisher:
             message = f"sample '{decode_key(key)}' exists with other content and was kept"
             self.tally.kept.append(work.reject("exists", message, "replace it with --overwrite"))
             return []
+        self.tally.originals += any(is_original(part.digest) for part in other)
         if is_there:
             self.tally.updated += 1
         else:
@@ -285,6 +320,19 @@ class Publisher:
             if options != there.options:
                 self._staging.stage_arrayset(target.name, there.schema, options)
                 self._staging.sync()
+        self._record_store()
+
+    def _record_store(self) -> None:
+        """Have the arrayset remember which files are to be kept as they are, if this import has been told so."""
+        there = self.target("").there
+        if there is None or self._options.store is None or there.schema.kind != "array":
+            return
+        options = {name: value for name, value in there.options.items() if name != SOURCE_STORE}
+        if self._planner.store != PIXELS:
+            options[SOURCE_STORE] = self._planner.store
+        if options != there.options:
+            self._staging.stage_arrayset(self._arrayset, there.schema, options)
+            self._staging.sync()
 
     def _source(self, suffix: str) -> dict[str, str]:
         """Return the options of a created arrayset: its backend, and where its samples come from."""
@@ -295,4 +343,6 @@ class Publisher:
                     source[name] = values.copy().pop()
         if not suffix:
             source |= {SOURCE_OPTION + name: value for name, value in (self._facts or {}).items()}
+            if any(self._planner.recipe(plugin).store not in ("", PIXELS) for plugin in self.tally.plugins):
+                source[SOURCE_STORE] = self._planner.store
         return self.target(suffix).options(source)

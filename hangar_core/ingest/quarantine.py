@@ -17,7 +17,7 @@ from hangar_core import files
 from hangar_core.ingest.report import Reject
 from hangar_core.ingest.works import Recipe, Work
 
-_VERSION = 1
+_VERSION = 2
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +102,7 @@ def _place_of(entry: Any) -> tuple[str, str]:
             "arrayset": str(arrayset),
             "recipe": str(),
             "work": [
-                str(path), str(), str(), bool(), str(), str(), str(), str() | None, [int(), int(), int()],
+                str(path), str(), str(), bool(), str(), str(), str(), str() | None, str(), [int(), int(), int()],
             ],
         }:  # fmt: skip
             return arrayset, path

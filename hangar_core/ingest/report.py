@@ -43,7 +43,8 @@ class Receipt:
     the files that were not taken, `quarantined` the number of files that were not tried because they were rejected
     before. `schema` is that of `arrayset`, None if all its data went to arraysets beside it; `arraysets` has those too,
     and `created` names the new ones. `plugins` counts files per plugin, `files` are those found, `bytes` those of the
-    data that were read. `commit` is the digest of the commit that was made at the end.
+    data that were read. `commit` is the digest of the commit that was made at the end. `originals` counts the samples
+    among those added and updated that are kept as the files they came in.
     """
 
     arrayset: str
@@ -65,6 +66,7 @@ class Receipt:
     arraysets: Mapping[str, Schema] = field(default_factory=dict)
     created: tuple[str, ...] = ()
     commit: str | None = None
+    originals: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hangar_core.hashing.originals import is_original
 from hangar_core.hashing.samples import Payload
 from hangar_core.ingest.decoding import Part
 from hangar_core.ingest.targets import Target
@@ -17,13 +18,17 @@ class DataQueue:
     def __init__(self, data: DataWriter) -> None:
         self._data = data
         self._held: dict[str, tuple[Target, list[Payload]]] = {}
+        self._originals: list[Payload] = []
         self._count = self._bytes = 0
 
     def add(self, part: Part, target: Target) -> None:
         """Queue the data of a part, unless a segment holds them. Raises `StorageFailed`."""
         if part.payload is None:
             return
-        self._held.setdefault(target.name, (target, []))[1].append(part.payload)
+        if is_original(part.digest):
+            self._originals.append(part.payload)
+        else:
+            self._held.setdefault(target.name, (target, []))[1].append(part.payload)
         self._count += 1
         self._bytes += part.payload.nbytes
         if self._count >= _AT_ONCE or self._bytes >= _BYTES_AT_ONCE:
@@ -33,5 +38,8 @@ class DataQueue:
         """Store all that is queued. Raises `StorageFailed`."""
         for target, payloads in self._held.values():
             self._data.put_many(payloads, apart=target.apart, codec=target.codec)
+        if self._originals:  # compressed as they are, and in packs whatever the arrayset says
+            self._data.put_many(self._originals, apart=False)
+            self._originals.clear()
         self._held.clear()
         self._count = self._bytes = 0

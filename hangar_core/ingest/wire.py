@@ -35,15 +35,14 @@ class BadLineError(ValueError):
 
 def encode_reading(reading: Reading, limits: Limits, segments: str) -> bytes:
     """Return the first line for a worker. Raises `TypeError` for options of a plugin that are no JSON."""
-    how = [reading.arrayset, dict(reading.options), reading.describe, reading.annotations, reading.most]
-    words = [*how, limits.memory, limits.seconds, segments]
+    words = [*reading._replace(options=dict(reading.options)), limits.memory, limits.seconds, segments]
     return json.dumps(words).encode("ascii") + b"\n"
 
 
 def decode_reading(line: bytes) -> tuple[Reading, Limits, str]:
     """Return what `encode_reading` was given."""
-    arrayset, options, describe, annotations, most, memory, seconds, segments = json.loads(line)
-    return Reading(arrayset, options, describe, annotations, most), Limits(memory=memory, seconds=seconds), segments
+    *reading, memory, seconds, segments = json.loads(line)
+    return Reading(*reading), Limits(memory=memory, seconds=seconds), segments
 
 
 def row_of(read: Read) -> list[Any]:

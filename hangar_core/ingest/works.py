@@ -31,8 +31,9 @@ class Stamp(NamedTuple):
 class Work(NamedTuple):
     """A file to be read: who reads it, and how its samples are called.
 
-    `path` is absolute, `shown` as the user would write it. `key` is the name of its sample, empty if only its bytes
-    tell; `folder` and `alone` as in `SourceFile`. `label` is None if there are none.
+    `path` is absolute, `shown` as the user would write it, `name` what of it lies below the path given. `key` is the
+    name of its sample, empty if only its bytes tell; `folder` and `alone` as in `SourceFile`. `label` is None if there
+    are none.
     """
 
     path: str
@@ -43,7 +44,13 @@ class Work(NamedTuple):
     extension: str
     key: str
     label: str | None
+    name: str
     stamp: Stamp
+
+    @property
+    def root(self) -> str:
+        """The name of the folder that was given, empty for a file that was given itself."""
+        return "" if self.alone else os.path.basename(self.path[: -len(self.name)].rstrip(os.sep))
 
     def reject(self, code: str, message: str, fix: str) -> Reject:
         return Reject(self.shown, code, message, fix)
@@ -61,6 +68,7 @@ class Recipe(NamedTuple):
     """All that decides what comes out of the same bytes: what an import key holds beside the digest of the file.
 
     `labels` says whether folders make labels, or is the digest of a file of annotations.
+    `store` says which files are kept as they are; empty for a plugin that has none of which that can be.
     """
 
     plugin: str
@@ -68,6 +76,7 @@ class Recipe(NamedTuple):
     options: Mapping[str, Any]
     key: str
     labels: bool | str
+    store: str = ""
 
     @property
     def digest(self) -> bytes:

@@ -9,6 +9,8 @@ from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.names import check_plain
 
 _FORMAT = 1
+# Of a root in which some arrayset has provenance.
+_WITH_PROVENANCE = 2
 # What Python's `len` can return.
 _MOST = 2**63 - 1
 
@@ -16,14 +18,23 @@ _MOST = 2**63 - 1
 class ArraysetRow:
     """One arrayset as a root lists it: the schema by its digest."""
 
-    __slots__ = ("count", "name", "options", "schema", "tree")
+    __slots__ = ("count", "name", "options", "provenance", "schema", "tree")
 
-    def __init__(self, name: str, schema: Digest, tree: Digest, count: int, options: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        schema: Digest,
+        tree: Digest,
+        count: int,
+        options: dict[str, str],
+        provenance: Digest | None = None,
+    ) -> None:
         self.name = name
         self.schema = schema
         self.tree = tree
         self.count = count
         self.options = options
+        self.provenance = provenance
 
 
 def encode_commit(commit: Commit) -> bytes:
@@ -51,11 +62,14 @@ def decode_commit(data: bytes) -> Commit:
 
 def encode_root(rows: list[ArraysetRow], metadata: Digest, metadata_count: int) -> bytes:
     """Return the canonical bytes of a commit's content: arraysets by name, options by key."""
-    out = FieldWriter().u8(_FORMAT).raw(metadata).u64(metadata_count).u32(len(rows))
+    form = _FORMAT if all(row.provenance is None for row in rows) else _WITH_PROVENANCE
+    out = FieldWriter().u8(form).raw(metadata).u64(metadata_count).u32(len(rows))
     for row in sorted(rows, key=lambda row: row.name):
         out.text(row.name).raw(row.schema).raw(row.tree).u64(row.count).u32(len(row.options))
         for key in sorted(row.options):
             out.text(key).text(row.options[key])
+        if form == _WITH_PROVENANCE:
+            out.blob(row.provenance or b"")
     return out.done()
 
 
@@ -65,7 +79,7 @@ def decode_root(data: bytes) -> tuple[list[ArraysetRow], Digest, int]:
     Names are checked by their rule, and names and option keys must ascend: equal content has one form.
     """
     fields = FieldReader(data, "commit root")
-    if (form := fields.u8()) != _FORMAT:
+    if (form := fields.u8()) not in (_FORMAT, _WITH_PROVENANCE):
         raise fields.corrupt(f"format {form} is unknown to this version")
     metadata = digests.check(fields.raw(digests.DIGEST_SIZE), digests.NODE, "commit root")
     metadata_count = _count(fields)
@@ -79,8 +93,14 @@ def decode_root(data: bytes) -> tuple[list[ArraysetRow], Digest, int]:
             raise fields.corrupt(f"arrayset `{name}` is out of order")
         schema = digests.check(fields.raw(digests.DIGEST_SIZE), digests.SCHEMA, "commit root")
         tree = digests.check(fields.raw(digests.DIGEST_SIZE), digests.NODE, "commit root")
-        rows.append(ArraysetRow(name, schema, tree, _count(fields), _options(fields)))
+        count, options = _count(fields), _options(fields)
+        provenance = fields.blob() if form == _WITH_PROVENANCE else b""
+        if provenance:
+            digests.check(provenance, digests.NODE, "commit root")
+        rows.append(ArraysetRow(name, schema, tree, count, options, Digest(provenance) if provenance else None))
     fields.done()
+    if form == _WITH_PROVENANCE and all(row.provenance is None for row in rows):
+        raise fields.corrupt("it has the format for provenance, and none")
     return rows, metadata, metadata_count
 
 

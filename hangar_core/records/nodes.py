@@ -25,7 +25,7 @@ from operator import ge
 from typing import Any, cast
 
 from hangar_core.errors import CorruptRecord
-from hangar_core.hashing.digests import DATA_CODES, DIGEST_SIZE, HASH_SIZE, NODE
+from hangar_core.hashing.digests import DIGEST_SIZE, HASH_SIZE, LEAF_CODES, NODE
 from hangar_core.model import Digest
 
 FORMAT = 1
@@ -220,8 +220,8 @@ def view_node(data: bytes) -> Node:
     counts_at = digests_at + DIGEST_SIZE * count
     if counts_at + (8 * count if level else 0) != len(data) or (level and not count):
         raise _corrupt("its length does not match its entries")
-    if data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE].translate(None, _NODE_CODE if level else DATA_CODES):
-        raise _corrupt("what lies below it are no nodes" if level else "it names other things than data")
+    if data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE].translate(None, _NODE_CODE if level else LEAF_CODES):
+        raise _corrupt("what lies below it are no nodes" if level else "it names other things than data or provenance")
     node = Node.__new__(Node)
     node.level, node.fanout, node.size = level, fanout, count
     counts = _longs(count).unpack_from(data, counts_at) if level else None

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hangar_core.reports import BranchHead, LogEntry, Move, ProgressReporter, SampleEvent, Status, Summary
     from hangar_core.repository.cloning import Cloned
     from hangar_core.repository.merging import Merging
+    from hangar_core.repository.reasons import Reason
     from hangar_core.repository.remotes import Remotes
     from hangar_core.repository.stashes import Stashes
     from hangar_core.repository.tags import Tags
@@ -429,6 +430,20 @@ class Repository:
 
         objects = Objects(self._context.tables)
         return sample_events(objects, self.log_entries(start), arrayset, sample)
+
+    def why(self, arrayset: str, sample: SampleKey, start: str | None = None) -> Reason:
+        """Return where a sample of the commit `start` (see `resolve`) came from: which file, and how it was read.
+
+        Raises `ArraysetNotFound`, `SampleNotFound`, `InvalidData` for nested samples.
+        """
+        from hangar_core.repository.reasons import reason_of
+
+        commit = digests.text(self.resolve(start))
+        checkout = self._open_reader("", commit)
+        try:
+            return reason_of(checkout.arraysets, arrayset, sample, commit)
+        finally:
+            checkout.close()
 
     def log_entries(self, start: str | None = None) -> list[LogEntry]:
         """Return the history behind `start` (see `resolve`), newest first."""

@@ -59,8 +59,22 @@ class DataReader:
         Raises `DataMissing`, `CorruptDataError`, `UnsupportedFormat` for a dtype or a backend whose package is not
         installed.
         """
+        return self._sample(digest, self.raw(digest, location))
+
+    def raw(self, digest: Digest, location: Location | None = None) -> Sample:
+        """Return what `get` does, but a file that was kept as it is as it is stored: see `hashing.originals`."""
         place = self._place(digest) if location is None else location
         return self._reader(digest, place).read(digest, place)
+
+    @staticmethod
+    def _sample(digest: Digest, stored: Sample) -> Sample:
+        """Return what the user gets for what is stored."""
+        if digest[-1] != digests.ORIGINAL:
+            return stored
+        from hangar_core.storage.originals import decoded
+
+        assert isinstance(stored, bytes)
+        return decoded(digest, stored)
 
     def view(self, digest: Digest, *, again: bool = False) -> Sample:
         """Return a sample, an array as a read-only view on its file if the backend can do that. Raises as `get` does.
@@ -71,9 +85,9 @@ class DataReader:
 
     def _view_at(self, digest: Digest, place: Location, *, again: bool = False) -> Sample:
         reader = self._reader(digest, place)
-        if reader is self._packs:
+        if reader is self._packs and digest[-1] != digests.ORIGINAL:
             return self._packs.view(digest, place, again=again)
-        return read_only(reader.read(digest, place))
+        return read_only(self._sample(digest, reader.read(digest, place)))
 
     def view_spotted(self, digest: Digest) -> tuple[Sample, Spot | None]:
         """Return what `view` does, and what `get_spotted` does."""
@@ -114,8 +128,8 @@ class DataReader:
         return self._read_spotted(digest, self._place(digest))
 
     def _read_spotted(self, digest: Digest, place: Location) -> tuple[Sample, Spot | None]:
-        if not place.startswith(_PACK):
-            return self._reader(digest, place).read(digest, place), None
+        if not place.startswith(_PACK) or digest[-1] == digests.ORIGINAL:
+            return self.get(digest, place), None
         return self._packs.read_spotted(digest, place)
 
     def get_many(self, wanted: Sequence[Digest]) -> list[Sample]:

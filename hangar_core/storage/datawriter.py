@@ -69,6 +69,9 @@ class DataWriter(DataReader):
                 raise
         return super().get(digest)
 
+    def raw(self, digest: Digest, location: Location | None = None) -> Sample:
+        return super().raw(digest, location or self.staged.get(digest))
+
     def view(self, digest: Digest, *, again: bool = False) -> Sample:
         # What is staged lies where files may still be cut: no view on that.
         return read_only(self.get(digest)) if digest in self.staged else super().view(digest, again=again)

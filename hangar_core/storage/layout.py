@@ -35,7 +35,17 @@ FEATURES: Final = frozenset({COMPACT, "pack-20"})
 _FRESH: Final = b'{"format": 1, "requires": ["compact-1", "pack-20"]}'
 # What a repository requires from its first compressed sample on.
 COMPRESSED: Final = "pack-20-zstd"
-UNDERSTOOD: Final = FEATURES | {COMPRESSED}
+# From its first record of where samples came from on.
+PROVENANCE: Final = "provenance-1"
+# From the first file on that is kept as it is.
+ORIGINALS: Final = "originals-1"
+UNDERSTOOD: Final = FEATURES | {COMPRESSED, PROVENANCE, ORIGINALS}
+# What most format files say: knowing them by sight spares every command the import of a parser.
+_KNOWN: Final = {
+    _FRESH: FEATURES,
+    b'{"format": 1, "requires": ["pack-20", "provenance-1"]}': FEATURES | {PROVENANCE},
+    b'{"format": 1, "requires": ["originals-1", "pack-20", "provenance-1"]}': FEATURES | {PROVENANCE, ORIGINALS},
+}
 DIRECTORY: Final = ".hangar"
 _USER_LIMIT = 256
 
@@ -154,8 +164,9 @@ class Layout(NamedTuple):
 
 
 def _parsed_format(text: bytes) -> tuple[int, set[str], dict[str, Any]]:
-    if text == _FRESH:
-        return FORMAT, set(FEATURES), {"format": FORMAT}
+    known = _KNOWN.get(text)
+    if known is not None:
+        return FORMAT, set(known), {"format": FORMAT}
     import json
 
     match json.loads(text):

@@ -16,7 +16,7 @@ from hangar_core.backends import registry
 from hangar_core.backends.base import Location, Sealed, SealingBackend
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, InvalidInput, UnsupportedFormat
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import Payload, payload_of
+from hangar_core.hashing.samples import FRAME_DTYPES, Payload, payload_of
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -127,6 +127,9 @@ def _gathered(
 
 def stored_form(digest: Digest, sample: Sample) -> Payload:
     """Return what is stored for a sample that was read, without hashing it again."""
+    if digests.code_of(digest) == digests.ORIGINAL:
+        assert isinstance(sample, bytes)
+        return Payload(digest, FRAME_DTYPES[digests.ORIGINAL], (len(sample),), sample)
     if digests.code_of(digest) != digests.ARRAY:
         return payload_of(sample)
     assert not isinstance(sample, str | bytes)

@@ -216,8 +216,11 @@ def described(subject: Subject) -> None:
 
 
 def originals(subject: Subject) -> None:
-    """`decode` of a file's bytes gives what `load` of the file gives."""
+    """`decode` of a file's bytes gives what `load` of the file gives, and `form_of` tells its dtype and shape."""
     plugin = subject.plugin
+    odd = [one for one in plugin.ORIGINALS if one not in plugin.accepts]
+    if odd or (plugin.ORIGINALS and not isinstance(plugin, KeepsOriginals)):
+        raise Flaw(f"ORIGINALS are extensions that `decode` reads, which {', '.join(odd or plugin.ORIGINALS)} is not")
     if not isinstance(plugin, KeepsOriginals):
         return
     for path in subject.files:
@@ -226,6 +229,10 @@ def originals(subject: Subject) -> None:
             decoded = external.decode(path.read_bytes(), plugin=subject.name, **subject.load_options)
             if not same(decoded, pairs[0][0]):
                 raise Flaw(f"decode of the bytes of `{path.name}` gives something else than load")
+            told = external.form_of(path.read_bytes(), subject.name, **subject.load_options)
+            if told is not None and told != (decoded.dtype.name, decoded.shape):
+                found = f"{decoded.dtype.name} {decoded.shape}"
+                raise Flaw(f"form_of says that `{path.name}` is {told[0]} {told[1]}, and it is {found}")
 
 
 def _compare(subject: Subject, extension: str, sample: Any, back: list[Any]) -> None:

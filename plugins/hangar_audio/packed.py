@@ -21,10 +21,21 @@ MAGIC = {"flac": re.compile(b"fLaC|ID3"), "ogg": re.compile(b"OggS"), "mp3": re.
 FORMATS = {"flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
 _INTEGERS = {"PCM_16": ("int16", 16), "PCM_24": ("int32", 24), "PCM_S8": ("int16", 8)}
 _BLOCK = 1 << 16
+_TITLE = 1 << 20
 _AGAIN = "get the file again, or convert it to wav"
 
 
 Packed: TypeAlias = "tuple[NDArray[Any] | None, int, int | None]"
+
+
+def sniffed(start: bytes) -> str:
+    """Return the extension that goes with how a file begins; wav for whatever is none of the compressed ones.
+
+    A title in front (ID3) may belong to an MP3 or a FLAC, which then says so behind it.
+    """
+    if start.startswith(b"fLaC") or (start.startswith(b"ID3") and b"fLaC" in start[:_TITLE]):
+        return "flac"
+    return next((one for one in ("ogg", "mp3") if MAGIC[one].match(start)), "wav")
 
 
 def read_packed(file: BinaryIO, extension: str, refusal: Refusal, header_only: bool) -> Packed:

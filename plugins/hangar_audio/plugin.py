@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 from hangar_audio.drawing import Waveform, playable
-from hangar_audio.packed import FORMATS, read_packed, refusing
+from hangar_audio.packed import FORMATS, read_packed, refusing, sniffed
 from hangar_audio.wav import layout_of, read_frames, read_header, write_sound
 from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
 
@@ -20,6 +21,7 @@ USUAL_RATE = 44100
 MAX_RATE = 100_000_000
 _WAV = ("wav", "wave")
 _OUT = ("save", "show", "board_show")
+_IN_MEMORY = "the sound"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class HangarAudio(BasePlugin):
 
     VERSION = "1"
     LOSSLESS = _WAV
+    ORIGINALS = tuple(FORMATS)  # a .wav is as large as what is in it
     DEFAULT_EXTENSION = "wav"
     Options = AudioOptions
     MAGIC: ClassVar[Mapping[str, tuple[bytes | tuple[int, bytes], ...]]] = {
@@ -88,15 +91,25 @@ class HangarAudio(BasePlugin):
         Options: `rate`, frames per second (default 44100); `bits`, 24 for int32 values that need no more. Raises
         `InvalidData` for other dtypes and shapes.
         """
-        given = self.typed_options(AudioOptions, "save", options)
-        rate = given.rate or USUAL_RATE
-        if self.accepted_extension(extension) not in _WAV:
-            raise InvalidInput(f"plugin '{self.plugin_name}' does not write .{extension} files.", hint="export to wav")
-        array, bits = layout_of(arr, rate, given.bits)
         target = self.target_path(outdir, sample_detail, extension)
         with atomic_file(target) as file:
-            write_sound(file, array, rate, bits)
+            self._write(arr, file, extension, options)
         return target
+
+    def decode(self, data: bytes, **options: Any) -> NDArray[Any]:
+        """Return the frames in the bytes of a file. Options and errors as `load`."""
+        self.typed_options(AudioOptions, "decode", options)
+        if not data:
+            raise self.bad_file(_IN_MEMORY, code="empty", reason="there are no bytes", fix="get the file again")
+        frames, _, _ = self._read_stream(io.BytesIO(data), _IN_MEMORY, sniffed(data))
+        assert frames is not None  # only a header alone has none
+        return frames
+
+    def encode(self, arr: NDArray[Any], extension: str, **options: Any) -> bytes:
+        """Return the bytes of the .wav file that `save` would write. Options and errors as `save`."""
+        content = io.BytesIO()
+        self._write(arr, content, extension, options)
+        return content.getvalue()
 
     def show(self, arr: NDArray[Any], **options: Any) -> Waveform:
         """Return the waveform of each channel, up to eight. Options: `rate`, `bits` as `save`. Raises `InvalidData`."""
@@ -108,14 +121,27 @@ class HangarAudio(BasePlugin):
         given = self.typed_options(AudioOptions, "board_show", options)
         return "audio/wav", playable(arr, given.rate or USUAL_RATE, given.bits)
 
+    def _write(self, arr: NDArray[Any], file: BinaryIO, extension: str, options: Mapping[str, Any]) -> None:
+        given = self.typed_options(AudioOptions, "save", options)
+        rate = given.rate or USUAL_RATE
+        if self.accepted_extension(extension) not in _WAV:
+            raise InvalidInput(f"plugin '{self.plugin_name}' does not write .{extension} files.", hint="export to wav")
+        array, bits = layout_of(arr, rate, given.bits)
+        write_sound(file, array, rate, bits)
+
     def _read(
         self, fpath: str | os.PathLike[str], header_only: bool = False
     ) -> tuple[NDArray[Any] | None, int, int | None]:
         """Return frames (None of a .wav with `header_only`), frames per second and bits per value."""
-        refusal = refusing(self.bad_file, fpath)
-        extension = os.fspath(fpath).lower().rpartition(".")[2]
         with self.open_file(fpath) as file:
-            if extension in FORMATS:
-                return read_packed(file, extension, refusal, header_only)
-            sound = read_header(file, refusal)
-            return None if header_only else read_frames(file, sound, refusal), sound.rate, sound.bits
+            return self._read_stream(file, fpath, os.fspath(fpath).lower().rpartition(".")[2], header_only)
+
+    def _read_stream(
+        self, file: BinaryIO, fpath: str | os.PathLike[str], extension: str, header_only: bool = False
+    ) -> tuple[NDArray[Any] | None, int, int | None]:
+        """Return the same of a file that is open."""
+        refusal = refusing(self.bad_file, fpath)
+        if extension in FORMATS:
+            return read_packed(file, extension, refusal, header_only)
+        sound = read_header(file, refusal)
+        return None if header_only else read_frames(file, sound, refusal), sound.rate, sound.bits

@@ -62,7 +62,9 @@ def read_header(file: BinaryIO, refusal: Refusal) -> Sound:
     if start[:4] != b"RIFF"[: len(start)] or (len(start) == 12 and start[8:] != b"WAVE"):
         kind = {b"RF64": "a WAV of more than 4 GB", b"RIFX": "a big-endian WAV"}.get(start[:4], "no .wav file")
         raise refusal("wrong-format", f"it is {kind}", _CONVERT if b"R" in start[:1] else "check the file's name")
-    left = os.fstat(file.fileno()).st_size - 12
+    here = file.tell()
+    left = file.seek(0, os.SEEK_END) - 12
+    file.seek(here)
     sound: Sound | None = None
     while left >= 8:
         head = file.read(8)

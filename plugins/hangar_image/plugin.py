@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
 from hangar_core.external.pictures import TerminalPicture, png
 from hangar_image.formats import FORMATS, SIGNATURES
-from hangar_image.reading import MODES, Wanted, frames, opened, opened_stream
+from hangar_image.reading import MODES, Picture, Wanted, frames, opened, opened_stream
 from hangar_image.writing import OPTIONS, checked, parameters, write
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class HangarImage(BasePlugin):
     # Of pictures as cameras and drawings give them; noise in the colours can be further off.
     TOLERANCE: ClassVar[Mapping[str, float]] = {"jpg": 16, "jpeg": 16, "gif": 0, "webp": 0}
     DEFAULT_EXTENSION = "png"
+    ORIGINALS = ("png", "jpg", "jpeg", "gif", "tif", "tiff", "webp")
     MAGIC = SIGNATURES
     RELEASES_GIL = True  # Pillow's decoders do
     Options = ImageOptions
@@ -105,13 +107,14 @@ class HangarImage(BasePlugin):
     def decode(self, data: bytes, **options: Any) -> NDArray[Any]:
         """Return the picture in the bytes of a file. Options and errors as `load`; of one frame only."""
         given = self.typed_options(ImageOptions, "decode", options)
-        if not data:
-            raise self.bad_file(_IN_MEMORY, code="empty", reason="there are no bytes", fix="get the file again")
-        with opened_stream(io.BytesIO(data), _IN_MEMORY, None) as picture:
-            if picture.frames != 1:
-                reason = f"it has {picture.frames} frames, each of which is a sample"
-                raise self.bad_file(_IN_MEMORY, code="wrong-format", reason=reason, fix="import it as a file")
+        with self._only_picture(data) as picture:
             return picture.array(0, Wanted(given.mode, given.orient))
+
+    def form_of(self, data: bytes, **options: Any) -> tuple[str, tuple[int, ...]]:
+        """Return dtype and shape of what `decode` would give, from the header. Options and errors as `decode`."""
+        given = self.typed_options(ImageOptions, "form_of", options)
+        with self._only_picture(data) as picture:
+            return picture.form(Wanted(given.mode, given.orient))
 
     def encode(self, arr: NDArray[Any], extension: str, **options: Any) -> bytes:
         """Return the bytes of the file that `save` would write. Options and errors as `save`."""
@@ -132,6 +135,16 @@ class HangarImage(BasePlugin):
         """Return the picture as image/png, made smaller if it has more than 4 million (2**22) pixels."""
         self.typed_options(ImageOptions, "board_show", options)
         return "image/png", png(arr)
+
+    @contextmanager
+    def _only_picture(self, data: bytes) -> Iterator[Picture]:
+        if not data:
+            raise self.bad_file(_IN_MEMORY, code="empty", reason="there are no bytes", fix="get the file again")
+        with opened_stream(io.BytesIO(data), _IN_MEMORY, None) as picture:
+            if picture.frames != 1:
+                reason = f"it has {picture.frames} frames, each of which is a sample"
+                raise self.bad_file(_IN_MEMORY, code="several-samples", reason=reason, fix="import it as a file")
+            yield picture
 
     def _promised(self, fpath: str | os.PathLike[str]) -> str | None:
         try:

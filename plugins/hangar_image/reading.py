@@ -32,6 +32,8 @@ _CONVERTED = {"PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB"}
 _WITH_TRANSPARENT_COLOUR = {"1": "LA", "L": "LA", "RGB": "RGBA"}
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 277, 339  # TIFF tags
 _UNSIGNED = 1
+_ORIENTATION, _LYING = 274, 5  # an EXIF tag, whose values from this one on turn by a quarter
+_DTYPES = {"1": "bool", "I": "int32", "F": "float32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,23 @@ class Picture:
         if self._name == "TIFF" and array.dtype == np.int32 and self._is_unsigned_32():
             return array.view(np.uint32)
         return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+    def form(self, wanted: Wanted) -> tuple[str, tuple[int, ...]]:
+        """Return dtype and shape of the only frame without decoding it. Raises `BadFile`."""
+        with decoding(self._fpath, self._name):
+            self._check_size()
+            self._check_nothing_cut_off()
+            mode = wanted.mode or self._mode_of_array(self._image)
+            width, height = self._image.size
+            if wanted.upright and self._image.getexif().get(_ORIENTATION, 1) >= _LYING:
+                width, height = height, width
+        channels = len(mode) if mode in ("LA", "RGB", "RGBA") else 1
+        dtype = _DTYPES.get(mode, "uint16" if mode.startswith("I;16") else "uint8")
+        if dtype == "int32" and self._name == "PNG":
+            dtype = "uint16"
+        if dtype == "int32" and self._name == "TIFF" and self._is_unsigned_32():
+            dtype = "uint32"
+        return dtype, (height, width) if channels == 1 else (height, width, channels)
 
     def _refusal(self, code: str, reason: str, fix: str) -> BadFile:
         return bad_file(self._fpath, code=code, reason=reason, fix=fix)

@@ -256,7 +256,9 @@ def test_imported_text_comes_out_and_is_verified_with_and_without_its_plugin(com
     assert committed.json("export", "notes", "-o", "back", "--verify")["verified"]["identical"] == 2
     for name in ("one.txt", "deep/two.txt"):
         assert (back / name).read_bytes() == (notes / name).read_bytes()
-    assert "source: txt files through plugin text, mark yes" in committed("view", "notes", "one").stdout
+    shown = committed("view", "notes", "one").stdout
+    assert "source: notes/one.txt   blake3 " in shown
+    assert "plugin text 1, mark yes" in shown
     words = next(one["name"] for one in committed.json("summary")["arraysets"] if "word" in one["name"])
     assert committed.json("export", words, "-o", "back", "--verify")["verified"]["identical"] == 2
     only = {"HANGAR_PLUGINS": "image"}

@@ -112,6 +112,7 @@ def test_a_section_alone_shows_its_commands(terminal: Terminal, section: str) ->
         ["reflog"],
         ["repair"],
         ["history", "a", "s"],
+        ["why", "a", "s"],
     ],
 )
 def test_without_a_repository_each_command_says_how_to_make_one(terminal: Terminal, words: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import wave
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def test_a_picture_is_drawn_as_plain_text_when_piped_with_its_facts_below(commit
     assert f"min {picture(0).min()}" in statistics
     assert f"max {picture(0).max()}" in statistics
     assert f"mean {picture(0).mean():.6g}" in statistics
-    assert source == "source: png files through plugin image"
+    assert re.fullmatch(r"source: photos/cat/001\.png   blake3 [0-9a-f]{12}   plugin image 1", source)
 
 
 def test_json_has_the_facts(committed: Terminal) -> None:
@@ -58,6 +59,7 @@ def test_json_has_the_facts(committed: Terminal) -> None:
         "shape": [12, 16, 3],
         "bytes": 12 * 16 * 3,
         "source": {"plugin": "image", "extension": "png", "options": {}},
+        "provenance": committed.json("why", "pictures", "cat/001")["provenance"],
         "commit": committed.json("log")["head"],
         "plugin": "image",
         "minimum": int(picture(0).min()),
@@ -132,7 +134,8 @@ def test_each_kind_of_data_is_drawn_in_its_own_way(committed: Terminal) -> None:
     table = committed("view", "rows", "int:0").stdout
     assert "height" in table
     assert "1.5" in table
-    assert table.splitlines()[-1].startswith("source: csv files through plugin csv, columns ")
+    assert table.splitlines()[-1].startswith("source: t.csv   blake3 ")
+    assert "   plugin csv 2, columns " in table.splitlines()[-1]
     waveform = committed("view", "sounds", "tone").stdout
     assert "\u2588\u2588" in waveform
     assert "plugin audio" in waveform

@@ -17,11 +17,13 @@ from typing import Any
 from goldens import GOLDEN
 from goldens.arrays import digest_vectors
 from goldens.backends import CODES, backend_archive
+from goldens.det_values import det_hash_vectors
+from goldens.kept import original_vectors
 from goldens.logs import group_vector, pack_vectors, packed_vectors, plain_block_vectors, run_vectors, staging_vectors
 from goldens.records import compact_vectors, record_vectors
 from goldens.remotes import http_vectors, remote_vectors, wire_vectors
-from goldens.det_values import det_hash_vectors
 from goldens.repository import repository_archive
+from goldens.sources import provenance_vectors
 from goldens.step_results import result_vectors
 from goldens.trees import tree_vectors
 
@@ -46,6 +48,8 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "http-1.json": _json(http_vectors),
     "bare-remote-1.json": _json(remote_vectors),
     "step-results-1.json": _json(result_vectors),
+    "originals-1.json": _json(original_vectors),
+    "provenance-1.json": _json(provenance_vectors),
     "repository-1.tar.gz": repository_archive,
     **{f"backend-{code}.tar.gz": partial(backend_archive, code) for code in CODES},
 }

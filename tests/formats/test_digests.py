@@ -102,10 +102,12 @@ def test_codes_and_domains_stay_as_they_were_given() -> None:
         0x01: b"hangar array 1\n",
         0x02: b"hangar text 1\n",
         0x03: b"hangar bytes 1\n",
+        0x04: b"hangar original 1\n",
         0x10: b"hangar schema 1\n",
         0x20: b"hangar node 1\n",
         0x21: b"hangar root 1\n",
         0x22: b"hangar commit 1\n",
+        0x30: b"hangar provenance 1\n",
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
+from blake3 import blake3
 from goldens import GOLDEN
 
 from hangar_core.backends import hdf5_engine, numpy_10, pack_frames
@@ -17,11 +18,13 @@ from hangar_core.backends.sealed_files import Seal, encode_seal
 from hangar_core.hashing import digests
 from hangar_core.hashing.arrays import array_digest
 from hangar_core.hashing.dtypes import ML_DTYPES
+from hangar_core.hashing.originals import Original, original_payload
 from hangar_core.hashing.samples import payload_of
 from hangar_core.hashing.schemas import encode_schema, schema_digest
 from hangar_core.history.chunking import FANOUT, LONGEST
 from hangar_core.model import Commit, Schema
-from hangar_core.records import merging, staging
+from hangar_core.provenance import ReadingRecord, SourceRecord, encode_reading, encode_source
+from hangar_core.records import merging, provenance_log, staging
 from hangar_core.records.commits import ArraysetRow, encode_commit, encode_root
 from hangar_core.records.keys import encode_key
 from hangar_core.records.nodes import Node, encode_node
@@ -55,8 +58,11 @@ def test_every_staging_operation_has_its_row_in_the_ledger_and_on_its_page() -> 
     names = ("BEGIN", "SAMPLES", "ARRAYSET", "REMOVE", "METADATA", "SYNCED", "BOOT", "GROUP")
     operations = {name: getattr(staging, name) for name in names}
     operations |= {name: getattr(merging, name) for name in ("MERGE", "RESOLVED", "ADOPT")}
+    operations |= {name: getattr(provenance_log, name) for name in ("PROVENANCE", "PROVENANCE_TREE")}
     for name in ("README.md", "staging-log.md"):
-        rows = {word: int(number) for number, word in re.findall(r"^\| (\d+) \| ([A-Z]+) \|", page(name), re.MULTILINE)}
+        rows = {
+            word: int(number) for number, word in re.findall(r"^\| (\d+) \| ([A-Z_]+) \|", page(name), re.MULTILINE)
+        }
         assert rows == operations
 
 
@@ -122,6 +128,21 @@ def test_the_example_of_a_pack_is_what_the_code_makes() -> None:
     pack = pack_frames.encode_pack_header(UID) + header + ARRAY.tobytes() + bytes(padding)
     assert pack.hex() in hex_of("20.md")
     assert pack_frames.encode_location(UID, 64).hex(" ") in page("20.md")
+
+
+def test_the_examples_of_provenance_are_what_the_code_makes() -> None:
+    reading = encode_reading(ReadingRecord("image", "1", "photos", {"mode": '"RGB"'}))
+    named = digests.compute(digests.PROVENANCE, reading)
+    source = encode_source(SourceRecord(named, blake3(b"abc").digest(), 3, 1, "cat/001.jpg"))
+    text = hex_of("provenance.md")
+    assert all(one.hex() in text for one in (reading, named, source, digests.compute(digests.PROVENANCE, source)))
+
+
+def test_the_example_of_an_original_is_what_the_code_makes() -> None:
+    original = Original("image", "hangar-core", "jpg", {"mode": '"L"'}, "<i2", (2, 2), array_digest(ARRAY))
+    payload = original_payload(original, b"abc")
+    assert payload.data.hex() in hex_of("originals.md")
+    assert payload.digest.hex() in hex_of("originals.md")
 
 
 def test_the_example_of_a_small_value_is_what_the_code_makes() -> None:

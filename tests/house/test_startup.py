@@ -91,6 +91,7 @@ def test_the_overview_imports_no_command_and_nothing_of_the_library_but_its_erro
         ["diff", "master", "HEAD"],
         ["merge", "--help"],
         ["history", "numbers", "a"],
+        ["why", "numbers", "a"],
         ["reflog"],
         ["stash", "list"],
         ["tag", "list"],

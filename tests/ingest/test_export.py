@@ -157,7 +157,7 @@ def test_a_format_that_cannot_hold_the_data_is_refused_whole(repo, tmp_path, out
 
 def test_lossy_sources_come_out_in_a_format_that_keeps_every_bit(repo, tmp_path, out, pixels):
     Image.fromarray(pixels["cat/001"]).save(tmp_path / "a.jpg")
-    repo.ingest("x", tmp_path / "a.jpg")
+    repo.ingest("x", tmp_path / "a.jpg", store="pixels")
     repo.commit("first")
     (path,) = repo.export("x", out).paths
     assert path.endswith("a.png")
@@ -220,17 +220,20 @@ def test_names_that_a_file_system_takes_for_one_are_refused_where_it_does(names,
     """Whatever the file system of this machine does: the rule is asked with one that folds case and form."""
     import unicodedata
 
+    from hangar_core.export.layout import Item
     from hangar_core.export.placing import folding_of, planned, refuse_meeting
+
+    items = [Item(name, f"str:{name}", "txt", None) for name in names]
 
     def folding(name):
         return unicodedata.normalize("NFC", name).casefold()
 
     if told_apart:
-        assert len(set(planned(names, out, "txt", folding).values())) == len(names)
+        assert len(set(planned(items, out, folding).values())) == len(names)
         refuse_meeting([out / name for name in (*names, *names)], folding)
     else:
         with pytest.raises(InvalidData):
-            planned(names, out, "txt", folding)
+            planned(items, out, folding)
         with pytest.raises(InvalidData):
             refuse_meeting([out / name for name in names], folding)
     here = folding_of(out)
@@ -292,3 +295,57 @@ def test_what_a_plugin_asked_to_have_back_and_does_not_know_any_more_is_left_out
         assert (out / "x.changing").read_text() == repo.view("changed", "x").renderable == "{'kept': 2}"
     finally:
         plugin_manager().unregister("changing")
+
+
+def test_files_are_called_as_they_were_whatever_their_samples_are(repo, pictures, out, pixels):
+    repo.ingest("photos", pictures, key="sha", store="pixels", commit="first")
+    receipt = repo.export("photos", out, verify=True)
+    assert _files(out) == sorted(f"{name}.png" for name in pixels)
+    assert receipt.verified.identical == len(pixels)
+
+
+def test_files_that_would_meet_are_called_by_their_keys(repo, pictures, out, tmp_path):
+    """Two folders, imported one after the other, have a file of the same name."""
+    repo.ingest("photos", pictures / "cat", key="sha")
+    repo.ingest("photos", pictures / "dog", key="sha", commit="both")
+    repo.export("photos", out)
+    names = _files(out)
+    assert "with space.png" in names
+    assert "001.png" not in names
+    assert len(names) == 4
+
+
+def test_each_sample_comes_out_in_the_format_in_which_it_came(repo, pictures, out, tmp_path):
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    grey = np.arange(30, dtype="u1").reshape(5, 6)
+    Image.fromarray(grey).save(mixed / "kept.png")
+    Image.fromarray(grey + np.uint8(1)).save(mixed / "stored.bmp")
+    np.save(mixed / "numbers.npy", grey + np.uint8(2))
+    repo.ingest("mixed", mixed, commit="mixed")
+    receipt = repo.export("mixed", out, verify=True)
+    assert _files(out) == ["kept.png", "numbers.npy", "stored.bmp"]
+    assert (receipt.originals, receipt.plugin, receipt.extension) == (1, "image, npy", "bmp, npy, png")
+    assert receipt.verified.identical == 3
+    for path in mixed.iterdir():
+        assert path.suffix == ".bmp" or filecmp.cmp(path, out / path.name, shallow=False)
+
+
+def test_one_frame_of_many_is_called_by_its_key(repo, out, tmp_path):
+    frames = [Image.fromarray(np.full((6, 5), value, "u1")) for value in (0, 100)]
+    frames[0].save(tmp_path / "walk.gif", save_all=True, append_images=frames[1:])
+    repo.ingest("x", tmp_path / "walk.gif", commit="x")
+    repo.export("x", out, samples=["walk/0001"])
+    assert _files(out) == ["walk/0001.png"]
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "a/../b.png", "no extension", ".png", "a.p/ng"])
+def test_a_name_that_somebody_claims_leads_nowhere(repo, pictures, out, tmp_path, name, monkeypatch):
+    """A commit may come from anybody, and so may what it says of the names of files."""
+    from hangar_core.ingest import origins
+
+    monkeypatch.setattr(origins, "name_in_record", lambda _: name)
+    repo.ingest("photos", pictures / "cat" / "001.png", commit="first")
+    repo.export("photos", out, verify=True)
+    assert _files(out) == ["001.png"]
+    assert not list(tmp_path.glob("evil*"))

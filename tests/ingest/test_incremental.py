@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import closing
 
 import numpy as np
@@ -143,8 +144,9 @@ def test_a_damaged_cache_is_begun_anew(repo, numbers, plugin, damage):
         with closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA user_version = 99")
             db.commit()
-    assert len(_reads(plugin, repo, numbers)) == 10
-    assert _reads(plugin, repo, numbers) == []
+    assert _reads(plugin, repo, numbers) == []  # provenance knows them all the same
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM sources").fetchone() == (10,)
 
 
 def test_rows_of_a_table_are_known_again(repo, tmp_path):
@@ -153,3 +155,72 @@ def test_rows_of_a_table_are_known_again(repo, tmp_path):
     assert repo.ingest("rows", tmp_path / "t.csv").added == 2
     receipt = repo.ingest("rows", tmp_path / "t.csv")
     assert (receipt.unchanged, receipt.bytes) == (2, 0)
+
+
+# --- without the cache: by provenance ---------------------------------------------------------------------------------
+
+
+def _forget(repo) -> None:
+    shutil.rmtree(os.path.join(repo.path, ".hangar", "cache"), ignore_errors=True)
+
+
+@pytest.mark.parametrize("what", ["moved", "touched", "forgotten", "copied"])
+def test_files_of_equal_bytes_are_not_decoded_wherever_they_lie(repo, numbers, plugin, tmp_path, what):
+    _reads(plugin, repo, numbers, commit="first")
+    if what == "moved":
+        numbers = numbers.rename(tmp_path / "elsewhere")
+    elif what == "copied":
+        numbers = shutil.copytree(numbers, tmp_path / "copy")
+    elif what == "touched":
+        for path in numbers.iterdir():
+            path.touch()
+    _forget(repo)
+    for _ in "ab":
+        plugin.loaded.clear()
+        receipt = repo.ingest("x", numbers, commit="again")
+        assert (receipt.unchanged, receipt.added, receipt.commit, plugin.loaded) == (10, 0, None, [])
+
+
+def test_without_the_cache_other_bytes_versions_and_samples_are_read(repo, numbers, plugin, monkeypatch):
+    _reads(plugin, repo, numbers, commit="first")
+    (numbers / "3.num").write_text("7")  # of the same size
+    (numbers / "4.num").write_text("44")
+    with closing(repo.checkout(write=True)) as checkout:
+        del checkout.arraysets["x"]["5"]
+        checkout.arraysets["x"]["6"] = np.array([-1.0])
+        checkout.commit("by hand")
+    _forget(repo)
+    assert _reads(plugin, repo, numbers, overwrite=True) == ["3.num", "4.num", "5.num", "6.num"]
+    monkeypatch.setattr(Counting, "VERSION", "2")
+    _forget(repo)
+    assert len(_reads(plugin, repo, numbers)) == 10
+
+
+def test_labels_count_without_the_cache_too(repo, numbers, plugin):
+    _reads(plugin, repo, numbers, labels_from_parent=True, commit="first")
+    _forget(repo)
+    assert _reads(plugin, repo, numbers, labels_from_parent=True) == []
+    elsewhere = numbers.rename(numbers.parent / "digits")
+    assert len(_reads(plugin, repo, elsewhere, labels_from_parent=True)) == 10
+
+
+def test_pictures_that_were_kept_are_known_again_unless_they_are_to_be_stored_otherwise(repo, pictures, tmp_path):
+    repo.ingest("pets", pictures, check=False, commit="first")
+    moved = pictures.rename(tmp_path / "moved")
+    assert repo.ingest("pets", moved, check=False).unchanged == 4
+    _forget(repo)
+    assert len(repo.ingest("pets", moved).kept) == 4  # decoded this time, which nobody had done
+    assert repo.ingest("pets", moved, overwrite=True, commit="checked").updated == 4
+    _forget(repo)
+    assert repo.ingest("pets", moved).unchanged == 4
+    assert len(repo.ingest("pets", moved, store="pixels").kept) == 4
+
+
+def test_a_member_of_a_file_is_not_taken_for_the_file(repo, tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.zeros(2), y=np.ones(2))
+    repo.ingest("a", tmp_path / "x.npz", commit="first")
+    with closing(repo.checkout(write=True)) as checkout:
+        del checkout.arraysets["a"]["x/y"]
+        checkout.commit("less")
+    _forget(repo)
+    assert repo.ingest("a", tmp_path / "x.npz").added == 1

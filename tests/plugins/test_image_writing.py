@@ -259,7 +259,7 @@ def test_bytes_that_are_no_picture_or_several_are_refused():
     picture = io.BytesIO()
     frames = [Image.fromarray(np.full((3, 3), value, "u1")) for value in (0, 255)]
     frames[0].save(picture, "GIF", save_all=True, append_images=frames[1:])
-    for content, code in [(b"", "empty"), (b"hello", "wrong-format"), (picture.getvalue(), "wrong-format")]:
+    for content, code in [(b"", "empty"), (b"hello", "wrong-format"), (picture.getvalue(), "several-samples")]:
         with pytest.raises(external.BadFile) as caught:
             external.decode(content, extension="png")
         assert caught.value.code == code

@@ -15,8 +15,17 @@ from hangar_core.backends import pack_frames
 from hangar_core.backends.pack_frames import BadFrame
 from hangar_core.errors import CorruptRecord, UnsupportedFormat
 from hangar_core.hashing import digests
+from hangar_core.hashing.originals import Original, decode_original, encode_original
 from hangar_core.hashing.schemas import decode_schema, encode_schema
-from hangar_core.records import merging, names, staging
+from hangar_core.provenance import (
+    ReadingRecord,
+    SourceRecord,
+    decode_reading,
+    decode_source,
+    encode_reading,
+    encode_source,
+)
+from hangar_core.records import merging, names, provenance_log, staging
 from hangar_core.records.commits import decode_commit, decode_root, encode_commit, encode_root
 from hangar_core.records.keys import (
     decode_either,
@@ -45,7 +54,16 @@ def _seen_node(node: Node) -> tuple[Any, ...]:
 
 def _seen_root(root: Any) -> Any:
     rows, metadata, count = root
-    return {row.name: (row.schema, row.tree, row.count, row.options) for row in rows}, metadata, count
+    seen = {row.name: (row.schema, row.tree, row.count, row.options, row.provenance) for row in rows}
+    return seen, metadata, count
+
+
+def _seen_provenance(value: Any) -> Any:
+    """Encoded from a mapping, decoded into columns."""
+    if len(value) == 2:
+        return value
+    name, keys, found = value
+    return name, dict(zip(keys, found, strict=True))
 
 
 def _spread(encode: Callable[..., bytes]) -> Callable[[Any], bytes]:
@@ -59,6 +77,13 @@ CODECS: dict[str, Codec] = {
     "schema": Codec(drawn.schemas, encode_schema, decode_schema),
     "commit": Codec(drawn.commits, encode_commit, decode_commit),
     "root": Codec(drawn.roots, _spread(encode_root), decode_root, _seen_root),
+    "original": Codec(
+        st.tuples(drawn.originals, st.binary(max_size=20)),
+        lambda value: encode_original(value[0]) + value[1],
+        decode_original,
+    ),
+    "reading": Codec(drawn.readings, encode_reading, decode_reading),
+    "source": Codec(drawn.sources, encode_source, decode_source),
     "node": Codec(drawn.nodes(), encode_node, decode_node, _seen_node),
     "location": Codec(
         st.tuples(st.binary(min_size=16, max_size=16), drawn.u64),
@@ -87,7 +112,7 @@ CODECS: dict[str, Codec] = {
         staging.decode_metadata,
     ),
     "group": Codec(
-        st.lists(st.tuples(st.sampled_from([0, 2, 3, 4, 5, 8, 9, 10, 12]), st.binary(max_size=20)), max_size=5),
+        st.lists(st.tuples(st.sampled_from([0, 2, 3, 4, 5, 8, 9, 10, 12, 13]), st.binary(max_size=20)), max_size=5),
         staging.encode_group,
         staging.decode_group,
     ),
@@ -99,13 +124,24 @@ CODECS: dict[str, Codec] = {
         merging.decode_resolved,
     ),
     "adopt": Codec(st.tuples(drawn.plain_names, drawn.arraysets), _spread(merging.encode_adopt), merging.decode_adopt),
+    "provenance": Codec(
+        st.tuples(drawn.plain_names, st.dictionaries(drawn.encoded_keys, drawn.of_code(digests.PROVENANCE))),
+        _spread(provenance_log.encode_provenance),
+        provenance_log.decode_provenance,
+        _seen_provenance,
+    ),
+    "provenance tree": Codec(
+        st.tuples(drawn.plain_names, drawn.of_code(digests.NODE)),
+        _spread(provenance_log.encode_provenance_tree),
+        provenance_log.decode_provenance_tree,
+    ),
     "tag": Codec(drawn.tags, names.encode_tag, lambda data: names.decode_tag("v1", data)),
     "move": Codec(drawn.moves, names.encode_move, lambda data: names.decode_move("dev", 7, data)),
 }
 # Equal values have equal bytes and no others: these become digests.
-HASHED = ("key", "nested key", "either key", "schema", "commit", "root", "node")
+HASHED = ("key", "nested key", "either key", "schema", "commit", "root", "node", "original", "reading", "source")
 # A name may be cut to another name, a list of changes to a shorter one; and both may go on.
-OPEN_ENDED = {"key", "nested key", "either key", "samples", "group"}
+OPEN_ENDED = {"key", "nested key", "either key", "samples", "group", "original"}
 
 codecs = pytest.mark.parametrize("name", CODECS)
 
@@ -212,6 +248,11 @@ def _example(name: str) -> Any:
         "merge": drawn.MergeState("merge", "dev", "message", root, root, commit),
         "resolved": ("images", b"\x02a"),
         "adopt": ("images", drawn.Arrayset(schema, node, 3, {"key": "value"})),
+        "original": (Original("image", "", "jpg", {"a": "1"}, "<f4", (2, 3), array), b"bytes"),
+        "reading": ReadingRecord("image", "1", "photos", {"mode": "null"}),
+        "source": SourceRecord(digests.compute(digests.PROVENANCE, b""), bytes(32), 3, 1, "a.jpg"),
+        "provenance": ("images", {b"\x02a": digests.compute(digests.PROVENANCE, b"")}),
+        "provenance tree": ("images", node),
         "tag": drawn.Tag("v1", commit, 1, "user", "message"),
         "move": drawn.Move("dev", 7, commit, commit, "user", "reason"),
     }

@@ -59,7 +59,7 @@ def test_rows_and_options_in_order_are_a_root() -> None:
         (root(("é", [])), "invalid"),
         (root(metadata=digests.TEXT), "no digest with code 20"),
         (root(("a", []), schema=digests.NODE), "no digest with code 10"),
-        (b"\x02" + root()[1:], "format 2"),
+        (b"\x03" + root()[1:], "format 3"),
     ],
 )
 def test_any_other_root_is_refused(data: bytes, reason: str) -> None:

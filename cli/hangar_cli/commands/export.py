@@ -116,6 +116,7 @@ def _tell(arrayset: str, out: str, receipt: ExportReceipt, as_json: bool) -> Non
             "samples": receipt.samples,
             "plugin": receipt.plugin or None,
             "format": receipt.extension,
+            "originals": receipt.originals,
             "written": receipt.written,
             "unchanged": receipt.unchanged,
             "paths": list(receipt.paths),
@@ -131,6 +132,9 @@ def _tell(arrayset: str, out: str, receipt: ExportReceipt, as_json: bool) -> Non
         result_json("hangar.export/1", facts)
         return
     how = f"plugin {printable(receipt.plugin)}" if receipt.plugin else "as they are"
+    if receipt.originals:
+        kept = f"{receipt.originals:,} as imported, byte for byte"
+        how = f"{kept}; {how}" if receipt.originals < receipt.samples else kept
     result(
         f"Exported {plural(receipt.samples, 'sample')} to {printable(_shown(out))}: {plural(receipt.written, 'file')} "
         f"written, {receipt.unchanged:,} there already   ({how}, {receipt.seconds:.1f} s)"

@@ -54,6 +54,12 @@ _KEYS = ("path", "stem", "sha")
 )
 @click.option("--max-errors", type=click.IntRange(min=0), metavar="N", help="Stop when more files are bad.")
 @click.option("--retry-quarantined", is_flag=True, help="Try the files on that list again, and no others.")
+@click.option(
+    "--store",
+    type=click.Choice(["original", "pixels"]),
+    help="Keep files as they are, or what is in them.  [default: new arraysets keep compressed files]",
+)
+@click.option("--no-check", "check", flag_value=False, default=True, help="Do not decode files that are kept.")
 @click.option("--verify", is_flag=True, help="Reread files that look unchanged.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Workers that read.  [default: all cores]")
 @click.option("--commit", default="", metavar="MESSAGE", help="Commit in the end; {date} becomes the date.")

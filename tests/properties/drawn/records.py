@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from hangar_core.errors import InvalidName
 from hangar_core.hashing import digests
 from hangar_core.hashing.dtypes import ML_DTYPES
+from hangar_core.hashing.originals import Original
 from hangar_core.model import Arrayset, Commit, CommitId, Digest, Schema
 from hangar_core.names import check_sample_key
+from hangar_core.provenance import ReadingRecord, SourceRecord
 from hangar_core.records.commits import ArraysetRow
 from hangar_core.records.keys import encode_key
 from hangar_core.records.nodes import MAX_LEVEL, Node
@@ -73,7 +75,27 @@ schemas = array_schemas | other_schemas
 commits = st.builds(
     Commit, st.lists(commit_ids, max_size=4).map(tuple), of_code(digests.ROOT), moments, texts, texts, texts
 )
-rows = st.builds(ArraysetRow, plain_names, of_code(digests.SCHEMA), of_code(digests.NODE), counts, option_sets)
+rows = st.builds(
+    ArraysetRow,
+    plain_names,
+    of_code(digests.SCHEMA),
+    of_code(digests.NODE),
+    counts,
+    option_sets,
+    st.none() | of_code(digests.NODE),
+)
+originals = st.builds(
+    Original,
+    texts,
+    texts,
+    texts,
+    option_sets,
+    dtypes,
+    st.lists(u64, max_size=31).map(tuple),
+    st.none() | of_code(digests.ARRAY),
+)
+readings = st.builds(ReadingRecord, texts, texts, texts, option_sets)
+sources = st.builds(SourceRecord, of_code(digests.PROVENANCE), st.binary(min_size=32, max_size=32), u64, u64, texts)
 roots = st.tuples(st.lists(rows, max_size=5, unique_by=lambda row: row.name), of_code(digests.NODE), counts)
 begins = st.builds(Begin, u64, texts, st.none() | commit_ids, texts)
 locations = st.binary(max_size=254)
@@ -83,7 +105,7 @@ changes = st.one_of(
 merges = st.builds(
     MergeState, texts, texts, texts, of_code(digests.ROOT), of_code(digests.ROOT), st.none() | commit_ids
 )
-arraysets = st.builds(Arrayset, schemas, of_code(digests.NODE), counts, option_sets)
+arraysets = st.builds(Arrayset, schemas, of_code(digests.NODE), counts, option_sets, st.none())
 tags = st.builds(Tag, st.just("v1"), commit_ids, moments, texts, texts)
 moves = st.builds(Move, st.just("dev"), st.just(7), st.none() | commit_ids, st.none() | commit_ids, texts, texts)
 

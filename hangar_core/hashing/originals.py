@@ -1,0 +1,93 @@
+"""A sample that is kept as the file it came in: its bytes, and which plugin makes which array of them.
+
+::
+
+    0    u8       format, 1
+    1    text     name of the plugin that reads it
+         text     the package which that plugin comes with, empty if nobody knows
+         text     extension of the file, without a dot
+         u32      n, number of options; n times, in ascending order of names: text name, text value (canonical JSON)
+         text     dtype of the array
+         u8       r, dimensions; u64 * r sizes
+         u32      33, or 0 if the array was never decoded; that many bytes: the digest of the array
+         ..       the bytes of the file, up to the end
+
+All of it is hashed (digest code 04), so the same file read in another way is another sample. Whoever knows no plugin
+has the file all the same. Format: docs/formats/originals.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from hangar_core.hashing import digests
+from hangar_core.hashing.canonical import FieldReader, FieldWriter
+from hangar_core.hashing.dtypes import is_canonical
+from hangar_core.hashing.samples import FRAME_DTYPES, Payload
+from hangar_core.model import Digest
+
+_FORMAT: Final = 1
+_WHAT: Final = "original"
+
+
+class Original(NamedTuple):
+    """How the bytes of a file become an array: by which plugin of which package, with which options (as JSON).
+
+    `dtype` and `shape` are those of the array; `array` is its digest, None if it was not decoded when it was stored.
+    """
+
+    plugin: str
+    package: str
+    extension: str
+    options: Mapping[str, str]
+    dtype: str
+    shape: tuple[int, ...]
+    array: Digest | None
+
+
+def is_original(digest: bytes) -> bool:
+    """Whether the data with this digest are a file that was kept as it is."""
+    return digests.code_of(digest) == digests.ORIGINAL
+
+
+def original_payload(original: Original, content: bytes) -> Payload:
+    """Return what is stored for a file."""
+    data = encode_original(original) + content
+    digest = digests.data_digest(digests.ORIGINAL, digests.DOMAINS[digests.ORIGINAL], data)
+    return Payload(digest, FRAME_DTYPES[digests.ORIGINAL], (len(data),), data)
+
+
+def encode_original(original: Original) -> bytes:
+    """Return what stands in front of the file."""
+    out = FieldWriter().u8(_FORMAT).text(original.plugin).text(original.package).text(original.extension)
+    out.u32(len(original.options))
+    for name in sorted(original.options):
+        out.text(name).text(original.options[name])
+    out.text(original.dtype).u8(len(original.shape))
+    for size in original.shape:
+        out.u64(size)
+    return out.blob(original.array or b"").done()
+
+
+def decode_original(data: bytes) -> tuple[Original, bytes]:
+    """Return what stands in front of a file, and the bytes of the file. Raises `CorruptRecord`."""
+    fields = FieldReader(data, _WHAT)
+    if (form := fields.u8()) != _FORMAT:
+        raise fields.corrupt(f"format {form} is unknown to this version")
+    plugin, package, extension = fields.text(), fields.text(), fields.text()
+    options: dict[str, str] = {}
+    for _ in range(fields.u32()):
+        name = fields.text()
+        if options and name <= next(reversed(options)):
+            raise fields.corrupt(f"option {name!a} is out of order")
+        options[name] = fields.text()
+    dtype = fields.text()
+    if not is_canonical(dtype):
+        raise fields.corrupt(f"{dtype!a} is no dtype")
+    shape = tuple(fields.u64() for _ in range(fields.u8()))
+    array = fields.blob()
+    if array:
+        digests.check(array, digests.ARRAY, _WHAT)
+    found = Original(plugin, package, extension, options, dtype, shape, Digest(array) if array else None)
+    return found, fields.rest()
