@@ -127,6 +127,11 @@ def decode_source(data: bytes) -> SourceRecord:
     return source
 
 
+def is_source(data: bytes) -> bool:
+    """Whether a record is that of a source, if it is one of provenance at all."""
+    return data[1:2] == bytes([_SOURCE])
+
+
 def _opened(data: bytes, kind: int) -> FieldReader:
     fields = FieldReader(data, _WHAT)
     if (form := fields.u8()) != _FORMAT:

@@ -6,7 +6,7 @@ What a writer makes is held back until a commit writes it in its one transaction
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from hangar_core.errors import CorruptRecord
@@ -96,14 +96,7 @@ class Objects:
 
     def flush(self, batch: Batch) -> None:
         """Add what is held to the transaction of a commit."""
-        node = digests.NODE
-        batch.put_many(
-            "nodes",
-            (
-                (digest, compacted(data) if digest[digests.HASH_SIZE] == node else data)
-                for digest, data in self._pending.items()
-            ),
-        )
+        batch.put_many("nodes", stored(self._pending))
 
     @contextmanager
     def trial(self) -> Iterator[None]:
@@ -117,3 +110,10 @@ class Objects:
     def clear_pending(self) -> None:
         """Forget what is held: it was written, or the commit was given up."""
         self._pending.clear()
+
+
+def stored(records: Mapping[Digest, bytes]) -> Iterator[tuple[Digest, bytes]]:
+    """Yield records as the database keeps them: nodes in their compact form."""
+    node = digests.NODE
+    for digest, data in records.items():
+        yield digest, compacted(data) if digest[digests.HASH_SIZE] == node else data

@@ -13,6 +13,7 @@ from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import decode_schema
 from hangar_core.model import Digest
+from hangar_core.provenance import decode_reading, decode_source, is_source
 from hangar_core.records.commits import decode_commit, decode_root
 from hangar_core.records.keys import decode_either
 from hangar_core.records.nodes import Node, decode_node
@@ -28,7 +29,8 @@ def names_in(digest: Digest, data: bytes) -> list[Digest]:
         return list(checked_node(data).digests)
     if code == digests.ROOT:
         rows, metadata, _ = decode_root(data)
-        return [metadata, *(row.schema for row in rows), *(row.tree for row in rows)]
+        provenance = (row.provenance for row in rows if row.provenance is not None)
+        return [metadata, *(row.schema for row in rows), *(row.tree for row in rows), *provenance]
     if code == digests.COMMIT:
         commit = decode_commit(data)
         return [commit.root, *commit.parents]
@@ -36,7 +38,18 @@ def names_in(digest: Digest, data: bytes) -> list[Digest]:
         decode_schema(data)
     elif code == digests.TEXT:
         check_text(data)
+    elif code == digests.PROVENANCE:
+        reading = read_by(data)
+        return [] if reading is None else [reading]
     return []
+
+
+def read_by(data: bytes) -> Digest | None:
+    """Return what a record of provenance names: a source its reading, a reading nothing. Raises `CorruptRecord`."""
+    if is_source(data):
+        return decode_source(data).reading
+    decode_reading(data)
+    return None
 
 
 def checked_node(data: bytes) -> Node:

@@ -9,21 +9,24 @@ stored is not asked for again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
+from hangar_core.hashing.originals import is_original
 from hangar_core.hashing.schemas import decode_schema
 from hangar_core.history import refs
-from hangar_core.history.objects import Objects
+from hangar_core.history.objects import Objects, stored
 from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.records.commits import decode_commit, decode_root
 from hangar_core.records.nodes import Node
-from hangar_core.remotes.checking import check_text, checked_node
+from hangar_core.remotes.checking import checked_node, names_in
 from hangar_core.remotes.frames import Expanded, Frame, verified
 from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.transport import Transport
 from hangar_core.reports import Progress, ProgressReporter
+from hangar_core.storage.layout import COMPACT, ORIGINALS, PROVENANCE
 
 if TYPE_CHECKING:
     from hangar_core.storage.context import RepoContext
@@ -81,16 +84,18 @@ class _Fetcher:
         self._nodes: dict[int, dict[Digest, bytes]] = {}
         self._stored: dict[Digest, bytes] = {}
         self._stored_size = 0
+        self._has_originals = False
 
     def fetch(self, branch: str, head: CommitId) -> Fetched:
         """Do it all."""
+        self._context.layout.require(COMPACT)
         commits = self._fetch_commits(head)
         self._fetch_trees(dict.fromkeys(commit.root for commit in commits.values()))
         self._flush()
         with self._context.tables.write() as batch:
             for level in sorted(self._nodes):
-                batch.put_many("nodes", self._nodes[level].items())
-            batch.put_many("nodes", self._held.items())
+                batch.put_many("nodes", stored(self._nodes[level]))
+            batch.put_many("nodes", stored(self._held))
             refs.set_remote_head(batch, self._remote, branch, head)
             if commits:
                 refs.mark_partial(batch)
@@ -129,15 +134,19 @@ class _Fetcher:
 
     def _fetch_trees(self, roots: Iterable[Digest]) -> None:
         trees: dict[Digest, int | None] = {}
-        texts: dict[Digest, None] = {}
+        valued: dict[Digest, None] = {}
         schemas: dict[Digest, None] = {}
         contents = self._all_of(roots)
         for data in contents.values():
             rows, metadata, metadata_count = self._decoded(decode_root, data)
-            texts[metadata] = None
+            valued[metadata] = None
             self._expect_total(trees, metadata, metadata_count)
             for row in rows:
                 schemas[row.schema] = None
+                if row.provenance is not None:
+                    self._context.layout.require(PROVENANCE)
+                    valued[row.provenance] = None
+                    self._expect_total(trees, row.provenance, None)
         found = self._all_of(schemas)
         nested = {digest: self._decoded(decode_schema, found[digest]).nested for digest in schemas}
         for data in contents.values():
@@ -146,7 +155,7 @@ class _Fetcher:
         self._held.update(self._new_among(found))
         self._held.update(self._new_among(contents))
         claims: dict[Digest, set[_Claim]] = {digest: set() for digest in trees}
-        self._descend(claims, set(texts), trees)
+        self._descend(claims, set(valued), trees)
 
     def _expect_total(self, trees: dict[Digest, int | None], tree: Digest, total: int | None) -> None:
         if total is not None and trees.get(tree, total) not in {total, None}:
@@ -154,33 +163,48 @@ class _Fetcher:
         trees[tree] = total if total is not None else trees.get(tree)
 
     def _descend(
-        self, claims: dict[Digest, set[_Claim]], metadata: set[Digest], totals: dict[Digest, int | None]
+        self, claims: dict[Digest, set[_Claim]], valued: set[Digest], totals: dict[Digest, int | None]
     ) -> None:
-        """Bring what is missing below the roots of trees. Trees of `metadata` are looked at even where they are here:
-        their leaves may have come as those of an arrayset, whose texts are data."""
-        texts: dict[Digest, None] = {}
+        """Bring what is missing below the roots of trees. Trees that are `valued`, those of metadata and of provenance,
+        are looked at even where they are here: their leaves may have come as those of an arrayset, whose texts are
+        data."""
+        values: dict[Digest, None] = {}
         while claims:
             below: dict[Digest, set[_Claim]] = {}
             for digest, node, is_new in self._nodes_of(claims):
                 self._check_claims(node, claims[digest], totals.get(digest))
-                is_metadata = digest in metadata
-                if node.level and (is_new or is_metadata):
+                is_valued = digest in valued
+                if node.level and (is_new or is_valued):
                     counts = node.counts or ()
                     for child, total, last in zip(node.digests, counts, node.keys, strict=True):
                         below.setdefault(child, set()).add(_Claim(node.level - 1, total, last))
-                        if is_metadata:
-                            metadata.add(child)
-                elif is_metadata:
-                    texts.update(dict.fromkeys(node.digests))
-                if is_new and (node.level or is_metadata):
+                        if is_valued:
+                            valued.add(child)
+                elif is_valued:
+                    values.update(dict.fromkeys(node.digests))
+                if is_new and (node.level or is_valued):
                     self._nodes.setdefault(node.level, {})[digest] = node.encoded()
                 elif is_new:
+                    self._note_originals(node)
                     self._store(digest, node.encoded())
             claims, totals = below, {}
-        found = self._all_of(texts)
-        for data in found.values():
-            self._decoded(check_text, data)
+        self._fetch_values(values)
+
+    def _note_originals(self, leaf: Node) -> None:
+        """Have everybody who opens the repository know samples that are kept as files, before there are any."""
+        if not self._has_originals and any(map(is_original, leaf.digests)):
+            self._context.layout.require(ORIGINALS)
+            self._has_originals = True
+
+    def _fetch_values(self, values: Iterable[Digest]) -> None:
+        """Bring metadata and records of provenance, and what these name."""
+        found = self._all_of(values)
+        named = dict.fromkeys(
+            one for digest, data in found.items() for one in self._decoded(partial(names_in, digest), data)
+        )
         self._held.update(self._new_among(found))
+        if named:
+            self._fetch_values(named)
 
     def _check_claims(self, node: Node, claims: set[_Claim], total: int | None) -> None:
         last = node.keys[-1] if node.size else b""
@@ -252,7 +276,7 @@ class _Fetcher:
     def _flush(self) -> None:
         if self._stored:
             with self._context.tables.write() as batch:
-                batch.put_many("nodes", self._stored.items())
+                batch.put_many("nodes", stored(self._stored))
             self._stored = {}
             self._stored_size = 0
 

@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Final
 
+from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import decode_schema
 from hangar_core.history.commits import read_commit
 from hangar_core.history.objects import Objects
 from hangar_core.model import Commit, CommitId, Digest, Schema
 from hangar_core.records.commits import decode_root
+from hangar_core.remotes.checking import read_by
 from hangar_core.remotes.transport import Transport
 
 # So many objects are asked about in one request.
@@ -30,7 +32,8 @@ class Lacking:
         self.commits: list[CommitId] = []
         self.roots: list[Digest] = []
         self.schemas: list[Digest] = []
-        self.texts: list[Digest] = []
+        # Metadata and provenance; a reading before the sources that name it.
+        self.values: list[Digest] = []
         self.nodes: dict[int, list[Digest]] = {}
         self.leaves: list[tuple[Digest, Schema]] = []
 
@@ -38,7 +41,7 @@ class Lacking:
     def records(self) -> int:
         """Number of records to be sent."""
         nodes = sum(map(len, self.nodes.values()))
-        return len(self.commits) + len(self.roots) + len(self.schemas) + len(self.texts) + nodes
+        return len(self.commits) + len(self.roots) + len(self.schemas) + len(self.values) + nodes
 
 
 def lacking(objects: Objects, transport: Transport, head: CommitId, known: Collection[CommitId]) -> Lacking:
@@ -55,6 +58,8 @@ def lacking(objects: Objects, transport: Transport, head: CommitId, known: Colle
         for row in rows:
             schemas[row.schema] = None
             trees[row.tree] = decode_schema(objects.get(row.schema))
+            if row.provenance is not None:
+                trees.setdefault(row.provenance, None)
     found.schemas = _absent(transport, schemas)
     _descend(objects, transport, trees, found)
     return found
@@ -109,7 +114,7 @@ def parents_first(commits: dict[CommitId, Commit]) -> list[CommitId]:
 
 
 def _descend(objects: Objects, transport: Transport, trees: dict[Digest, Schema | None], found: Lacking) -> None:
-    texts: dict[Digest, None] = {}
+    values: dict[Digest, None] = {}
     met: set[Digest] = set()
     while trees:
         met.update(trees)
@@ -121,11 +126,17 @@ def _descend(objects: Objects, transport: Transport, trees: dict[Digest, Schema 
                 if node.level:
                     below.update((child, schema) for child in node.digests if child not in met)
                 elif schema is None:
-                    texts.update(dict.fromkeys(node.digests))
+                    values.update(dict.fromkeys(node.digests))
                 else:
                     found.leaves.append((digest, schema))
         trees = below
-    found.texts = _absent(transport, texts)
+    absent = _absent(transport, values)
+    readings = dict.fromkeys(
+        reading
+        for one in absent
+        if digests.code_of(one) == digests.PROVENANCE and (reading := read_by(objects.get(one))) is not None
+    )
+    found.values = [*_absent(transport, readings), *absent]
 
 
 def _absent(transport: Transport, wanted: Iterable[Digest]) -> list[Digest]:

@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import DataMissing
+from hangar_core.hashing.originals import is_original
 from hangar_core.hashing.samples import size_of
 from hangar_core.model import Digest, Schema
 from hangar_core.remotes.frames import MOST_OBJECTS, USUAL, Frame, arrays_frame, plain_frame
@@ -25,10 +26,28 @@ Unmade = Callable[[], Frame]
 
 def unmade_frames(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:
     """Yield (samples, bytes, how to make the frame) of samples of one schema. Raises `DataMissing`, and as reading."""
+    files = [one for one in wanted if is_original(one)]
+    if files:
+        yield from _files(data, files)
+        wanted = [one for one in wanted if not is_original(one)]
     if schema.kind == "array" and not schema.variable:
         yield from _stacked(data, wanted, schema)
     else:
         yield from _one_by_one(data, wanted)
+
+
+def _files(data: DataReader, wanted: Sequence[Digest]) -> Iterator[tuple[int, int, Unmade]]:
+    """Yield what `unmade_frames` does of samples that are kept as files: as they are, and undecoded."""
+    some: list[Digest] = []
+    held: list[Sample] = []
+    for digest in wanted:
+        some.append(digest)
+        held.append(data.raw(digest))
+        if sum(map(size_of, held)) >= USUAL or len(held) == MOST_OBJECTS:
+            yield len(some), sum(map(size_of, held)), _frame_maker(some, held)
+            some, held = [], []
+    if some:
+        yield len(some), sum(map(size_of, held)), _frame_maker(some, held)
 
 
 def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:

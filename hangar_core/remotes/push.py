@@ -113,7 +113,7 @@ class _Sender:
         """Send everything, in the order in which the remote takes it."""
         self._send_data(missing)
         read = self.objects.get
-        first = [*missing.schemas, *missing.texts]
+        first = [*missing.schemas, *missing.values]
         nodes = (missing.nodes[level] for level in sorted(missing.nodes))
         groups: list[Sequence[Digest]] = [first, *nodes, missing.roots]
         sent = 0

@@ -31,8 +31,6 @@ FORMAT: Final = 1
 # Compact tree nodes, blocks that are not compressed, runs of locations.
 COMPACT: Final = "compact-1"
 FEATURES: Final = frozenset({COMPACT, "pack-20"})
-# What most format files say, word for word: knowing it by sight spares every command the import of a parser.
-_FRESH: Final = b'{"format": 1, "requires": ["compact-1", "pack-20"]}'
 # What a repository requires from its first compressed sample on.
 COMPRESSED: Final = "pack-20-zstd"
 # From its first record of where samples came from on.
@@ -40,11 +38,18 @@ PROVENANCE: Final = "provenance-1"
 # From the first file on that is kept as it is.
 ORIGINALS: Final = "originals-1"
 UNDERSTOOD: Final = FEATURES | {COMPRESSED, PROVENANCE, ORIGINALS}
+
+
+def _format_text(features: frozenset[str]) -> bytes:
+    names = ", ".join(f'"{name}"' for name in sorted(features))
+    return f'{{"format": {FORMAT}, "requires": [{names}]}}'.encode()
+
+
+_FRESH: Final = _format_text(FEATURES)
 # What most format files say: knowing them by sight spares every command the import of a parser.
 _KNOWN: Final = {
-    _FRESH: FEATURES,
-    b'{"format": 1, "requires": ["pack-20", "provenance-1"]}': FEATURES | {PROVENANCE},
-    b'{"format": 1, "requires": ["originals-1", "pack-20", "provenance-1"]}': FEATURES | {PROVENANCE, ORIGINALS},
+    _format_text(features): features
+    for features in (FEATURES, FEATURES | {PROVENANCE}, FEATURES | {PROVENANCE, ORIGINALS})
 }
 DIRECTORY: Final = ".hangar"
 _USER_LIMIT = 256
