@@ -24,6 +24,7 @@ from hangar_core.external.optional import needed
 from hangar_core.ingest.decoding import Outcome
 from hangar_core.ingest.ignoring import Patterns
 from hangar_core.ingest.report import Reject
+from hangar_core.ingest.scratch import scratch_folder
 from hangar_core.ingest.walking import Found, Passed, SourceFile, printable
 from hangar_core.ingest.works import Stamp, Work
 from hangar_core.names import OBJECT_SCHEME, is_object_address
@@ -135,9 +136,7 @@ class LocalCopies:
 
     def _begin(self, work: Work) -> Callable[[], Work]:
         if self._folder is None or self._pool is None:
-            if self._directory is not None:
-                self._directory.mkdir(exist_ok=True)
-            self._folder = tempfile.TemporaryDirectory(prefix="objects-", dir=self._directory)
+            self._folder = scratch_folder(self._directory, "objects")
             self._pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="hangar-objects")
         name, key = _parts(work.path)
         bucket = self._buckets.get(name) or self._buckets.setdefault(name, _Bucket(name))
