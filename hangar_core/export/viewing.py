@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hangar_core import external
-from hangar_core.errors import InvalidData
+from hangar_core.errors import DataMissing, InvalidData
 from hangar_core.export.formats import plugins_for_view, recorded_options
 from hangar_core.export.samples import Described, Samples, find, refuse_nested
 from hangar_core.export.writing import Sample
@@ -36,7 +37,8 @@ class View:
     """One sample ready to be shown. `renderable` is what the plugin gave: text, something rich can print, or None.
 
     Text and bytes have their kind as `dtype` and no `shape`; `size` is in bytes. `plugin` is empty if none was needed,
-    `source` None if no import made the arrayset.
+    `source` None if no import made the arrayset. `beside` is what arraysets called ``ARRAYSET.name`` have by the same
+    key, such as a label, as far as it is on this machine.
     """
 
     arrayset: str
@@ -52,6 +54,7 @@ class View:
     mean: float | None
     commit: str
     source: Source | None
+    beside: Mapping[str, Sample] = field(default_factory=dict)
 
 
 def view(
@@ -73,6 +76,16 @@ def view(
     return view_of(
         aset, key, aset[key], digest, commit=commit, extension=extension, plugin=plugin, plugin_options=plugin_options
     )
+
+
+def beside(arraysets: Mapping[str, Samples], arrayset: str, key: SampleKey) -> dict[str, Sample]:
+    """Return name -> data of what lies beside a sample: see `View`."""
+    found = {}
+    for name, aset in arraysets.items():
+        if name.startswith(f"{arrayset}.") and not aset.schema.nested and key in aset:
+            with suppress(DataMissing):
+                found[name.removeprefix(f"{arrayset}.")] = aset[key]
+    return found
 
 
 def view_of(
