@@ -213,7 +213,7 @@ def _annotations(items: Iterable[tuple[str, dict[str, Any]]], names: dict[int, s
             category = _integer(where, item, "category_id")
             if category not in names:
                 raise _WrongError(f"{where} is of category {category}, which is not in `categories`")
-            item = {**item, "category": names[category]}
+            item = {**item, "category": item.get("category", names[category])}
         if "bbox" in item:
             box = _box(where, item["bbox"])
         try:

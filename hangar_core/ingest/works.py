@@ -60,7 +60,7 @@ class Work(NamedTuple):
 class Recipe(NamedTuple):
     """All that decides what comes out of the same bytes: what an import key holds beside the digest of the file.
 
-    `labels` says whether folders make labels, or is the digest of a file of annotations.
+    `labels` says whether folders make labels; with the digest of a file of annotations before it, if there is one.
     """
 
     plugin: str
