@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _SHOWN = 20
+_LONGEST_TEXT = 60
 
 
 def dtype_name(dtype: str) -> str:
@@ -35,6 +36,8 @@ def view_lines(shown: View, name: str) -> list[str]:
     """Return the facts that stand below a sample that is shown: what it is, its numbers, where it came from."""
     facts = f"{name}   {what_text(shown)}" + (f"   plugin {printable(shown.plugin)}" if shown.plugin else "")
     lines = [facts, statistics] if (statistics := statistics_text(shown)) else [facts]
+    if shown.beside:
+        lines.append("beside: " + "   ".join(f"{name} {_short(data)}" for name, data in sorted(shown.beside.items())))
     if shown.provenance is not None:
         remembered = shown.source.options if shown.source is not None else {}
         lines.append(f"source: {_provenance_words(shown.provenance, remembered)}")
@@ -70,6 +73,20 @@ def provenance_json(known: Provenance) -> dict[str, Any]:
         "version": known.version,
         "options": dict(sorted(known.options.items())),
     }
+
+
+def beside_json(shown: View) -> dict[str, Any]:
+    """Return what lies beside a sample for JSON: texts as they are, of all else what it is."""
+    return {name: data if isinstance(data, str) else _short(data) for name, data in sorted(shown.beside.items())}
+
+
+def _short(data: Any) -> str:
+    """Return a text, a single number, or what else it is, in a few characters."""
+    if isinstance(data, str):
+        return printable(data if len(data) <= _LONGEST_TEXT else f"{data[:_LONGEST_TEXT]}...")
+    if isinstance(data, bytes):
+        return f"bytes, {size_text(len(data))}"
+    return str(data) if data.size == 1 else f"{dtype_name(str(data.dtype))} {shape_text(data.shape)}"
 
 
 def what_text(shown: View) -> str:

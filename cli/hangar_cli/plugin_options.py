@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import click
@@ -179,5 +178,7 @@ def _no_value(name: str, known: Mapping[str, bool], ctx: click.Context) -> NoRet
 
 
 def _did_you_mean(name: str, known: Mapping[str, bool]) -> str:
+    from difflib import get_close_matches  # only who mistypes needs it
+
     near = get_close_matches(name, [option for option in known if option.startswith("--")])
     return f" Did you mean {' or '.join(near)}?" if near else ""

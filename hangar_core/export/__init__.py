@@ -9,7 +9,7 @@ from __future__ import annotations
 from hangar_core.export.exporting import ExportReceipt, export
 from hangar_core.export.samples import Description
 from hangar_core.export.verifying import Difference, Verification
-from hangar_core.export.viewing import Source, View, view, view_of
+from hangar_core.export.viewing import Source, View, beside, view, view_of
 
 __all__ = [
     "Description",
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "Verification",
     "View",
+    "beside",
     "export",
     "view",
     "view_of",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hangar_core import external
-from hangar_core.errors import InvalidData
+from hangar_core.errors import DataMissing, InvalidData
 from hangar_core.export.formats import plugins_for_view, recorded_options
 from hangar_core.export.samples import Described, Samples, find, refuse_nested
 from hangar_core.export.writing import Sample
@@ -38,7 +39,8 @@ class View:
     """One sample ready to be shown. `renderable` is what the plugin gave: text, something rich can print, or None.
 
     Text and bytes have their kind as `dtype` and no `shape`; `size` is in bytes. `plugin` is empty if none was needed,
-    `source` None if no import made the arrayset, `provenance` None if no import set this sample as it is.
+    `source` None if no import made the arrayset, `provenance` None if no import set this sample as it is. `beside` is
+    what arraysets called ``ARRAYSET.name`` have by the same key, such as a label, as far as it is on this machine.
     """
 
     arrayset: str
@@ -55,6 +57,7 @@ class View:
     commit: str
     source: Source | None
     provenance: Provenance | None = None
+    beside: Mapping[str, Sample] = field(default_factory=dict)
 
 
 def view(
@@ -77,6 +80,16 @@ def view(
         aset, key, aset[key], digest, commit=commit, extension=extension, plugin=plugin, plugin_options=plugin_options
     )
     return replace(shown, provenance=aset.provenance(key))
+
+
+def beside(arraysets: Mapping[str, Samples], arrayset: str, key: SampleKey) -> dict[str, Sample]:
+    """Return name -> data of what lies beside a sample: see `View`."""
+    found = {}
+    for name, aset in arraysets.items():
+        if name.startswith(f"{arrayset}.") and not aset.schema.nested and key in aset:
+            with suppress(DataMissing):
+                found[name.removeprefix(f"{arrayset}.")] = aset[key]
+    return found
 
 
 def view_of(

@@ -21,7 +21,6 @@ import json
 import math
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
@@ -33,6 +32,7 @@ from hangar_core import external
 from hangar_core.errors import BadFile
 from hangar_core.external.optional import needed
 from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.scratch import scratch_folder
 
 BOXES: Final = "boxes"
 CATEGORY: Final = "category"
@@ -69,9 +69,7 @@ class Annotations:
         Raises `BadFile` for a file that is not what it should be, whatever is wrong in it; `PackageMissing`.
         """
         self.file = os.path.abspath(file)
-        if directory is not None:
-            directory.mkdir(exist_ok=True)
-        self._folder = tempfile.TemporaryDirectory(prefix="coco-", dir=directory)
+        self._folder = scratch_folder(directory, "coco")
         self.database = os.path.join(self._folder.name, "annotations")
         self._db = sqlite3.connect(self.database, isolation_level=None)
         try:
@@ -215,7 +213,7 @@ def _annotations(items: Iterable[tuple[str, dict[str, Any]]], names: dict[int, s
             category = _integer(where, item, "category_id")
             if category not in names:
                 raise _WrongError(f"{where} is of category {category}, which is not in `categories`")
-            item = {**item, "category": names[category]}
+            item = {**item, "category": item.get("category", names[category])}
         if "bbox" in item:
             box = _box(where, item["bbox"])
         try:

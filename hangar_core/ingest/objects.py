@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -24,6 +24,8 @@ from hangar_core.external.optional import needed
 from hangar_core.ingest.decoding import Outcome
 from hangar_core.ingest.ignoring import Patterns
 from hangar_core.ingest.report import Reject
+from hangar_core.ingest.scratch import scratch_folder
+from hangar_core.ingest.threads import Threads
 from hangar_core.ingest.walking import Found, Passed, SourceFile, printable
 from hangar_core.ingest.works import Stamp, Work
 from hangar_core.names import OBJECT_SCHEME, is_object_address
@@ -96,7 +98,7 @@ class LocalCopies:
         """`directory` is where the copies go, None for the usual place."""
         self._directory = directory
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Threads | None = None
         self._buckets: dict[str, _Bucket] = {}
         self._count = 0
         self._lent: dict[str, tuple[Work, Reject | None]] = {}
@@ -130,21 +132,18 @@ class LocalCopies:
     def drop(self, path: str) -> None:
         """Remove a copy, by the path that `bring` gave; of other files nothing is removed."""
         if self._lent.pop(path, None) is not None:
-            Path(path).unlink(missing_ok=True)
-            Path(path).parent.rmdir()
+            shutil.rmtree(Path(path).parent, ignore_errors=True)
 
     def _begin(self, work: Work) -> Callable[[], Work]:
         if self._folder is None or self._pool is None:
-            if self._directory is not None:
-                self._directory.mkdir(exist_ok=True)
-            self._folder = tempfile.TemporaryDirectory(prefix="objects-", dir=self._directory)
-            self._pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="hangar-objects")
+            self._folder = scratch_folder(self._directory, "objects")
+            self._pool = Threads(_CONNECTIONS, "hangar-objects")
         name, key = _parts(work.path)
         bucket = self._buckets.get(name) or self._buckets.setdefault(name, _Bucket(name))
         self._count += 1
         # The plugin is to see the name that the object has.
         target = Path(self._folder.name, str(self._count), work.path.rpartition("/")[2])
-        future: Future[Reject | None] = self._pool.submit(bucket.fetch, work, key, target)
+        future = self._pool.submit(lambda: bucket.fetch(work, key, target))
         return lambda: self._lend(work, target, future.result())
 
     def _lend(self, work: Work, target: Path, reject: Reject | None) -> Work:
@@ -157,9 +156,10 @@ class LocalCopies:
 
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.close()
         if self._folder is not None:
-            self._folder.cleanup()
+            with suppress(OSError):  # somebody is still at it: the next import removes it
+                self._folder.cleanup()
 
 
 # --- the store --------------------------------------------------------------------------------------------------------

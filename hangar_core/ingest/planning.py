@@ -251,7 +251,8 @@ class Planner:
     @property
     def _labels(self) -> bool | str:
         """What decides about the labels of a file, for the recipe."""
-        return self.options.labels_from_parent if self._annotations is None else self._annotations.digest
+        folders = self.options.labels_from_parent
+        return folders if self._annotations is None else f"{self._annotations.digest} {folders}"
 
     def _unclaimed(self, below: str, shown: str) -> Unclaimed | None:
         """Return why a file cannot be imported with its annotations, if that is so."""

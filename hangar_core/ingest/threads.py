@@ -1,4 +1,4 @@
-"""Threads that may be given up: a decoder in C that never ends must not keep the import, or the program, from ending.
+"""Threads that may be given up: a decoder that never ends, or a store that does not answer, must not keep the program.
 
 `concurrent.futures` waits for its threads when the program ends; these it does not.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -43,8 +44,9 @@ class Threads:
                 waiting[0].cancel()
         for _ in self._threads:
             self._waiting.put(None)
+        ends = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join(_PATIENCE)
+            thread.join(max(0.0, ends - time.monotonic()))
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)

@@ -67,7 +67,7 @@ class Work(NamedTuple):
 class Recipe(NamedTuple):
     """All that decides what comes out of the same bytes: what an import key holds beside the digest of the file.
 
-    `labels` says whether folders make labels, or is the digest of a file of annotations.
+    `labels` says whether folders make labels; with the digest of a file of annotations before it, if there is one.
     `store` says which files are kept as they are; empty for a plugin that has none of which that can be.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -606,14 +607,14 @@ class Repository:
         plugin_options: Mapping[str, Any] | None = None,
     ) -> View:
         """Return one sample of the commit `start` (see `resolve`) in a form that a terminal can show."""
-        from hangar_core.export import view
+        from hangar_core.export import beside, view
         from hangar_core.external import preferring
 
         commit = digests.text(self.resolve(start))
         checkout = self._open_reader("", commit)
         try:
             with preferring(self._context.layout.plugin_preferences):
-                return view(
+                shown = view(
                     checkout.arraysets[arrayset],
                     sample,
                     commit=commit,
@@ -621,6 +622,7 @@ class Repository:
                     plugin=plugin,
                     plugin_options=plugin_options or {},
                 )
+            return replace(shown, beside=beside(dict(checkout.arraysets.items()), arrayset, sample))
         finally:
             checkout.close()
 

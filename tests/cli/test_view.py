@@ -16,7 +16,7 @@ from PIL import Image
 
 from hangar_core import Repository
 
-from .conftest import Terminal, picture
+from .conftest import Terminal, make_pictures, picture
 
 EVIL = """
 from hangar_core.external import BasePlugin
@@ -60,6 +60,7 @@ def test_json_has_the_facts(committed: Terminal) -> None:
         "bytes": 12 * 16 * 3,
         "source": {"plugin": "image", "extension": "png", "options": {}},
         "provenance": committed.json("why", "pictures", "cat/001")["provenance"],
+        "beside": {},
         "commit": committed.json("log")["head"],
         "plugin": "image",
         "minimum": int(picture(0).min()),
@@ -178,3 +179,18 @@ def test_without_a_viewer_open_says_where_the_file_is(committed: Terminal, tmp_p
     done = committed("view", "pictures", "cat/001", "--open", code=1, env={"PATH": str(tmp_path)})
     assert "no viewer" in done.stderr
     assert Path(done.stderr.partition("Hint: it is ")[2].strip()).is_file()
+
+
+def test_what_lies_beside_a_sample_is_told(hangar: Terminal) -> None:
+    make_pictures(hangar.directory / "photos")
+    hangar("import", "pets", "photos", "--labels-from-parent")
+    with closing(Repository(hangar.directory).checkout(write=True)) as writer:
+        boxes = writer.arraysets.init_arrayset("pets.boxes", shape=(9, 4), dtype=np.float64, variable_shape=True)
+        boxes["cat/001"] = np.zeros((2, 4))
+        raw = writer.arraysets.init_arrayset("petshop", shape=(1,), dtype=np.int64)
+        raw["cat/001"] = np.zeros(1, np.int64)
+    hangar("commit", "-m", "first")
+    assert "beside: boxes float64 2x4   label cat" in hangar("view", "pets", "cat/001").stdout.splitlines()
+    shown = hangar.json("view", "pets", "cat/001")
+    assert shown["beside"] == {"boxes": "float64 2x4", "label": "cat"}
+    assert hangar.json("view", "petshop", "cat/001")["beside"] == {}

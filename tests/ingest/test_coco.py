@@ -106,6 +106,13 @@ def test_a_second_import_reads_nothing_and_other_annotations_read_all_again(repo
     assert samples(repo)["pets.boxes"]["a"][1].tolist() == [9, 9, 9, 9]
 
 
+def test_folders_may_make_labels_as_well_and_labels_that_are_asked_for_later_come_too(repo, annotated):
+    images, written = annotated
+    repo.ingest("pets", images, coco=written())
+    assert repo.ingest("pets", images, coco=written(), labels_from_parent=True).added == 3
+    assert samples(repo)["pets.label"] == dict.fromkeys("abc", "val")
+
+
 def test_files_and_names_that_have_no_counterpart_are_told(repo, annotated):
     images, written = annotated
     content = {**COCO, "images": [*COCO["images"][1:], {"id": 1, "file_name": "gone.png"}]}

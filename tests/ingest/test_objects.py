@@ -242,6 +242,15 @@ def test_an_import_goes_on_where_the_store_went_away(repo, monkeypatch, endpoint
     assert list((Path(repo.path) / ".hangar" / "tmp").iterdir()) == []
 
 
+def test_what_a_killed_import_has_left_is_removed_by_the_next(repo, bucket):
+    left = Path(repo.path) / ".hangar" / "tmp" / "objects-left" / "1"
+    left.mkdir(parents=True)
+    (left / "1.png").write_bytes(png(1))
+    bucket.put("raw/1.png", png(1))
+    repo.ingest("images", f"{bucket.url}raw/")
+    assert list((Path(repo.path) / ".hangar" / "tmp").iterdir()) == []
+
+
 def test_the_command_imports_and_ends_with_8_without_a_store(bucket, tmp_path):
     bucket.put("raw/1.png", png(1))
     bucket.put("raw/1.txt", b"text")

@@ -7,9 +7,7 @@ from typing import Any
 import click
 
 from hangar_cli.current import current_repository
-from hangar_cli.describe import reject_line
 from hangar_cli.failures import interrupted
-from hangar_cli.import_report import nothing_imported, plan_json, receipt_json, show_plan, show_receipt
 from hangar_cli.output import result_json, talk
 from hangar_cli.parameters import as_existing_paths, json_option, wait_option
 from hangar_cli.plugin_options import (
@@ -92,6 +90,10 @@ def import_(
     Example:
       hangar import pictures photos
     """
+    # Not for --help, which is asked for more often than anything else.
+    from hangar_cli.describe import reject_line
+    from hangar_cli.import_report import nothing_imported, plan_json, receipt_json, show_plan, show_receipt
+
     if not paths and not choices["retry_quarantined"]:
         raise click.UsageError("Missing argument 'PATH...'.", ctx)
     repo = current_repository()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hangar_cli.current import current_repository
-from hangar_cli.describe import view_json, view_lines
+from hangar_cli.describe import beside_json, view_json, view_lines
 from hangar_cli.failures import failed
 from hangar_cli.output import draw, printable, result_json, result_lines, talk
 from hangar_cli.parameters import as_sample, json_option, key_text
@@ -68,6 +68,7 @@ def view(
             raise failed(HangarError("The desktop has no viewer for this file.", hint=f"it is {path}"))
     if as_json:
         facts = {"arrayset": shown.arrayset, "sample": shown.key, "commit": shown.commit, **view_json(shown)}
+        facts["beside"] = beside_json(shown)
         result_json("hangar.view/1", facts | ({"file": path} if path else {}))
         return
     if path:
