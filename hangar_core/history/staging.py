@@ -194,13 +194,20 @@ class StagingArea:
         if merging and (decided := self._decided_by_hand(arrayset, (key for key, _ in changes))):
             self._stage_together([self._samples(arrayset, changes), *decided])
             return
+        if len(changes) == 1:
+            ((key, digest),) = changes
+            location = b"" if digest is None else self.data.staged.get(digest, b"")
+            self._log.append(records.SAMPLES, records.encode_sample(arrayset, key, digest, location))
+            self.data.keep()
+            if staged.provenance.count:
+                staged.set_samples([key], [digest])
+            else:
+                staged.samples.set(key, digest)
+            return
         keys, named = [key for key, _ in changes], [digest for _, digest in changes]
         self._log.append(records.SAMPLES, self._columns(arrayset, keys, named))
         self.data.keep()
-        if len(keys) == 1 and not staged.provenance.count:
-            staged.samples.set(keys[0], named[0])
-        else:
-            staged.set_samples(keys, named)
+        staged.set_samples(keys, named)
 
     @_in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:

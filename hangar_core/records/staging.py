@@ -18,6 +18,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any, Final
 
@@ -187,7 +188,6 @@ def encode_columns(
     arrayset: str, keys: Sequence[bytes], named: Sequence[Digest | None], locations: Sequence[bytes]
 ) -> bytes:
     """Return what `encode_samples` does of keys, what they are set to (None: removed), and where that lies."""
-    name = arrayset.encode()
     head = change_head
     key_sizes, sizes = set(map(len, keys)), set(map(len, locations))
     if len(key_sizes) == len(sizes) == 1 and None not in named:  # all begin alike
@@ -199,7 +199,20 @@ def encode_columns(
             head(len(key), 0) + key if digest is None else head(len(key), 1 + len(location)) + key + digest + location
             for key, digest, location in zip(keys, named, locations, strict=True)
         ]
-    return bytes((len(name),)) + name + b"".join(rows)
+    return _named(arrayset) + b"".join(rows)
+
+
+def encode_sample(arrayset: str, key: bytes, digest: Digest | None, location: bytes) -> bytes:
+    """Return what `encode_samples` does of one change; this is what every single assignment writes."""
+    if digest is None:
+        return b"".join((_named(arrayset), change_head(len(key), 0), key))
+    return b"".join((_named(arrayset), change_head(len(key), 1 + len(location)), key, digest, location))
+
+
+@lru_cache(maxsize=256)
+def _named(arrayset: str) -> bytes:
+    name = arrayset.encode()
+    return bytes((len(name),)) + name
 
 
 def decode_samples(payload: bytes) -> tuple[str, Columns]:

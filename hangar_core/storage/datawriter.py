@@ -52,6 +52,8 @@ class DataWriter(DataReader):
         self._writer = PackWriter(self._directory)
         self._apart = PackWriter(self._directory)
         self._kept = self._kept_apart = 0
+        # Whether anything was published before: into a fresh repository, much is stored of which none can be known.
+        self._is_first: bool | None = None
         self._codecs = AutoCodecs()
         self._has_compressed = False
         self._sealing = Sealing(layout.data, self._payload, layout.require)
@@ -103,6 +105,16 @@ class DataWriter(DataReader):
         for position, spot in zip(published, found, strict=True):
             spots[position] = spot
         return spots
+
+    def locate(self, digest: Digest) -> Location | None:
+        """Return where published data lie, or None."""
+        return None if self._nothing_is_published() else super().locate(digest)
+
+    def _nothing_is_published(self) -> bool:
+        if self._is_first is None:
+            with self._tables.read() as reader:
+                self._is_first = not reader.has_locations()
+        return self._is_first  # nobody else publishes while the lock is held
 
     def has(self, digest: Digest) -> bool:
         return digest in self.staged or super().has(digest)
@@ -190,6 +202,8 @@ class DataWriter(DataReader):
 
     def _drop_published(self, fresh: dict[Digest, Any]) -> None:
         """Take out those of which undamaged data are published."""
+        if self._nothing_is_published():
+            return
         with self._tables.read() as reader:
             published = reader.get_many("locations", fresh)
         for digest, location in published.items():
@@ -328,6 +342,7 @@ class DataWriter(DataReader):
 
     def locations(self) -> Mapping[Digest, Location]:
         """Return where everything staged lies, for the transaction that publishes it."""
+        self._is_first = False
         return {**self.staged, **self._sealing.moved}
 
     def published(self) -> dict[bytes, int]:

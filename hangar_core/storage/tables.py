@@ -138,6 +138,12 @@ class Reader:
             self._runs = places.Runs(cursor, lambda key, sealed: self._open(places.TABLE, key, sealed), numbers)
         return self._runs
 
+    def has_locations(self) -> bool:
+        """Whether any data are published."""
+        if self._index_of("locations") or self._runs_of_places() is not None:
+            return True
+        return bool(self._txn.stat(self._tables["locations"])["entries"])
+
     def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) in order of keys, of those keys that begin with `prefix`; not what is in runs.
 
