@@ -85,5 +85,5 @@ def fetch_data(
         result_json("hangar.fetch-data/1", facts)
     else:
         where = short(commits[0]) if len(commits) == 1 else plural(len(commits), "commit")
-        more = " (stopped by --nbytes; the same command with a new limit goes on)" if done.stopped else ""
+        more = " (stopped by --nbytes; the same command goes on)" if done.stopped else ""
         result(f"Fetched {plural(done.samples, 'sample')} of {where}, {size_text(done.nbytes)}{more}")
