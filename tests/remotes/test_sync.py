@@ -10,7 +10,15 @@ import pytest
 from sides import add, content, fresh, reading, row, writing
 
 from hangar_core import Repository
-from hangar_core.errors import AlreadyExists, DataMissing, NoRepositoryThere, NotFound, PushRejected, RemoteNotFound
+from hangar_core.errors import (
+    AlreadyExists,
+    CorruptRecord,
+    DataMissing,
+    NoRepositoryThere,
+    NotFound,
+    PushRejected,
+    RemoteNotFound,
+)
 
 # --- names and addresses ------------------------------------------------------------------------------------------
 
@@ -61,6 +69,13 @@ def test_ping_takes_a_while_and_nobody_there_is_a_connection_error(pushed: Repos
     assert isinstance(pushed.remote.ping("origin"), float)
     pushed.remote.remove("origin")
     assert pushed.list_branches() == ["master"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 2, "remotes": {}}', '{"version": 1, "remotes": {"a": 1}}'])
+def test_a_damaged_list_of_remotes_is_said(origin: Repository, text: str) -> None:
+    (Path(origin.path) / ".hangar" / "remotes.json").write_text(text)
+    with pytest.raises(CorruptRecord, match=r"remotes\.json"):
+        origin.remote.list_all()
 
 
 # --- push -----------------------------------------------------------------------------------------------------------
