@@ -211,6 +211,13 @@ class Remotes:
             done = fetch_data(self._context, transport, remote, commits, wanted, progress=progress, wait=wait)
         return commits, done
 
+    def streaming(self, remote: str) -> RepoContext:
+        """Return this repository with readers that take from a remote what is not here. Raises `RemoteNotFound`."""
+        from hangar_core.remotes.streaming import StreamingContext
+
+        info = self._known.get(remote)
+        return StreamingContext(self._context.directory, info.address, self.credentials)
+
     def _start(self, remote: str, branch: str | None, commit: str | None) -> CommitId:
         """Return the commit that is meant; a branch that is not here may be one that was fetched from the remote."""
         if commit:
