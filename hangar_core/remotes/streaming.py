@@ -65,6 +65,11 @@ class Source:
             )
         return found
 
+    @property
+    def held_bytes(self) -> int:
+        """About how much is kept in memory."""
+        return self._cached
+
     def close(self) -> None:
         """Close the connection and forget what came."""
         with self._lock:

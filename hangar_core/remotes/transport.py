@@ -77,7 +77,10 @@ class Transport(Protocol):
         """Yield these objects in whatever order, those that the remote lacks left out."""
 
     def history(self, heads: Sequence[CommitId], known: Sequence[CommitId], limit: int) -> Iterator[Frame]:
-        """Yield `heads` and commits behind them, newest first and at most `limit`, without those behind `known`."""
+        """Yield `heads` and commits behind them, children before their parents as a rule, at most `limit`.
+
+        The walk ends at those that are `known`; what has been sent in vain does no harm.
+        """
 
     def put(self, frames: Sequence[Frame]) -> None:
         """Store objects durably; nothing names them yet.

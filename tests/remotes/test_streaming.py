@@ -18,6 +18,7 @@ from sides import add, content, reading, row
 from hangar_core import Repository
 from hangar_core.errors import BadAnswer, InvalidInput, RemoteNotFound
 from hangar_core.remotes import streaming
+from hangar_core.remotes.transport import Credentials
 
 
 @pytest.fixture
@@ -69,11 +70,14 @@ def test_what_is_here_comes_from_here(clone: Repository, address: str) -> None:
             reader["numbers", "s050"]
 
 
-def test_what_is_kept_is_bounded(clone: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_bounded(pushed: Repository, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "CACHED_BYTES", 240)  # ten samples
-    with closing(clone.checkout(stream="origin")) as reader:
-        assert len(reader["numbers", [f"s{number:03}" for number in range(100)]]) == 100
-        assert sum(one.nbytes for one in reader._session.data._source._cache.values()) <= 240
+    with reading(pushed) as whole:
+        digests = [whole["numbers"].digest(f"s{number:03}") for number in range(100)]
+    with closing(streaming.Source(address, Credentials())) as source:
+        for some in (digests, digests[:3], digests):
+            assert source.get(some).keys() == set(some)
+            assert source.held_bytes <= 240
 
 
 def test_other_processes_stream_too(streamed: Any) -> None:
