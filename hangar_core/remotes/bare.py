@@ -13,7 +13,7 @@ import os
 import threading
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -101,7 +101,7 @@ class BareRemote:
         """Return which objects are here."""
         return [place >= 0 for place in self._find(wanted)[:, 0].tolist()]
 
-    def get(self, wanted: Sequence[Digest]) -> Iterator[Frame]:
+    def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
         """Yield objects in the order in which they lie; frames of which all is wanted go out as they are."""
         places = self._find(wanted)
         by_frame: dict[tuple[int, int], list[int]] = {}

@@ -36,6 +36,8 @@ _PUBLISHED_AT_ONCE: Final = 64 << 20
 _FEW: Final = 64
 _MOST: Final = 8192
 _LEAVES_AT_ONCE: Final = 512
+# When so many bytes have come for one request, the rest of it waits for another.
+_MOST_AT_ONCE: Final = 16 << 20
 
 
 class Wanted(NamedTuple):
@@ -102,7 +104,7 @@ class _DataFetcher:
         stopped = False
         found = self._missing(commits, wanted)
         try:
-            for answer in side_by_side(self._ask, _pieces(found, wanted.max_bytes)):
+            for answer in self._answers(_pieces(found, wanted.max_bytes)):
                 for one in answer:
                     fitting = self._fitting(one, wanted.max_bytes)
                     stopped = stopped or len(fitting) < len(one.digests)
@@ -161,18 +163,35 @@ class _DataFetcher:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def _ask(self, wanted: list[Digest]) -> list[Expanded]:
-        left = set(wanted)
-        answer = []
-        for frame in self._transport.get(wanted):
+    def _answers(self, pieces: Iterable[list[Digest]]) -> Iterator[list[Expanded]]:
+        """Yield what comes for each request, and then for what was put off."""
+        while pieces:
+            again: list[list[Digest]] = []
+            for left, answer in side_by_side(self._ask, pieces):
+                yield answer
+                if left:
+                    again.append(left)
+            pieces = again
+
+    def _ask(self, wanted: list[Digest]) -> tuple[list[Digest], list[Expanded]]:
+        """Return what is put off, as it would be too much at once, and what has come."""
+        left = dict.fromkeys(wanted)
+        answer: list[Expanded] = []
+        size = 0
+        frames = self._transport.get(wanted)
+        for frame in frames:
             try:
                 found = verified(frame)
             except CorruptRecord as why:
                 raise BadAnswer(address=self._remote, reason=str(why)) from why
-            if not left.issuperset(found.digests) or len(set(found.digests)) != len(found.digests):
-                raise BadAnswer(address=self._remote, reason="it sent data that nobody asked for")
-            left.difference_update(found.digests)
+            for digest in found.digests:
+                if left.pop(digest, 0) is not None:
+                    raise BadAnswer(address=self._remote, reason="it sent data that nobody asked for")
             answer.append(found)
+            size += frame.size
+            if size > _MOST_AT_ONCE and left:
+                frames.close()
+                return list(left), answer
         if left:
             missing = digests.text(next(iter(left)))
             raise BadAnswer(
@@ -180,7 +199,7 @@ class _DataFetcher:
                 reason=f"it lacks {len(left)} of the data, such as {missing}",
                 hint="another remote may have them: `hangar remote list`",
             )
-        return answer
+        return [], answer
 
     def _fitting(self, found: Expanded, limit: int | None) -> range:
         """Return which of the samples, from the first on, do not exceed the limit."""

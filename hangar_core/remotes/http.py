@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib import util
 from itertools import islice
 from typing import Any, Final, NoReturn, TypeVar
@@ -96,7 +96,7 @@ class HttpTransport:
             found += map(bool, answer)
         return found
 
-    def get(self, wanted: Sequence[Digest]) -> Iterator[Frame]:
+    def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
         """Yield objects as they come in; of an answer that broke off only the rest is asked for again."""
         for some in _pieces(wanted):
             left = dict.fromkeys(some)

@@ -75,14 +75,18 @@ def _one_by_one(data: DataReader, wanted: Sequence[Digest]) -> Iterator[tuple[in
 
 
 def _runs(names: Sequence[Digest], samples: Sequence[Sample]) -> Iterator[tuple[list[Digest], list[Sample]]]:
-    """Yield samples that fit into one frame together: plain ones, or arrays of one shape."""
-    groups: dict[object, tuple[list[Digest], list[Sample]]] = {}
+    """Yield samples that fit into one frame together: plain ones, or arrays of one shape, and not too much of them."""
+    groups: dict[object, tuple[list[Digest], list[Sample], int]] = {}
     for digest, sample in zip(names, samples, strict=True):
         kind = None if isinstance(sample, str | bytes) else (sample.dtype, sample.shape)
-        some, held = groups.setdefault(kind, ([], []))
+        some, held, size = groups.get(kind, ([], [], 0))
+        if some and size + size_of(sample) > USUAL:
+            yield some, held
+            some, held, size = [], [], 0
         some.append(digest)
         held.append(sample)
-    yield from groups.values()
+        groups[kind] = some, held, size + size_of(sample)
+    yield from ((some, held) for some, held, _ in groups.values())
 
 
 def _frame_maker(names: list[Digest], samples: list[Sample]) -> Unmade:

@@ -352,6 +352,25 @@ def test_large_arrays_go_there_and_back(tmp_path: Path) -> None:
         assert np.array_equal(reader["large", "y"], large + 1)
 
 
+def test_samples_of_any_size_go_side_by_side(tmp_path: Path) -> None:
+    """More of them at once than a frame may hold, and small ones between."""
+    repo = fresh(tmp_path / "first")
+    repo.init("A", "a")
+    with writing(repo) as writer:
+        free = writer.arraysets.init_arrayset("free", shape=(5 << 20,), dtype=np.uint8, variable_shape=True)
+        free.update({number: np.full(5 << 20 if number % 2 else 3, number, np.uint8) for number in range(28)})
+        writer.add_bytes_arrayset("bytes").update({number: bytes([number]) * (5 << 20) for number in range(14)})
+        writer.commit("all")
+    repo.remote.add("origin", str(tmp_path / "remote"))
+    repo.remote.push("origin", "master")
+    other = fresh(tmp_path / "second")
+    other.clone("B", "b", str(tmp_path / "remote"))
+    other.remote.fetch_data("origin", "master")
+    with reading(other) as reader:
+        assert all((reader["free", number] == number).all() for number in range(28))
+        assert all(reader["bytes", number] == bytes([number]) * (5 << 20) for number in range(14))
+
+
 def test_a_long_history_costs_few_questions(origin: Repository, tmp_path: Path) -> None:
     for number in range(60):
         add(origin, "s001", 10_000 + number)
