@@ -13,7 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangar_core.backends import registry
-from hangar_core.backends.base import location_code
+from hangar_core.backends.base import Location, location_code
 from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import FRAME_DTYPES, Alike, Payload
@@ -41,11 +41,15 @@ _MOST_AT_ONCE: Final = 16 << 20
 
 
 class Wanted(NamedTuple):
-    """Which samples: of these arraysets (None: all), with these names (globs; none: all), up to so many bytes."""
+    """Which samples: of these arraysets (None: all), with these names (globs; none: all), up to so many bytes.
+
+    With `verify`, also those that are here and damaged: all data are read for that.
+    """
 
     arraysets: Sequence[str] | None = None
     keys: Sequence[str] = ()
     max_bytes: int | None = None
+    verify: bool = False
 
 
 class FetchedData(NamedTuple):
@@ -130,7 +134,7 @@ class _DataFetcher:
                 leaves = self._leaves(aset.tree, met_nodes, wanted.keys)
                 while some := self._next(leaves):
                     fresh = [one for one in dict.fromkeys(d for leaf in some for d in leaf) if one not in met]
-                    absent = self._absent(fresh)
+                    absent = self._absent(fresh, verify=wanted.verify)
                     met.update(absent)
                     if absent:
                         yield absent, aset.schema
@@ -156,10 +160,15 @@ class _DataFetcher:
             else:
                 yield node.digests
 
-    def _absent(self, some: Sequence[Digest]) -> list[Digest]:
+    def _absent(self, some: Sequence[Digest], *, verify: bool) -> list[Digest]:
         with self._tables.read() as reader:
             places = reader.get_many("locations", some)
-        return [one for one in some if one not in places or registry.is_remote(location_code(places[one]))]
+        return [one for one in some if not self._is_here(one, places.get(one), verify=verify)]
+
+    def _is_here(self, digest: Digest, place: bytes | None, *, verify: bool) -> bool:
+        if place is None or registry.is_remote(location_code(place)):
+            return False
+        return not verify or self._data.holds(digest, Location(place), verify=True)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 

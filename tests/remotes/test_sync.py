@@ -12,6 +12,7 @@ from sides import add, content, fresh, reading, row, writing
 from hangar_core import Repository
 from hangar_core.errors import (
     AlreadyExists,
+    CorruptDataError,
     CorruptRecord,
     DataMissing,
     NoRepositoryThere,
@@ -325,6 +326,21 @@ def test_fetching_data_keeps_what_is_staged(clone: Repository) -> None:
 def test_wrong_words_are_value_errors(clone: Repository, words: dict, more: dict) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of several kinds
         clone.remote.fetch_data("origin", **words, **more)
+
+
+def test_data_that_are_damaged_are_fetched_anew(pushed: Repository, clone: Repository) -> None:
+    clone.remote.fetch_data("origin", "master")
+    packs = (Path(clone.path) / ".hangar" / "data" / "20").glob("*.pack")
+    (pack,) = (path for path in packs if row(42).tobytes() in path.read_bytes())
+    with open(pack, "r+b") as file:
+        file.seek(pack.read_bytes().index(row(42).tobytes()))
+        file.write(b"\xff")
+    with reading(clone) as reader, pytest.raises(CorruptDataError) as caught:
+        reader["numbers", "s042"]
+    assert "hangar fetch-data --verify" in caught.value.hint
+    assert clone.remote.bring_data("origin", "master")[1].samples == 0
+    assert clone.remote.bring_data("origin", "master", verify=True)[1].samples == 1
+    assert content(clone) == content(pushed)
 
 
 def test_a_repair_does_not_miss_what_was_never_here(clone: Repository) -> None:
