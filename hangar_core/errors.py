@@ -324,7 +324,9 @@ class CorruptDataError(Corrupt):
     """Array bytes fail their checksum."""
 
     template = "Data {digest} are damaged in {file} at byte {offset}: {reason}."
-    default_hint = "adding the same data again stores a fresh copy"
+    default_hint = (
+        "adding the same data again stores a fresh copy, and so does `hangar fetch-data --verify` if a remote has them"
+    )
 
 
 class CorruptRecord(Corrupt):

@@ -277,7 +277,7 @@ class ArraysetDataReader(RememberingMapping):
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         from hangar_core.arraysets.reopening import reopen_arrayset
 
-        return reopen_arrayset, self.place()
+        return reopen_arrayset, (*self.place(), self._session.context.reopener)
 
     # --- with -------------------------------------------------------------------------------------------------------
 

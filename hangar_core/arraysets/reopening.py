@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -22,35 +23,38 @@ if TYPE_CHECKING:
     from hangar_core.model import CommitId, SampleKey
 
 _KEPT = 8
-_Place = tuple[int, str, bytes]
+_Opener = Callable[[Path], RepoContext]
+_Place = tuple[int, str, bytes, str]
 _opened: OrderedDict[_Place, ArraysetsReader] = OrderedDict()
 _opening = Lock()
 
 
-def reopen_arrayset(directory: str, commit: CommitId, name: str) -> ArraysetDataReader:
+def reopen_arrayset(directory: str, commit: CommitId, name: str, opener: _Opener = RepoContext) -> ArraysetDataReader:
     """Return an arrayset of a commit. Raises `RepositoryNotFound`, `CorruptRecord` where the commit is not known."""
     # A forked child must not use what its parent opened.
-    place = (os.getpid(), directory, bytes(commit))
+    place = (os.getpid(), directory, bytes(commit), repr(opener))
     with _opening:
         found = _opened.get(place)
         if found is None:
-            found = _opened[place] = _open(directory, commit)
+            found = _opened[place] = _open(directory, commit, opener)
             while len(_opened) > _KEPT:
                 # Whoever still has one of its handles can go on using it.
                 _opened.popitem(last=False)
         return found[name]
 
 
-def reopen_sample(directory: str, commit: CommitId, name: str, sample: SampleKey) -> SubsampleReader:
+def reopen_sample(
+    directory: str, commit: CommitId, name: str, sample: SampleKey, opener: _Opener = RepoContext
+) -> SubsampleReader:
     """Return one sample of a nested arrayset. Raises as `reopen_arrayset` does."""
-    found: SubsampleReader = reopen_arrayset(directory, commit, name)[sample]
+    found: SubsampleReader = reopen_arrayset(directory, commit, name, opener)[sample]
     return found
 
 
-def _open(directory: str, commit: CommitId) -> ArraysetsReader:
+def _open(directory: str, commit: CommitId, opener: _Opener) -> ArraysetsReader:
     from hangar_core.arraysets.collection import ArraysetsReader
 
-    session = ReadSession.of_commit(RepoContext(Path(directory)), commit)
+    session = ReadSession.of_commit(opener(Path(directory)), commit)
     return ArraysetsReader(session, root_of(session.objects, commit))
 
 

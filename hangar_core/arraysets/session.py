@@ -133,12 +133,12 @@ class ReadSession:
 
     @property
     def all_local(self) -> bool:
-        """Whether the data of every commit are on this machine, so that nobody needs to look for missing ones.
+        """Whether the data of every commit can be read, so that nobody needs to look for missing ones.
 
         Asked anew each time: another process may fetch commits without their data, and a writer may merge them.
         """
         with self.context.tables.read() as reader:
-            return not refs.is_partial(reader)
+            return self.data.streams or not refs.is_partial(reader)
 
 
 class WriteSession(ReadSession):

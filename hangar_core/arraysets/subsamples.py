@@ -149,7 +149,7 @@ class SubsampleReader(SampleMapping):
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         from hangar_core.arraysets.reopening import reopen_sample
 
-        return reopen_sample, (*self._aset.place(), self._sample)
+        return reopen_sample, (*self._aset.place(), self._sample, self._session.context.reopener)
 
     def __repr__(self) -> str:
         facts = {"Arrayset Name": self._aset.name, "Sample": shown(self._sample)}

@@ -13,7 +13,7 @@ import os
 import threading
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -101,7 +101,7 @@ class BareRemote:
         """Return which objects are here."""
         return [place >= 0 for place in self._find(wanted)[:, 0].tolist()]
 
-    def get(self, wanted: Sequence[Digest]) -> Iterator[Frame]:
+    def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
         """Yield objects in the order in which they lie; frames of which all is wanted go out as they are."""
         places = self._find(wanted)
         by_frame: dict[tuple[int, int], list[int]] = {}
@@ -121,7 +121,7 @@ class BareRemote:
         """Verify, and store what is not here yet as one segment."""
         fresh = self._not_here(frames)
         named: dict[Digest, None] = {}
-        records: dict[Digest, bytes] = {}
+        nodes: dict[Digest, bytes] = {}
         for frame in fresh:
             try:
                 found = verified(frame)
@@ -129,7 +129,7 @@ class BareRemote:
                     for digest, part in zip(found.digests, found.parts, strict=True):
                         named.update(dict.fromkeys(names_in(digest, bytes(part))))
                         if digests.code_of(digest) == digests.NODE:
-                            records[digest] = bytes(part)
+                            nodes[digest] = bytes(part)
             except (CorruptRecord, UnsupportedFormat) as why:
                 raise RemoteRefused(code="bad-object", reason=str(why)) from why
         for frame in fresh:
@@ -144,7 +144,7 @@ class BareRemote:
                 count=len(missing),
                 missing=missing[:1000],
             )
-        self._check_trees(records)
+        self._check_trees(nodes)
         if fresh:
             self._store_segment(fresh)
 

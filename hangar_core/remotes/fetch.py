@@ -213,12 +213,9 @@ class _Fetcher:
 
     def _nodes_of(self, wanted: Iterable[Digest]) -> Iterator[tuple[Digest, Node, bool]]:
         """Yield nodes, and whether they are new: those that are here, then those that have to be fetched."""
-        missing = []
-        for digest in wanted:
-            if self._objects.has(digest):
-                yield digest, self._objects.get_node(digest), False
-            else:
-                missing.append(digest)
+        here, missing = self._parted(wanted)
+        for digest in here:
+            yield digest, self._objects.get_node(digest), False
         for digest, data in self._fetched(missing):
             yield digest, self._decoded(checked_node, data), True
             self._records += 1
@@ -228,17 +225,21 @@ class _Fetcher:
 
     def _all_of(self, wanted: Iterable[Digest]) -> dict[Digest, bytes]:
         """Return records from here or there."""
-        found: dict[Digest, bytes] = {}
-        missing = []
-        for digest in wanted:
-            if self._objects.has(digest):
-                found[digest] = self._objects.get(digest)
-            else:
-                missing.append(digest)
+        here, missing = self._parted(wanted)
+        found = {digest: self._objects.get(digest) for digest in here}
         for digest, data in self._fetched(missing):
             found[digest] = data
             self._records += 1
         return found
+
+    def _parted(self, wanted: Iterable[Digest]) -> tuple[list[Digest], list[Digest]]:
+        """Return those records that are here, and those that are not."""
+        here: list[Digest] = []
+        missing: list[Digest] = []
+        with self._objects.snapshot():
+            for digest in wanted:
+                (here if self._objects.has(digest) else missing).append(digest)
+        return here, missing
 
     def _new_among(self, found: dict[Digest, bytes]) -> dict[Digest, bytes]:
         return {digest: data for digest, data in found.items() if not self._objects.has(digest)}

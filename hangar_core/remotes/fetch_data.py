@@ -13,7 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangar_core.backends import registry
-from hangar_core.backends.base import location_code
+from hangar_core.backends.base import Location, location_code
 from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import FRAME_DTYPES, Alike, Payload
@@ -36,14 +36,20 @@ _PUBLISHED_AT_ONCE: Final = 64 << 20
 _FEW: Final = 64
 _MOST: Final = 8192
 _LEAVES_AT_ONCE: Final = 512
+# When so many bytes have come for one request, the rest of it waits for another.
+_MOST_AT_ONCE: Final = 16 << 20
 
 
 class Wanted(NamedTuple):
-    """Which samples: of these arraysets (None: all), with these names (globs; none: all), up to so many bytes."""
+    """Which samples: of these arraysets (None: all), with these names (globs; none: all), up to so many bytes.
+
+    With `verify`, also those that are here and damaged: all data are read for that.
+    """
 
     arraysets: Sequence[str] | None = None
     keys: Sequence[str] = ()
     max_bytes: int | None = None
+    verify: bool = False
 
 
 class FetchedData(NamedTuple):
@@ -102,7 +108,7 @@ class _DataFetcher:
         stopped = False
         found = self._missing(commits, wanted)
         try:
-            for answer in side_by_side(self._ask, _pieces(found, wanted.max_bytes)):
+            for answer in self._answers(_pieces(found, wanted.max_bytes)):
                 for one in answer:
                     fitting = self._fitting(one, wanted.max_bytes)
                     stopped = stopped or len(fitting) < len(one.digests)
@@ -128,7 +134,7 @@ class _DataFetcher:
                 leaves = self._leaves(aset.tree, met_nodes, wanted.keys)
                 while some := self._next(leaves):
                     fresh = [one for one in dict.fromkeys(d for leaf in some for d in leaf) if one not in met]
-                    absent = self._absent(fresh)
+                    absent = self._absent(fresh, verify=wanted.verify)
                     met.update(absent)
                     if absent:
                         yield absent, aset.schema
@@ -154,25 +160,47 @@ class _DataFetcher:
             else:
                 yield node.digests
 
-    def _absent(self, some: Sequence[Digest]) -> list[Digest]:
+    def _absent(self, some: Sequence[Digest], *, verify: bool) -> list[Digest]:
         with self._tables.read() as reader:
             places = reader.get_many("locations", some)
-        return [one for one in some if one not in places or registry.is_remote(location_code(places[one]))]
+        return [one for one in some if not self._is_here(one, places.get(one), verify=verify)]
+
+    def _is_here(self, digest: Digest, place: bytes | None, *, verify: bool) -> bool:
+        if place is None or registry.is_remote(location_code(place)):
+            return False
+        return not verify or self._data.holds(digest, Location(place), verify=True)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def _ask(self, wanted: list[Digest]) -> list[Expanded]:
-        left = set(wanted)
-        answer = []
-        for frame in self._transport.get(wanted):
+    def _answers(self, pieces: Iterable[list[Digest]]) -> Iterator[list[Expanded]]:
+        """Yield what comes for each request, and then for what was put off."""
+        while pieces:
+            again: list[list[Digest]] = []
+            for left, answer in side_by_side(self._ask, pieces):
+                yield answer
+                if left:
+                    again.append(left)
+            pieces = again
+
+    def _ask(self, wanted: list[Digest]) -> tuple[list[Digest], list[Expanded]]:
+        """Return what is put off, as it would be too much at once, and what has come."""
+        left = dict.fromkeys(wanted)
+        answer: list[Expanded] = []
+        size = 0
+        frames = self._transport.get(wanted)
+        for frame in frames:
             try:
                 found = verified(frame)
             except CorruptRecord as why:
                 raise BadAnswer(address=self._remote, reason=str(why)) from why
-            if not left.issuperset(found.digests) or len(set(found.digests)) != len(found.digests):
-                raise BadAnswer(address=self._remote, reason="it sent data that nobody asked for")
-            left.difference_update(found.digests)
+            for digest in found.digests:
+                if left.pop(digest, 0) is not None:
+                    raise BadAnswer(address=self._remote, reason="it sent data that nobody asked for")
             answer.append(found)
+            size += frame.size
+            if size > _MOST_AT_ONCE and left:
+                frames.close()
+                return list(left), answer
         if left:
             missing = digests.text(next(iter(left)))
             raise BadAnswer(
@@ -180,7 +208,7 @@ class _DataFetcher:
                 reason=f"it lacks {len(left)} of the data, such as {missing}",
                 hint="another remote may have them: `hangar remote list`",
             )
-        return answer
+        return [], answer
 
     def _fitting(self, found: Expanded, limit: int | None) -> range:
         """Return which of the samples, from the first on, do not exceed the limit."""

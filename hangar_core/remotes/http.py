@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib import util
 from itertools import islice
 from typing import Any, Final, NoReturn, TypeVar
@@ -96,7 +96,7 @@ class HttpTransport:
             found += map(bool, answer)
         return found
 
-    def get(self, wanted: Sequence[Digest]) -> Iterator[Frame]:
+    def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
         """Yield objects as they come in; of an answer that broke off only the rest is asked for again."""
         for some in _pieces(wanted):
             left = dict.fromkeys(some)
@@ -104,10 +104,11 @@ class HttpTransport:
             while left:
                 try:
                     for frame in self._frames("get", messages.encode_digests(list(left))):
+                        for digest in frame.digests:
+                            if left.pop(digest, 0) is not None:  # else it could go on for ever
+                                raise BadAnswer(address=self.address, reason="it sent what nobody asked for")
                         yield frame
                         failures = 0
-                        for digest in frame.digests:
-                            left.pop(digest, None)
                     break
                 except self._broken as why:
                     failures += 1
@@ -118,7 +119,7 @@ class HttpTransport:
         # What matters most first: there is room for so many in a question.
         room = messages.MOST_DIGESTS - 1
         body = messages.encode_history(heads[:room], known[: room - len(heads[:room])], limit)
-        return iter(self._tried(lambda: list(self._frames("history", body))))
+        return iter(self._tried(lambda: list(self._at_most(limit, self._frames("history", body)))))
 
     def put(self, frames: Sequence[Frame]) -> None:
         """Send objects."""
@@ -160,6 +161,13 @@ class HttpTransport:
             if response.status_code >= 300:
                 self._refused(response.status_code, _limited(response, 1 << 16))
             yield from self._cut(response.iter_raw())
+
+    def _at_most(self, limit: int, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            limit -= frame.objects
+            if limit < 0:
+                raise BadAnswer(address=self.address, reason="it sent more than was asked for")
+            yield frame
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Frame]:
         held = bytearray()

@@ -36,7 +36,10 @@ def open_folder(address: str, _credentials: Credentials, create: bool) -> Transp
             raise NoRepositoryThere(address=address, reason=": the folder holds other files", hint="use an empty one")
         if create and not folder.parent.is_dir():
             raise NoRepositoryThere(address=address, reason=f": `{folder.parent}` does not exist")
-    return BareRemote(FolderStore(folder), address, create=create)
+    store = FolderStore(folder)
+    if create:
+        store.tidy()
+    return BareRemote(store, address, create=create)
 
 
 def _is_free(folder: Path) -> bool:

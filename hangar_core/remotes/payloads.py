@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from hangar_core.errors import DataMissing
 from hangar_core.hashing.originals import is_original
@@ -16,10 +16,13 @@ from hangar_core.model import Digest, Schema
 from hangar_core.remotes.frames import MOST_OBJECTS, USUAL, Frame, arrays_frame, plain_frame
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hangar_core.hashing.samples import Sample
     from hangar_core.storage.datastore import DataReader
 
 _FIRST_GUESS: Final = 16
+_SMALL: Final = 32 << 10
 # A frame that is still to be made: compressing is left to the threads that send.
 Unmade = Callable[[], Frame]
 
@@ -60,10 +63,18 @@ def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iter
     size = max(1, min(USUAL // max(each, 1), MOST_OBJECTS))
     for start in range(0, len(wanted), size):
         some = wanted[start : start + size]
-        out = np.empty((len(some), *schema.shape), dtype)
-        data.read_into(some, out)
-        body = out.reshape(-1).view(np.uint8).data if out.nbytes else b""
-        yield len(some), out.nbytes, _maker(schema.dtype, schema.shape, some, body)
+        if each < _SMALL:
+            # Samples that were stored in the order of their names are found without looking for each of them.
+            body: bytes | memoryview = b"".join([one.tobytes() for one in data.get_run(some) if _is_array(one)])
+        else:
+            out = np.empty((len(some), *schema.shape), dtype)
+            data.read_into(some, out)
+            body = out.reshape(-1).view(np.uint8).data if out.nbytes else b""
+        yield len(some), len(body), _maker(schema.dtype, schema.shape, some, body)
+
+
+def _is_array(sample: Sample) -> TypeGuard[NDArray[Any]]:
+    return not isinstance(sample, str | bytes)
 
 
 def _maker(dtype: str, shape: tuple[int, ...], some: Sequence[Digest], body: bytes | memoryview) -> Unmade:
@@ -83,14 +94,18 @@ def _one_by_one(data: DataReader, wanted: Sequence[Digest]) -> Iterator[tuple[in
 
 
 def _runs(names: Sequence[Digest], samples: Sequence[Sample]) -> Iterator[tuple[list[Digest], list[Sample]]]:
-    """Yield samples that fit into one frame together: plain ones, or arrays of one shape."""
-    groups: dict[object, tuple[list[Digest], list[Sample]]] = {}
+    """Yield samples that fit into one frame together: plain ones, or arrays of one shape, and not too much of them."""
+    groups: dict[object, tuple[list[Digest], list[Sample], int]] = {}
     for digest, sample in zip(names, samples, strict=True):
         kind = None if isinstance(sample, str | bytes) else (sample.dtype, sample.shape)
-        some, held = groups.setdefault(kind, ([], []))
+        some, held, size = groups.get(kind, ([], [], 0))
+        if some and size + size_of(sample) > USUAL:
+            yield some, held
+            some, held, size = [], [], 0
         some.append(digest)
         held.append(sample)
-    yield from groups.values()
+        groups[kind] = some, held, size + size_of(sample)
+    yield from ((some, held) for some, held, _ in groups.values())
 
 
 def _frame_maker(names: list[Digest], samples: list[Sample]) -> Unmade:
@@ -101,7 +116,7 @@ def _frame_maker(names: list[Digest], samples: list[Sample]) -> Unmade:
             return plain_frame(names, parts)
         from hangar_core.hashing.arrays import dtype_text, payload_bytes
 
-        bodies = [payload_bytes(one) for one in samples if not isinstance(one, str | bytes)]
+        bodies = [payload_bytes(one) for one in samples if _is_array(one)]
         return arrays_frame(dtype_text(first.dtype), first.shape, names, bodies)
 
     return make

@@ -77,7 +77,7 @@ def push(
         sent.send(missing)
         try:
             transport.move(RefUpdate(branch, old, head, note.user, note.time, note.reason, force))
-        except RefChanged as why:
+        except (RefChanged, PushRejected) as why:
             raise PushRejected(branch=branch, remote=remote) from why
         done = Pushed(branch, old, head, len(missing.commits), missing.records, sent.samples, sent.nbytes)
     else:

@@ -7,14 +7,18 @@ and what both file systems (`link`) and object stores (conditional writes) give 
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from hangar_core import files
 from hangar_core.errors import StorageFailed
 from hangar_core.remotes.transport import BATCH_BYTES
+
+# Nobody is still writing a file that he began so many seconds ago.
+_LEFT_FOR: Final = 24 * 3600
 
 
 class Store(Protocol):
@@ -71,6 +75,15 @@ class FolderStore:
         top = self.root / prefix
         found = (Path(place, one).relative_to(top).as_posix() for place, _, some in os.walk(top) for one in some)
         return sorted(found)
+
+    def tidy(self) -> None:
+        """Remove what a crash left half-written a day ago or earlier."""
+        try:
+            left = [entry for entry in os.scandir(self.root / "tmp") if time.time() - entry.stat().st_mtime > _LEFT_FOR]
+        except FileNotFoundError:
+            return
+        for entry in left:
+            files.remove(Path(entry.path))
 
     def _make_parents(self, directory: Path) -> None:
         for needed in (self.root / "tmp", directory):

@@ -8,7 +8,7 @@ is imported when an address with that scheme is first used. `hangar_core.testing
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from hangar_core.errors import UnknownScheme
@@ -73,11 +73,14 @@ class Transport(Protocol):
     def has(self, wanted: Sequence[Digest]) -> list[bool]:
         """Return for each object whether the remote holds it, and with it everything that it names."""
 
-    def get(self, wanted: Sequence[Digest]) -> Iterator[Frame]:
-        """Yield these objects in whatever order, those that the remote lacks left out."""
+    def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
+        """Yield these objects in whatever order, those that the remote lacks left out. Closing it ends the answer."""
 
     def history(self, heads: Sequence[CommitId], known: Sequence[CommitId], limit: int) -> Iterator[Frame]:
-        """Yield `heads` and commits behind them, newest first and at most `limit`, without those behind `known`."""
+        """Yield `heads` and commits behind them, children before their parents as a rule, at most `limit`.
+
+        The walk ends at those that are `known`; what has been sent in vain does no harm.
+        """
 
     def put(self, frames: Sequence[Frame]) -> None:
         """Store objects durably; nothing names them yet.

@@ -161,17 +161,29 @@ class Repository:
     # --- checkouts --------------------------------------------------------------------------------------------------
 
     def checkout(
-        self, write: bool = False, *, branch: str = "", commit: str = "", wait: float = 0.0
+        self,
+        write: bool = False,
+        *,
+        branch: str = "",
+        commit: str = "",
+        wait: float = 0.0,
+        stream: bool | str = False,
     ) -> ReaderCheckout | WriterCheckout:
         """Open a commit for reading, or the staging area of a branch for writing.
 
         A reader opens `commit` (any text `resolve` understands), else the head of `branch`, else that of the staging
-        branch; arraysets of which it lacks data are worth a UserWarning each. A writer waits up to `wait` seconds for
-        the lock. Raises `InvalidInput`, `NoCommits`, `CommitNotFound`,
-        `BranchNotFound` (all `ValueError`), `PendingChanges`, `Locked` (a `PermissionError`).
+        branch; arraysets of which it lacks data are worth a UserWarning each. With `stream`, the name of a remote or
+        True for ``origin``, what is not on this machine is read from there, and kept in memory only. A writer waits up
+        to `wait` seconds for the lock. Raises `InvalidInput`, `NoCommits`, `CommitNotFound`, `BranchNotFound` (all
+        `ValueError`), `PendingChanges`, `Locked` (a `PermissionError`), `RemoteNotFound`.
         """
         if not isinstance(write, bool) or not isinstance(branch, str):
             raise InvalidInput("`write` is True or False, and `branch` a name.")
+        if write and stream:
+            raise InvalidInput("A writer does not stream: `stream` is for readers.")
+        if stream:
+            name = "origin" if stream is True else stream
+            return self._open_reader(branch, commit, self.remote.streaming(name))
         if not write:
             opened = self._open_reader(branch, commit)
             opened.warn_of_missing_data()
@@ -180,17 +192,18 @@ class Repository:
             raise InvalidInput("A writer works on a branch: `commit` is for readers.")
         return self._open_writer(branch or None, wait)
 
-    def _open_reader(self, branch: str, commit: str) -> ReaderCheckout:
+    def _open_reader(self, branch: str, commit: str, context: RepoContext | None = None) -> ReaderCheckout:
         from hangar_core.checkout import ReaderCheckout
 
+        context = context or self._context
         with self._context.tables.read() as reader:
             if commit:
-                return ReaderCheckout(self._context, self.resolve(commit), "")
+                return ReaderCheckout(context, self.resolve(commit), "")
             name = branch or refs.staging_branch(reader)
             head = refs.branches(reader).get(name) if "/" in name else refs.head(reader, name)
             if head is None:
                 raise NoCommits(branch=name)
-            return ReaderCheckout(self._context, head, name)
+            return ReaderCheckout(context, head, name)
 
     def _open_writer(self, branch: str | None, wait: float) -> WriterCheckout:
         from hangar_core.checkout import WriterCheckout, microseconds_now

@@ -185,12 +185,14 @@ class Remotes:
         max_num_bytes: int | None = None,
         retrieve_all_history: bool = False,
         keys: Sequence[str] = (),
+        verify: bool = False,
         progress: ProgressReporter | None = None,
         wait: float = 0.0,
     ) -> tuple[list[CommitId], FetchedData]:
         """Bring data, and return the commits that were gone through, newest first, and how much has come.
 
-        `branch` may be one of a remote, ``origin/master``; `commit` any text that `resolve` understands. Raises
+        `branch` may be one of a remote, ``origin/master``; `commit` any text that `resolve` understands. With `verify`
+        data that are here are read, and those that are damaged fetched anew. Raises
         `InvalidInput` for both or neither, or for a limit together with all history; `BranchNotFound`,
         `CommitNotFound` (all `ValueError`), `RemoteNotFound`, `Locked`, `BadAnswer`, `RemoteError`.
         """
@@ -206,10 +208,17 @@ class Remotes:
         start = self._start(remote, branch, commit)
         commits = [entry.id for entry in self._entries(digests.text(start))] if retrieve_all_history else [start]
         names = None if arrayset_names is None else tuple(arrayset_names)
-        wanted = Wanted(names, tuple(keys), max_num_bytes)
+        wanted = Wanted(names, tuple(keys), max_num_bytes, verify)
         with self._opened(info) as transport:
             done = fetch_data(self._context, transport, remote, commits, wanted, progress=progress, wait=wait)
         return commits, done
+
+    def streaming(self, remote: str) -> RepoContext:
+        """Return this repository with readers that take from a remote what is not here. Raises `RemoteNotFound`."""
+        from hangar_core.remotes.streaming import StreamingContext
+
+        info = self._known.get(remote)
+        return StreamingContext(self._context.directory, info.address, self.credentials)
 
     def _start(self, remote: str, branch: str | None, commit: str | None) -> CommitId:
         """Return the commit that is meant; a branch that is not here may be one that was fetched from the remote."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,11 @@ class RepoContext:
         from hangar_core.storage.datastore import DataReader  # `status`, `log` and their like read no data
 
         return DataReader(self.layout, self.tables)
+
+    @property
+    def reopener(self) -> Callable[[Path], RepoContext]:
+        """What opens the directory alike in another process; can be pickled."""
+        return RepoContext
 
     def open_data_writer(self) -> DataWriter:
         """Return a writer of array data; only for whoever holds the writer lock."""

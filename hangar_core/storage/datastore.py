@@ -38,7 +38,9 @@ _BATCH_BYTES = 32 << 20
 
 
 class DataReader:
-    """Reads samples by digest, whichever backend has them."""
+    """Reads samples by digest, whichever backend has them. One that `streams` also reads what is not here."""
+
+    streams = False
 
     def __init__(self, layout: Layout, tables: Tables) -> None:
         self._layout = layout

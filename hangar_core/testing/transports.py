@@ -214,7 +214,7 @@ class TransportContract:
 
     # --- history ----------------------------------------------------------------------------------------------------
 
-    def test_history_is_given_newest_first_up_to_what_is_known(self, filled: tuple[Transport, History]) -> None:
+    def test_history_is_given_from_the_heads_down_to_what_is_known(self, filled: tuple[Transport, History]) -> None:
         remote, history = filled
         one, two, three = history.commits
         assert _names(remote.history([three], [], 100)) == [three, two, one]

@@ -148,7 +148,7 @@ def _refused(why: HangarError) -> Response:
     match why:
         case RemoteRefused():
             code = str(why.facts.get("code", "refused"))
-            return _refusal(_STATUS.get(code, 422), code, why.message)
+            return _refusal(_STATUS.get(code, 422), code, str(why.facts.get("reason", why.message)))
         case NoRepositoryThere():
             return _refusal(404, "no-repository", "there is no such repository")
         case RefChanged():

@@ -51,7 +51,9 @@ class Repositories:
                 folder = self._root / name
                 if not create and not (folder / MARKER).is_file():
                     raise NoRepositoryThere(address=name, reason="")
-                found = self._open[name] = BareRemote(FolderStore(folder), name, create=create)
+                store = FolderStore(folder)
+                store.tidy()
+                found = self._open[name] = BareRemote(store, name, create=create)
                 self._used[name] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             return found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hangar_cli.commands.fetch_data import parse_size
+from hangar_core import Repository
 
 from .conftest import Terminal
 
@@ -84,7 +85,7 @@ def test_what_goes_wrong_has_its_code_and_its_words(
     committed: Terminal, words: list[str], code: int, text: str
 ) -> None:
     for name, address in (("gone", "../nothing"), ("odd", "gopher://old"), ("taken", "./photos")):
-        committed("remote", "add", name, address)
+        Repository(committed.directory).remote.add(name, address)
     done = committed(*words, code=code)
     assert text in done.stderr
     assert done.stdout == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,13 @@ def test_a_remote_of_a_later_format_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / MARKER).write_text('{"format": 2, "requires": []}')
     with pytest.raises(UnsupportedFormat, match="format 2"):
         open_transport(str(tmp_path))
+
+
+def test_what_a_crash_left_goes_after_a_day(tmp_path: Path) -> None:
+    open_transport(str(tmp_path), create=True)
+    old, young = tmp_path / "tmp" / "old", tmp_path / "tmp" / "young"
+    for path in (old, young):
+        path.write_bytes(b"half of a segment")
+    os.utime(old, (time.time() - 90_000, time.time() - 90_000))
+    open_transport(str(tmp_path), create=True)
+    assert (old.exists(), young.exists()) == (False, True)

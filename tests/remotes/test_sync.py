@@ -10,7 +10,16 @@ import pytest
 from sides import add, content, fresh, reading, row, writing
 
 from hangar_core import Repository
-from hangar_core.errors import AlreadyExists, DataMissing, NoRepositoryThere, NotFound, PushRejected, RemoteNotFound
+from hangar_core.errors import (
+    AlreadyExists,
+    CorruptDataError,
+    CorruptRecord,
+    DataMissing,
+    NoRepositoryThere,
+    NotFound,
+    PushRejected,
+    RemoteNotFound,
+)
 
 # --- names and addresses ------------------------------------------------------------------------------------------
 
@@ -61,6 +70,13 @@ def test_ping_takes_a_while_and_nobody_there_is_a_connection_error(pushed: Repos
     assert isinstance(pushed.remote.ping("origin"), float)
     pushed.remote.remove("origin")
     assert pushed.list_branches() == ["master"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 2, "remotes": {}}', '{"version": 1, "remotes": {"a": 1}}'])
+def test_a_damaged_list_of_remotes_is_said(origin: Repository, text: str) -> None:
+    (Path(origin.path) / ".hangar" / "remotes.json").write_text(text)
+    with pytest.raises(CorruptRecord, match=r"remotes\.json"):
+        origin.remote.list_all()
 
 
 # --- push -----------------------------------------------------------------------------------------------------------
@@ -312,6 +328,21 @@ def test_wrong_words_are_value_errors(clone: Repository, words: dict, more: dict
         clone.remote.fetch_data("origin", **words, **more)
 
 
+def test_data_that_are_damaged_are_fetched_anew(pushed: Repository, clone: Repository) -> None:
+    clone.remote.fetch_data("origin", "master")
+    packs = (Path(clone.path) / ".hangar" / "data" / "20").glob("*.pack")
+    (pack,) = (path for path in packs if row(42).tobytes() in path.read_bytes())
+    with open(pack, "r+b") as file:
+        file.seek(pack.read_bytes().index(row(42).tobytes()))
+        file.write(b"\xff")
+    with reading(clone) as reader, pytest.raises(CorruptDataError) as caught:
+        reader["numbers", "s042"]
+    assert "hangar fetch-data --verify" in caught.value.hint
+    assert clone.remote.bring_data("origin", "master")[1].samples == 0
+    assert clone.remote.bring_data("origin", "master", verify=True)[1].samples == 1
+    assert content(clone) == content(pushed)
+
+
 def test_a_repair_does_not_miss_what_was_never_here(clone: Repository) -> None:
     found = clone.repair()
     assert (found.missing, found.whole, found.elsewhere) == ((), 0, found.named)
@@ -335,6 +366,25 @@ def test_large_arrays_go_there_and_back(tmp_path: Path) -> None:
     other.remote.fetch_data("origin", "master")
     with reading(other) as reader:
         assert np.array_equal(reader["large", "y"], large + 1)
+
+
+def test_samples_of_any_size_go_side_by_side(tmp_path: Path) -> None:
+    """More of them at once than a frame may hold, and small ones between."""
+    repo = fresh(tmp_path / "first")
+    repo.init("A", "a")
+    with writing(repo) as writer:
+        free = writer.arraysets.init_arrayset("free", shape=(5 << 20,), dtype=np.uint8, variable_shape=True)
+        free.update({number: np.full(5 << 20 if number % 2 else 3, number, np.uint8) for number in range(28)})
+        writer.add_bytes_arrayset("bytes").update({number: bytes([number]) * (5 << 20) for number in range(14)})
+        writer.commit("all")
+    repo.remote.add("origin", str(tmp_path / "remote"))
+    repo.remote.push("origin", "master")
+    other = fresh(tmp_path / "second")
+    other.clone("B", "b", str(tmp_path / "remote"))
+    other.remote.fetch_data("origin", "master")
+    with reading(other) as reader:
+        assert all((reader["free", number] == number).all() for number in range(28))
+        assert all(reader["bytes", number] == bytes([number]) * (5 << 20) for number in range(14))
 
 
 def test_a_long_history_costs_few_questions(origin: Repository, tmp_path: Path) -> None:

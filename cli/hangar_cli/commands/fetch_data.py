@@ -38,6 +38,7 @@ def as_size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     "-n", "--nbytes", "--max-bytes", callback=as_size, metavar="SIZE", help="Stop before more than this: 20GiB, 300Mb."
 )
 @click.option("--all-history", is_flag=True, help="The data of all commits behind STARTPOINT too.")
+@click.option("--verify", is_flag=True, help="Read what is here too, and fetch anew what is damaged.")
 @json_option
 @wait_option
 def fetch_data(
@@ -47,6 +48,7 @@ def fetch_data(
     keys: tuple[str, ...],
     nbytes: int | None,
     all_history: bool,
+    verify: bool,
     as_json: bool,
     wait: float,
 ) -> None:
@@ -71,6 +73,7 @@ def fetch_data(
             keys=keys,
             max_num_bytes=nbytes,
             retrieve_all_history=all_history,
+            verify=verify,
             progress=progress,
             wait=wait,
         )
@@ -85,5 +88,5 @@ def fetch_data(
         result_json("hangar.fetch-data/1", facts)
     else:
         where = short(commits[0]) if len(commits) == 1 else plural(len(commits), "commit")
-        more = " (stopped by --nbytes; the same command with a new limit goes on)" if done.stopped else ""
+        more = " (stopped by --nbytes; the same command goes on)" if done.stopped else ""
         result(f"Fetched {plural(done.samples, 'sample')} of {where}, {size_text(done.nbytes)}{more}")
