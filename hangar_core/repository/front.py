@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from hangar_core.ingest import Plan, Receipt
     from hangar_core.ingest.options import Choices
     from hangar_core.model import CommitId, Digest, NestedKey, SampleKey, User
-    from hangar_core.reports import BranchHead, LogEntry, Move, ProgressReporter, SampleEvent, Status, Summary
+    from hangar_core.reports import (
+        BranchHead,
+        DerivedArrayset,
+        LogEntry,
+        Move,
+        ProgressReporter,
+        SampleEvent,
+        Status,
+        Summary,
+    )
     from hangar_core.repository.merging import Merging
     from hangar_core.repository.stashes import Stashes
     from hangar_core.repository.tags import Tags
@@ -190,6 +199,19 @@ class Repository:
         from hangar_core.history.staged import read_status
 
         return read_status(self._context)
+
+    def derived(self, commit: str | None = None) -> list[DerivedArrayset]:
+        """Return the arraysets that were computed from others, and whether those have changed since.
+
+        Of a commit (any text `resolve` understands), or by default of what is staged. Told by digests alone: reads no
+        data and takes no lock. Raises `CommitNotFound`, `CorruptRecord`.
+        """
+        from hangar_core.history.derived import derived_in, derived_staged
+        from hangar_core.history.staged import read_overlay
+
+        if commit is None:
+            return derived_staged(read_overlay(self._context)[2])
+        return derived_in(root_of(Objects(self._context.tables), self.resolve(commit)))
 
     def resolve(self, text: str | None = None) -> CommitId:
         """Return the commit that a name or digest means (see `hangar_core.history.resolving`); None: HEAD.

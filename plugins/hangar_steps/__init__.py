@@ -8,6 +8,7 @@ from __future__ import annotations
 from hangar_steps.config import Config
 from hangar_steps.datasets import DatasetDict
 from hangar_steps.decorating import step
+from hangar_steps.deriving import Derived, derive
 from hangar_steps.errors import BadResult, ConfigurationError, NoFormatFor, StepError, StepNotFound
 from hangar_steps.formats import (
     ArraysetFormat,
@@ -38,6 +39,7 @@ __all__ = [
     "DatasetCombineStep",
     "DatasetDict",
     "DatasetRemixStep",
+    "Derived",
     "ExperimentParameters",
     "Format",
     "JsonFormat",
@@ -57,6 +59,7 @@ __all__ = [
     "TextFormat",
     "WithUnresolvedSteps",
     "Workspace",
+    "derive",
     "register",
     "result_class",
     "set_hash_functions",
