@@ -462,6 +462,44 @@ class Repository:
         """Print what a commit contains."""
         print(self.summary_text(commit or branch or None))  # noqa: T201 - documented purpose
 
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def note_run(self, note: Mapping[str, Any]) -> str:
+        """Add a note about a run, plain data, to those that are kept for ever, and return its digest.
+
+        What runs are is the business of `run` and `runs`; this is where they are kept. Takes no writer lock.
+        """
+        from hangar_core.history.run_notes import append_note
+
+        return digests.text(append_note(self._context.tables, note))
+
+    def run_notes(self) -> list[dict[str, Any]]:
+        """Return the notes about runs, newest first. Raises `CorruptRecord`."""
+        from hangar_core.history.run_notes import run_notes
+
+        return list(run_notes(self._context.tables))
+
+    @property
+    def run(self) -> Any:
+        """`hangar_steps.Run` for this repository: ``with repo.run(params, config) as run:`` records a run."""
+        from hangar_core.repository.attached import attached
+
+        return attached(self, "run")
+
+    @property
+    def runs(self) -> Any:
+        """The recorded runs (`hangar_steps.RunRecord`), newest first."""
+        from hangar_core.repository.attached import attached
+
+        return attached(self, "runs")
+
+    @property
+    def workspace(self) -> Any:
+        """The workspace for steps in this repository (`hangar_steps.RepositoryWorkspace`)."""
+        from hangar_core.repository.attached import attached
+
+        return attached(self, "workspace")
+
     # --- files in and out -------------------------------------------------------------------------------------------
 
     def ingest(

@@ -26,6 +26,8 @@ from hangar_steps.registry import register, step_class
 from hangar_steps.remixing import DatasetCombineStep, DatasetRemixStep
 from hangar_steps.resolving import WithUnresolvedSteps
 from hangar_steps.resources import StepResources
+from hangar_steps.run_records import RunRecord
+from hangar_steps.runs import Run
 from hangar_steps.shell import ShellStep
 from hangar_steps.step import Step
 from hangar_steps.workspaces import LocalWorkspace, MemoryWorkspace, RepositoryWorkspace, StepState, Workspace
@@ -50,6 +52,8 @@ __all__ = [
     "PickleFormat",
     "PrintStep",
     "RepositoryWorkspace",
+    "Run",
+    "RunRecord",
     "ShellStep",
     "Step",
     "StepError",

@@ -10,6 +10,7 @@ from hangar_core.hashing import digests
 from hangar_core.records.derivations import DERIVED_OPTION, decode_derivation, encode_derivation
 from hangar_steps.derive_computing import compute
 from hangar_steps.derive_plan import DerivePlan, DeriveReceipt, memo_of, plan, steps_folder
+from hangar_steps.noting import noting
 from hangar_steps.sample_forms import needed_for
 from hangar_steps.spool import Spool
 
@@ -36,7 +37,24 @@ def update(
     """See `Derived.update`."""
     if commit and not repo.status().clean:
         raise PendingChanges(branch=repo.staging_branch, blocked="committing a derived arrayset alone")
-    wanted = plan(derived, repo, force=force)
+    with noting(derived.unique_id) as ran:
+        wanted = plan(derived, repo, force=force)
+        if not wanted.fresh:
+            ran()
+        return _carry_out(derived, repo, wanted, jobs=jobs, force=force, commit=commit, wait=wait, progress=progress)
+
+
+def _carry_out(
+    derived: Derived,
+    repo: Repository,
+    wanted: DerivePlan,
+    *,
+    jobs: int,
+    force: bool,
+    commit: str,
+    wait: float,
+    progress: ProgressReporter | None,
+) -> DeriveReceipt:
     if wanted.fresh:
         return DeriveReceipt(derived.output, derived.unique_id, wanted.total, 0, wanted.total, 0, "")
     spool = Spool(steps_folder(repo) / "work" / derived.unique_id)

@@ -16,6 +16,8 @@ import pytest
 
 from hangar_core import Repository
 
+from .conftest import hangar
+
 PIPELINE = textwrap.dedent("""
     import numpy as np
     from hangar_steps import Step, derive, step
@@ -30,7 +32,7 @@ PIPELINE = textwrap.dedent("""
     def means(image, corner):
         return np.array([image.mean(), corner.mean()])
 
-    @step(version="1")
+    @step(version="1", exist_ok=True)
     def train(data, lr=0.1):
         with open("trained", "a") as log:
             log.write("x")
@@ -61,20 +63,6 @@ def put(repo: Repository, numbers: Any, offset: int = 0) -> None:
         for number in numbers:
             writer["images"][number] = np.full((4, 4), number + offset, np.uint8)
         writer.commit("images")
-
-
-def hangar(place: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "hangar_cli", *words],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"NO_COLOR": "1"},
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def facts(place: Path, *words: str) -> dict[str, Any]:
@@ -207,3 +195,10 @@ def test_commands_of_packages_are_found_and_built_in_ones_win(tmp_path: Path) ->
     assert "broken` of worse 1.0 cannot be loaded: SystemExit" in guests(tmp_path, "broken", code=1)
     assert "is int, not a click command" in guests(tmp_path, "number", code=1)
     assert "Did you mean 'hello'" in guests(tmp_path, "helo", code=2)
+
+
+def test_at_a_terminal_it_is_the_same(place: Path) -> None:
+    words = [sys.executable, "-m", "hangar_cli", "run", "pipeline:small", "--commit", "small"]
+    done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=60, check=True)
+    assert "small: 5 computed, 0 known, 0 dropped." in done.stderr
+    assert done.stdout.splitlines()[0].split() == ["STEP", "DONE", "SECONDS"]
