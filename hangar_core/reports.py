@@ -128,6 +128,20 @@ class Stash(NamedTuple):
     branch: str
 
 
+class DerivedArrayset(NamedTuple):
+    """An arrayset that a step computed from others. `changed` are the inputs that are not what they were then."""
+
+    name: str
+    step: str
+    inputs: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    @property
+    def stale(self) -> bool:
+        """Whether it would have to be computed again."""
+        return bool(self.changed)
+
+
 class SampleEvent(NamedTuple):
     """A commit that changed one sample: `kind` is added, mutated or removed; `digest` what it is since then."""
 

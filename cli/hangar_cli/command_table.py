@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from hangar_cli.failures import failed, interrupted, refused_by_system
+from hangar_cli.installed_commands import installed
 from hangar_cli.output import never_fail_on_a_character, printable
 from hangar_core.errors import HangarError
 
@@ -54,15 +55,16 @@ class CommandTable(Section):
         super().__init__(*args, **kwargs)
         self.table = table
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of the table, which is the order in which a newcomer needs them."""
-        return [*self.table, *super().list_commands(ctx)]
+        return [*self.table, *(one.name for one in installed(self.table) if one.usable)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
         entry = self.table.get(cmd_name)
         if entry is None:
-            return super().get_command(ctx, cmd_name)
+            found = next((one for one in installed(self.table) if one.usable and one.name == cmd_name), None)
+            return None if found is None else found.load()
         module, _, attribute = entry.target.partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
@@ -72,6 +74,10 @@ class CommandTable(Section):
         """Write the overview from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in self.table.items()])
+        others = installed(self.table)
+        if others:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(printable(one.name), printable(one.help)) for one in others])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what hangar foresees becomes text and an exit code."""

@@ -255,6 +255,20 @@ class SampleMappingWriter(SampleMapping):
         stored = self._session.data.raw(before)
         return isinstance(stored, bytes) and decode_original(stored)[0].array == digest
 
+    def attach(self, samples: Iterable[tuple[SampleKey, Digest]]) -> list[SampleKey]:
+        """Stage samples by the digests of data that are stored here, and return the names of those that are not.
+
+        Nothing is read or written but the record of each. Whether the data fit the schema is up to the caller, who has
+        seen them here before. Raises `InvalidName`, `StorageFailed`.
+        """
+        pairs = list(samples)
+        with self._session.staging.lock:
+            known = [self._is_local(digest) for _, digest in pairs]
+            here = [pair for pair, is_here in zip(pairs, known, strict=True) if is_here]
+            keys = self._encode_names([name for name, _ in here])
+            self.stage(zip(keys, (digest for _, digest in here), strict=True))
+        return [name for (name, _), is_here in zip(pairs, known, strict=True) if not is_here]
+
     def __delitem__(self, key: SampleKey) -> None:
         self.remove(key)
 

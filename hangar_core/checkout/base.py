@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hangar_core.arraysets.metadata import MetadataReader
     from hangar_core.arraysets.session import ReadSession
     from hangar_core.arraysets.staged_collection import Arraysets
+    from hangar_core.model import Digest
 
 
 class Checkout:
@@ -67,6 +68,10 @@ class Checkout:
                 return None
 
         return answer(self.arraysets, arraysets if samples is None else (arraysets, samples), read)
+
+    def has_data(self, digest: Digest) -> bool:
+        """Whether the data of that digest are on this machine, whatever arrayset they belong to."""
+        return self._session.data.has(digest)
 
     def close(self) -> None:
         """Let everything go; handles obtained from here are dead afterwards. Closing twice is fine."""

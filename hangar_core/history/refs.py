@@ -8,6 +8,7 @@
     remotes/R/NAME    commit: where a branch of a remote was last seen
     tags/NAME         commit, and who tagged it when and why
     stash/NUMBER      commit that holds changes put aside, and the branch they were on
+    runs              note about a run (see `run_notes`): the newest; it names the one before
     partial           nothing; there once history has come without all of its data
 
 Every move of a branch is noted in the table `reflog`, and every stash that goes, so that nothing a user had becomes
@@ -29,7 +30,7 @@ from hangar_core.errors import (
     TagNotFound,
 )
 from hangar_core.hashing import digests
-from hangar_core.model import CommitId
+from hangar_core.model import CommitId, Digest
 from hangar_core.names import check_plain
 from hangar_core.storage.tables import Batch, Reader
 
@@ -47,6 +48,7 @@ _REMOTES = b"remotes/"
 _TAGS = b"tags/"
 _STASHES = b"stash/"
 _PARTIAL = b"partial"
+_RUNS = b"runs"
 _SHORTEST = 4
 _LISTED = 5
 
@@ -277,6 +279,21 @@ def mark_partial(batch: Batch) -> None:
 def is_partial(reader: Reader) -> bool:
     """Whether data that commits name may be missing here. Without the mark nobody needs to look for them."""
     return reader.get("refs", _PARTIAL) is not None
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def run_notes(reader: Reader) -> Digest | None:
+    """Return the newest note about a run, None if there is none."""
+    value = reader.get("refs", _RUNS)
+    return None if value is None else digests.check(value, digests.TEXT, "runs")
+
+
+def move_run_notes(batch: Batch, old: Digest | None, new: Digest) -> None:
+    """Make `new` the newest note, if `old` still is. Whoever asks must have put it into the batch."""
+    batch.expect("refs", _RUNS, old, "runs")
+    batch.put("refs", _RUNS, new)
 
 
 # --- reflog ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What a collection of garbage has to start from. Whatever no root leads to, nobody can name any more.
 
 A commit leads to its parents and its root, a root to schemas, trees and metadata, a tree to the data of its samples or
-to their provenance, a source to its reading.
+to their provenance, a source to its reading. A note about a run leads to the one before.
 Roots are digests of any of these kinds; which, `digests.code_of` says. The rules are in docs/formats/repository.md.
 """
 
@@ -28,6 +28,7 @@ def roots(reader: Reader, base: CommitId | None, overlay: Overlay, now: int) -> 
     found: set[Digest | None] = {base, *refs.branches(reader).values()}
     found.update(tag.commit for tag in refs.tags(reader).values())
     found.update(commit for _, commit, _ in refs.stashes(reader))
+    found.add(refs.run_notes(reader))
     for move in refs.moves(reader):
         if move.time >= now - REFLOG_DAYS * _DAY:
             found.update((move.old, move.new))

@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from hangar_core.ingest.options import Choices
     from hangar_core.model import CommitId, Digest, NestedKey, SampleKey, User
     from hangar_core.remotes.transport import Credentials
-    from hangar_core.reports import BranchHead, LogEntry, Move, ProgressReporter, SampleEvent, Status, Summary
+    from hangar_core.reports import (
+        BranchHead,
+        DerivedArrayset,
+        LogEntry,
+        Move,
+        ProgressReporter,
+        SampleEvent,
+        Status,
+        Summary,
+    )
     from hangar_core.repository.cloning import Cloned
     from hangar_core.repository.merging import Merging
     from hangar_core.repository.reasons import Reason
@@ -255,6 +264,19 @@ class Repository:
         from hangar_core.history.staged import read_status
 
         return read_status(self._context)
+
+    def derived(self, commit: str | None = None) -> list[DerivedArrayset]:
+        """Return the arraysets that were computed from others, and whether those have changed since.
+
+        Of a commit (any text `resolve` understands), or by default of what is staged. Told by digests alone: reads no
+        data and takes no lock. Raises `CommitNotFound`, `CorruptRecord`.
+        """
+        from hangar_core.history.derived import derived_in, derived_staged
+        from hangar_core.history.staged import read_overlay
+
+        if commit is None:
+            return derived_staged(read_overlay(self._context)[2])
+        return derived_in(root_of(Objects(self._context.tables), self.resolve(commit)))
 
     def resolve(self, text: str | None = None) -> CommitId:
         """Return the commit that a name or digest means (see `hangar_core.history.resolving`); None: HEAD.
@@ -518,6 +540,44 @@ class Repository:
     def summary(self, *, branch: str = "", commit: str = "") -> None:
         """Print what a commit contains."""
         print(self.summary_text(commit or branch or None))  # noqa: T201 - documented purpose
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def note_run(self, note: Mapping[str, Any]) -> str:
+        """Add a note about a run, plain data, to those that are kept for ever, and return its digest.
+
+        What runs are is the business of `run` and `runs`; this is where they are kept. Takes no writer lock.
+        """
+        from hangar_core.history.run_notes import append_note
+
+        return digests.text(append_note(self._context.tables, note))
+
+    def run_notes(self) -> list[dict[str, Any]]:
+        """Return the notes about runs, newest first. Raises `CorruptRecord`."""
+        from hangar_core.history.run_notes import run_notes
+
+        return list(run_notes(self._context.tables))
+
+    @property
+    def run(self) -> Any:
+        """`hangar_steps.Run` for this repository: ``with repo.run(params, config) as run:`` records a run."""
+        from hangar_core.repository.attached import attached
+
+        return attached(self, "run")
+
+    @property
+    def runs(self) -> Any:
+        """The recorded runs (`hangar_steps.RunRecord`), newest first."""
+        from hangar_core.repository.attached import attached
+
+        return attached(self, "runs")
+
+    @property
+    def workspace(self) -> Any:
+        """The workspace for steps in this repository (`hangar_steps.RepositoryWorkspace`)."""
+        from hangar_core.repository.attached import attached
+
+        return attached(self, "workspace")
 
     # --- files in and out -------------------------------------------------------------------------------------------
 

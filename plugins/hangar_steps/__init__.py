@@ -8,6 +8,7 @@ from __future__ import annotations
 from hangar_steps.config import Config
 from hangar_steps.datasets import DatasetDict
 from hangar_steps.decorating import step
+from hangar_steps.deriving import Derived, derive
 from hangar_steps.errors import BadResult, ConfigurationError, NoFormatFor, StepError, StepNotFound
 from hangar_steps.formats import (
     ArraysetFormat,
@@ -25,6 +26,8 @@ from hangar_steps.registry import register, step_class
 from hangar_steps.remixing import DatasetCombineStep, DatasetRemixStep
 from hangar_steps.resolving import WithUnresolvedSteps
 from hangar_steps.resources import StepResources
+from hangar_steps.run_records import RunRecord
+from hangar_steps.runs import Run
 from hangar_steps.shell import ShellStep
 from hangar_steps.step import Step
 from hangar_steps.workspaces import LocalWorkspace, MemoryWorkspace, RepositoryWorkspace, StepState, Workspace
@@ -38,6 +41,7 @@ __all__ = [
     "DatasetCombineStep",
     "DatasetDict",
     "DatasetRemixStep",
+    "Derived",
     "ExperimentParameters",
     "Format",
     "JsonFormat",
@@ -48,6 +52,8 @@ __all__ = [
     "PickleFormat",
     "PrintStep",
     "RepositoryWorkspace",
+    "Run",
+    "RunRecord",
     "ShellStep",
     "Step",
     "StepError",
@@ -57,6 +63,7 @@ __all__ = [
     "TextFormat",
     "WithUnresolvedSteps",
     "Workspace",
+    "derive",
     "register",
     "result_class",
     "set_hash_functions",

@@ -295,7 +295,7 @@ class Config(NestedConfig):
 
     def yamls(self) -> str:
         """Return the settings as YAML, sorted by key. Raises as `jsons` does, `PackageMissing`."""
-        text: str = _yaml().safe_dump(_plain(self, ""), sort_keys=True, allow_unicode=True)
+        text: str = _yaml().safe_dump(plain_data(self, ""), sort_keys=True, allow_unicode=True)
         return text
 
     @classmethod
@@ -356,19 +356,19 @@ def _is_json(path: str | os.PathLike[str]) -> bool:
 
 def _json_of(content: Mapping[str, Any], indent: int | None = None) -> str:
     separators = (",", ": ") if indent else (",", ":")
-    return json.dumps(_plain(content, ""), sort_keys=True, ensure_ascii=False, indent=indent, separators=separators)
+    return json.dumps(plain_data(content, ""), sort_keys=True, ensure_ascii=False, indent=indent, separators=separators)
 
 
-def _plain(value: Any, key: str) -> Any:
+def plain_data(value: Any, key: str) -> Any:
     """Return plain data: paths as text, tuples as lists. Raises `TypeError` naming the key of anything else."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Mapping):
-        return {str(name): _plain(inner, f"{key}.{name}" if key else str(name)) for name, inner in value.items()}
+        return {str(name): plain_data(inner, f"{key}.{name}" if key else str(name)) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner, f"{key}[{index}]") for index, inner in enumerate(value)]
+        return [plain_data(inner, f"{key}[{index}]") for index, inner in enumerate(value)]
     raise TypeError(f"The setting `{key}` is no plain data: {type(value).__qualname__}")
 
 

@@ -32,6 +32,12 @@ class StepNotFound(NotFound, ValueError):
     template = "There is no {what} `{name}` here."
 
 
+class TargetFailed(StepError):
+    """The user's own code raised: `where` says at which line."""
+
+    template = "{target} failed: {reason}{where}"
+
+
 class TargetNotFound(NotFound, ValueError):
     """What `hangar run` was to run cannot be found or used."""
 

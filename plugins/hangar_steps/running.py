@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hangar_steps.errors import StepError
+from hangar_steps.noting import noting
 from hangar_steps.resolving import resolved
 from hangar_steps.workspaces.memory import MemoryWorkspace
 
@@ -42,9 +43,11 @@ class Running:
         """Return the result of a step, computed at most once."""
         _refuse_itself(step)
         if step.cache_results:
-            return self.workspace.obtain(step, lambda: self._run(step, needed_by))
+            with noting(step.unique_id) as ran:
+                return self.workspace.obtain(step, lambda: self._run(step, needed_by, ran))
         if step.unique_id not in self._made:
-            self._made[step.unique_id] = self._run(step, needed_by)
+            with noting(step.unique_id) as ran:
+                self._made[step.unique_id] = self._run(step, needed_by, ran)
         made = self._made[step.unique_id]
         if hasattr(made, "__next__"):
             # Each user gets all of it.
@@ -54,9 +57,11 @@ class Running:
     def ensure(self, step: Step[Any]) -> None:
         """Have the result of a step kept."""
         _refuse_itself(step)
-        self.workspace.ensure(step, lambda: self._run(step, None))
+        with noting(step.unique_id) as ran:
+            self.workspace.ensure(step, lambda: self._run(step, None, ran))
 
-    def _run(self, step: Step[Any], needed_by: Step[Any] | None) -> Any:
+    def _run(self, step: Step[Any], needed_by: Step[Any] | None, ran: Callable[[], None]) -> Any:
+        ran()
         token = _under_way.set(_under_way.get() | {step.unique_id})
         try:
             for extra in step.extra_dependencies:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from hangar_cli.main import main
 from hangar_core import Repository
 from hangar_steps import LocalWorkspace, MemoryWorkspace, RepositoryWorkspace, Workspace
 
@@ -40,3 +45,19 @@ def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Worksp
         yield LocalWorkspace(tmp_path / "steps")
     else:
         yield RepositoryWorkspace(request.getfixturevalue("repo"))
+
+
+def hangar(place: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run a command in a directory, in this process: it is what starting one takes that takes time."""
+    before, path = set(sys.modules), sys.path[:]
+    try:
+        with chdir(place):
+            done = CliRunner().invoke(main, words, prog_name="hangar", env={"NO_COLOR": "1"})
+    finally:
+        # Another test has another module of that name.
+        sys.path[:] = path
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(str(place)):
+                del sys.modules[name]
+    assert done.exit_code == code, done.output + repr(done.exception)
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)

@@ -275,9 +275,9 @@ SCRIPT = textwrap.dedent("""
 
     @step(bind=True, version="1")
     def slow(self, how):
+        (self.work_dir / "begun").touch()
         with open(place / "calls", "a") as log:
             log.write("x")
-        (self.work_dir / "begun").touch()
         if how == "wait":
             while not (place / "go").exists():
                 time.sleep(0.01)
@@ -286,6 +286,9 @@ SCRIPT = textwrap.dedent("""
     value = slow(how=sys.argv[2]).result(LocalWorkspace(place / "steps"))
     print(len(value))
 """)
+
+
+MORE_POINTS = ("log.write:2", "log.sync:2", "directory.sync:2", "directory.sync:3")
 
 
 def start(place: Path, how: str, **environment: str) -> subprocess.Popen[str]:
@@ -329,7 +332,9 @@ def test_a_killed_step_is_incomplete_and_the_next_process_takes_it_up(tmp_path: 
     assert (tmp_path / "calls").read_text() == "xx"
 
 
-@pytest.mark.parametrize("point", ["log.write:2", "log.sync:2", "replace:2", "replace:3", "directory.sync:3"])
+@pytest.mark.parametrize(
+    "point", ["replace:2", "replace:3", *(pytest.param(one, marks=pytest.mark.slow) for one in MORE_POINTS)]
+)
 def test_a_crash_while_a_result_is_written_leaves_all_or_nothing(tmp_path: Path, point: str) -> None:
     racer = start(tmp_path, "quick", HANGAR_FAILPOINT=point)
     racer.communicate(timeout=60)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hangar_cli.current import current_repository
 from hangar_cli.describe import commit_json
-from hangar_cli.output import printable_lines, result, result_json, talk
+from hangar_cli.output import printable, printable_lines, result, result_json, talk
 from hangar_cli.parameters import json_option
 from hangar_core.errors import NoCommits
+
+if TYPE_CHECKING:
+    from hangar_core import Repository
 
 
 @click.command()
 @click.argument("startpoint", required=False)
 @click.option("--show-time", is_flag=True, help="Add the time of each commit.")
 @click.option("--show-user", is_flag=True, help="Add the name of each committer.")
+@click.option("--runs", is_flag=True, help="Add which runs have read or written the commits (see hangar runs).")
 @json_option
-def log(startpoint: str | None, show_time: bool, show_user: bool, as_json: bool) -> None:
+def log(startpoint: str | None, show_time: bool, show_user: bool, runs: bool, as_json: bool) -> None:
     """Display commit graph starting at STARTPOINT (short-digest or name).
 
     Newest commits come first. Without STARTPOINT it begins at the head of the staging area's branch.
@@ -39,8 +45,27 @@ def log(startpoint: str | None, show_time: bool, show_user: bool, as_json: bool)
             talk(why.message)
         return
     text = digests.text(start)
+    noted = _runs_by_commit(repo) if runs else {}
     if as_json:
-        result_json("hangar.log/1", {"head": text, "commits": [commit_json(entry) for entry in repo.log_entries(text)]})
+        rows = [
+            commit_json(entry) | ({"runs": noted.get(digests.text(entry.id), [])} if runs else {})
+            for entry in repo.log_entries(text)
+        ]
+        result_json("hangar.log/1", {"head": text, "commits": rows})
     else:
         graph = repo.log_graph(text, show_time=show_time, show_user=show_user)
         result(printable_lines(graph.removesuffix("\n")))
+        for entry in repo.log_entries(text) if noted else ():
+            for run in noted.get(digests.text(entry.id), []):
+                result(f"{digests.short(entry.id)} {run['how']} by run {printable(run['run_id'])}")
+
+
+def _runs_by_commit(repo: Repository) -> dict[str, list[dict[str, str]]]:
+    """Return for each commit which runs have read or written it, the newest first."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for note in repo.run_notes():
+        # The first note of a run says what it reads, the last one what it has written.
+        how, commit = ("read", note.get("read")) if note.get("event") == "start" else ("written", note.get("wrote"))
+        if isinstance(commit, str):
+            found.setdefault(commit, []).append({"run_id": str(note.get("run_id")), "how": how})
+    return found

@@ -11,7 +11,7 @@ from hangar_cli.current import current_repository
 from hangar_cli.describe import dtype_name, schema_json
 from hangar_cli.output import coloured, printable, result, result_json
 from hangar_cli.parameters import json_option
-from hangar_core.reports import ArraysetChange, MergeState, Status
+from hangar_core.reports import ArraysetChange, DerivedArrayset, MergeState, Status
 
 if TYPE_CHECKING:
     from hangar_core.repository.merging import ConflictRow
@@ -31,11 +31,30 @@ def status(as_json: bool) -> None:
     repo = current_repository()
     staged = repo.status()
     conflicts = repo.merging.conflicts() if staged.merging is not None else []
+    derived = repo.derived()
     if as_json:
-        result_json("hangar.status/1", _status_json(staged, conflicts))
+        result_json(
+            "hangar.status/1", _status_json(staged, conflicts) | {"derived": [_derived_json(d) for d in derived]}
+        )
         return
     for line in status_lines(staged, conflicts):
         result(line)
+    for line in _stale_lines(derived):
+        result(line)
+
+
+def _stale_lines(derived: Sequence[DerivedArrayset]) -> Iterator[str]:
+    """Yield which derived arraysets no longer follow from what they were computed from."""
+    stale = [one for one in derived if one.stale]
+    if stale:
+        yield ""
+        yield coloured("STALE", "yellow", bold=True)
+    for one in stale:
+        yield f"  {printable(one.name)}: {', '.join(map(printable, one.changed))} changed since {printable(one.step)}"
+
+
+def _derived_json(one: DerivedArrayset) -> dict[str, Any]:
+    return {"name": one.name, "step": one.step, "inputs": list(one.inputs), "changed": list(one.changed)}
 
 
 def status_lines(staged: Status, conflicts: Sequence[ConflictRow] = ()) -> Iterator[str]:
@@ -90,6 +109,7 @@ def _block(staged: Status, state: str) -> Iterator[str]:
 def _schema_facts(change: ArraysetChange) -> Iterator[str]:
     from hangar_core.backends.options import recorded
     from hangar_core.model import RENAMED_FROM
+    from hangar_core.records.derivations import DERIVED_OPTION
 
     schema = change.schema
     yield f"named: {schema.named}"
@@ -104,7 +124,7 @@ def _schema_facts(change: ArraysetChange) -> Iterator[str]:
     others = {
         name: text
         for name, text in change.options.items()
-        if not name.startswith(("source.", "backend")) and name != RENAMED_FROM
+        if not name.startswith(("source.", "backend")) and name not in {RENAMED_FROM, DERIVED_OPTION}
     }
     if others:
         yield f"options: {printable(others)}"

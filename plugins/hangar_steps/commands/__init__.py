@@ -1,0 +1,1 @@
+"""The commands of the package, which enter by the socket `hangar.commands`."""

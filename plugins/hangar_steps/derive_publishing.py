@@ -1,0 +1,127 @@
+"""Bringing a derived arrayset up to date: compute what is missing, then stage everything under the lock at once."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from hangar_core.errors import AlreadyExists, DataMissing, InvalidData, PendingChanges
+from hangar_core.hashing import digests
+from hangar_core.records.derivations import DERIVED_OPTION, decode_derivation, encode_derivation
+from hangar_steps.derive_computing import compute
+from hangar_steps.derive_plan import DerivePlan, DeriveReceipt, memo_of, plan, steps_folder
+from hangar_steps.noting import noting
+from hangar_steps.sample_forms import needed_for
+from hangar_steps.spool import Spool
+
+if TYPE_CHECKING:
+    from hangar_core import Repository
+    from hangar_core.checkout import WriterCheckout
+    from hangar_core.model import SampleKey
+    from hangar_core.reports import ProgressReporter
+    from hangar_steps.deriving import Derived
+
+_AT_ONCE: Final = 4096
+
+
+def update(
+    derived: Derived,
+    repo: Repository,
+    *,
+    jobs: int,
+    force: bool,
+    commit: str,
+    wait: float,
+    progress: ProgressReporter | None,
+) -> DeriveReceipt:
+    """See `Derived.update`."""
+    if commit and not repo.status().clean:
+        raise PendingChanges(branch=repo.staging_branch, blocked="committing a derived arrayset alone")
+    with noting(derived.unique_id) as ran:
+        wanted = plan(derived, repo, force=force)
+        if not wanted.fresh:
+            ran()
+        return _carry_out(derived, repo, wanted, jobs=jobs, force=force, commit=commit, wait=wait, progress=progress)
+
+
+def _carry_out(
+    derived: Derived,
+    repo: Repository,
+    wanted: DerivePlan,
+    *,
+    jobs: int,
+    force: bool,
+    commit: str,
+    wait: float,
+    progress: ProgressReporter | None,
+) -> DeriveReceipt:
+    if wanted.fresh:
+        return DeriveReceipt(derived.output, derived.unique_id, wanted.total, 0, wanted.total, 0, "")
+    spool = Spool(steps_folder(repo) / "work" / derived.unique_id)
+    if force:
+        spool.clear()
+    left = spool.check()
+    to_do = {name: source for name, source in wanted.missing.items() if source not in left}
+    compute(derived, repo.path, wanted.commit, to_do, spool, jobs=jobs, progress=progress)
+    opened: Any = repo.checkout(write=True, wait=wait)
+    with closing(opened) as writer:
+        receipt = _publish(derived, repo, writer, wanted, spool)
+        if commit and writer.diff.status() == "DIRTY":
+            receipt = receipt._replace(commit=writer.commit(commit))
+    spool.clear()
+    return receipt._replace(computed=len(to_do), reused=wanted.total - len(to_do))
+
+
+def _publish(
+    derived: Derived, repo: Repository, writer: WriterCheckout, wanted: DerivePlan, spool: Spool
+) -> DeriveReceipt:
+    """Stage the output. What it was made of is recorded, so that later changes of the inputs make it stale."""
+    memo, step = memo_of(repo), derived.unique_id
+    names: dict[bytes, list[SampleKey]] = {}
+    for name, source in wanted.missing.items():
+        names.setdefault(source, []).append(name)
+    output = _output(derived, writer, wanted, spool, names)
+    for piece in spool.pieces():
+        rows = [row for row in zip(piece.sources, piece.values(), piece.forms, strict=True) if row[0] in names]
+        output.update((name, value) for source, value, _ in rows for name in names[source])
+        made = output.digests([names[source][0] for source, _, _ in rows])
+        memo.remember(step, ((source, digest, form) for (source, _, form), digest in zip(rows, made, strict=True)))
+    known = [(name, result.digest) for name, result in wanted.known.items()]
+    for start in range(0, len(known), _AT_ONCE):
+        if lost := output.attach(known[start : start + _AT_ONCE]):
+            raise DataMissing(digest=digests.text(wanted.known[lost[0]].digest), hint="run the same command again")
+    gone = [name for name in output if name not in wanted.known and name not in wanted.missing]
+    for name in gone:
+        output.remove(name)
+    output.set_options({**output.options, DERIVED_OPTION: encode_derivation(wanted.derivation)})
+    return DeriveReceipt(derived.output, step, wanted.total, 0, 0, len(gone), "")
+
+
+def _output(
+    derived: Derived, writer: WriterCheckout, wanted: DerivePlan, spool: Spool, names: dict[bytes, list[SampleKey]]
+) -> Any:
+    """Return the arrayset that takes all results: the one that is there, widened if need be, or a new one.
+
+    Raises `AlreadyExists` if there is one that nobody has derived, `InvalidData` if no arrayset takes all results.
+    """
+    found: Any = writer.arraysets.get(derived.output, None)
+    if found is not None and DERIVED_OPTION not in found.options:
+        raise AlreadyExists(kind="Arrayset", name=derived.output, hint="derive into another name: it was not derived")
+    forms = {result.form for result in wanted.known.values()}
+    for piece in spool.pieces():
+        forms.update(form for source, form in zip(piece.sources, piece.forms, strict=True) if source in names)
+    if not forms:
+        if found is None:
+            raise InvalidData(f"The inputs of `{derived.output}` have no sample in common: there is nothing to derive.")
+        return found
+    needed = needed_for(forms, derived.output)
+    if found is not None and needed.fits(found, same_step=_step_of(found) == derived.unique_id):
+        needed.widen(found)
+        return found
+    if found is not None:  # what another version or other options have made
+        writer.arraysets.remove_aset(derived.output)
+    return needed.make(writer, derived.output)
+
+
+def _step_of(aset: Any) -> str:
+    return decode_derivation(aset.options[DERIVED_OPTION], aset.name).step

@@ -1,0 +1,119 @@
+"""`@derive`: an arrayset computed from others, sample by sample, and only where something has changed."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from hangar_core.hashing import det_hash
+from hangar_core.names import check_plain
+from hangar_steps.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from hangar_core import Repository
+    from hangar_core.reports import ProgressReporter
+    from hangar_steps.derive_plan import DerivePlan, DeriveReceipt
+
+_VERSION: Final = re.compile(r"[A-Za-z0-9]+", re.ASCII)
+
+
+class Derived:
+    """An arrayset computed from others: what `derive` makes of a function.
+
+    Called with keywords it returns one with other options; `function` is the function itself. A step like any other, it
+    is named by function, version and options; the output remembers that name and the content of the inputs.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], inputs: Sequence[str], output: str, version: str, options: dict[str, Any]
+    ) -> None:
+        self.function = function
+        self.inputs = tuple(inputs)
+        self.output = output
+        self.version = version
+        self.options = options
+        self.__doc__ = function.__doc__
+
+    def __call__(self, **options: Any) -> Derived:
+        """Return the same with these options. Raises `ConfigurationError` for one that the function does not have."""
+        unknown = sorted(options.keys() - self.options.keys())
+        if unknown:
+            raise ConfigurationError(
+                f"{self.function.__name__} has no option `{unknown[0]}`; it has: {', '.join(self.options) or 'none'}."
+            )
+        return Derived(self.function, self.inputs, self.output, self.version, {**self.options, **options})
+
+    @cached_property
+    def unique_id(self) -> str:
+        """``function-VERSION-fingerprint``, of the options and the number of inputs. Raises `NotHashable`."""
+        fingerprint = det_hash(("derive", len(self.inputs), self.options))[:32]
+        return f"{re.sub('[^A-Za-z0-9_]', '_', self.function.__name__)}-{self.version}-{fingerprint}"
+
+    def __repr__(self) -> str:
+        return f"<derived {self.output} from {', '.join(self.inputs)} by {self.unique_id}>"
+
+    def plan(self, repo: Repository, *, force: bool = False) -> DerivePlan:
+        """Return what `update` would do at the present head. Computes nothing and reads no data.
+
+        Raises `ArraysetNotFound`, `InvalidInput` for inputs that cannot be read sample by sample, `NoCommits`.
+        """
+        from hangar_steps.derive_plan import plan
+
+        return plan(self, repo, force=force)
+
+    def update(
+        self,
+        repo: Repository,
+        *,
+        jobs: int = 1,
+        force: bool = False,
+        commit: str = "",
+        wait: float = 0.0,
+        progress: ProgressReporter | None = None,
+    ) -> DeriveReceipt:
+        """Stage the output as it follows from the inputs at the present head, and commit it if there is a message.
+
+        Only what is not known already is computed, in as many processes as there are `jobs`; the writer lock is taken
+        in the end. What was computed before an interruption is not computed again. Raises what the function raises,
+        with the name of the sample as a note; `InvalidData` for results of different kinds; `AlreadyExists` if there is
+        an arrayset of that name that nobody has derived; `PendingChanges` if there is something else to be committed.
+        """
+        from hangar_steps.derive_publishing import update
+
+        return update(self, repo, jobs=jobs, force=force, commit=commit, wait=wait, progress=progress)
+
+
+def derive(
+    *,
+    input: str | Sequence[str],  # noqa: A002 - the documented word
+    output: str,
+    version: str,
+) -> Callable[[Callable[..., Any]], Derived]:
+    """Return a decorator that makes a derived arrayset of a function: one sample in, one array, text or bytes out.
+
+    With several inputs samples are joined by name and handed over in the order of the inputs. All parameters behind the
+    samples are options, and need defaults. `version` is to be raised when the function does something else: its code
+    does not count. Raises `ConfigurationError`, `InvalidName`.
+    """
+    inputs = (input,) if isinstance(input, str) else tuple(input)
+    for name in (*inputs, output):
+        check_plain(name, "Arrayset")
+    if not inputs or output in inputs:
+        raise ConfigurationError(f"`{output}` cannot be derived from itself or from nothing.")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise ConfigurationError(f"The version of `{output}` is {version!r}: use letters and digits.")
+
+    def make(function: Callable[..., Any]) -> Derived:
+        parameters = list(inspect.signature(function).parameters.values())
+        options = parameters[len(inputs) :]
+        without = [one.name for one in options if one.default is inspect.Parameter.empty]
+        if len(parameters) < len(inputs) or without:
+            raise ConfigurationError(
+                f"{function.__name__} must take {len(inputs)} sample(s) and, behind them, options with defaults."
+            )
+        return Derived(function, inputs, output, version, {one.name: one.default for one in options})
+
+    return make

@@ -1,0 +1,88 @@
+"""`RunRecord`: what is known of a run, from the notes in the repository. Repeated runs are attempts of one id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from hangar_steps.errors import StepNotFound
+
+if TYPE_CHECKING:
+    from hangar_core import Repository
+
+NOTE_VERSION: Final = "hangar.run-note/1"
+
+
+class RunRecord(NamedTuple):
+    """One run. `status` is completed, failed, or unfinished: it still runs, or its process is gone without a word.
+
+    `attempt` counts the runs of one `run_id` from 1 on. `read` is the commit that was there when it began, `wrote` the
+    one that was there when it ended, if that is another. Times are seconds since 1970.
+    """
+
+    key: str
+    run_id: str
+    attempt: int
+    status: str
+    started: float
+    ended: float | None
+    facts: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """What names the run on the command line: ``run_id``, and ``#2`` for the second attempt."""
+        return self.run_id if self.attempt == 1 else f"{self.run_id}#{self.attempt}"
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Class, name, hash, counted and ignored parameters; empty for a run without."""
+        return self.facts.get("params") or {}
+
+    @property
+    def read(self) -> str | None:
+        """The commit that was read."""
+        return self.facts.get("read")
+
+    @property
+    def wrote(self) -> str | None:
+        """The commit that was written."""
+        return self.facts.get("wrote")
+
+
+def runs_of(repo: Repository) -> list[RunRecord]:
+    """Return the runs, newest first. Raises `CorruptRecord`."""
+    merged: dict[str, dict[str, Any]] = {}
+    for note in reversed(repo.run_notes()):
+        if note.get("version") == NOTE_VERSION and isinstance(note.get("key"), str):
+            merged.setdefault(note["key"], {}).update(note)
+    return list(_numbered(merged))[::-1]
+
+
+def _numbered(merged: Mapping[str, dict[str, Any]]) -> Iterator[RunRecord]:
+    attempts: dict[str, int] = {}
+    for key, facts in merged.items():
+        run_id = str(facts.get("run_id"))
+        attempts[run_id] = attempts.get(run_id, 0) + 1
+        ended = facts.get("ended")
+        status = str(facts.get("status")) if ended is not None else "unfinished"
+        yield RunRecord(key, run_id, attempts[run_id], status, float(facts.get("started", 0)), ended, facts)
+
+
+def find_run(runs: list[RunRecord], text: str) -> RunRecord:
+    """Return the run that `text` names: its id or the beginning of it, perhaps with ``#ATTEMPT``, else the latest one.
+
+    Raises `StepNotFound` if there is none, or if several ids begin like that.
+    """
+    wanted, hash_sign, number = text.partition("#")
+    if hash_sign and not (number.isascii() and number.isdecimal()):
+        wanted, number = text, ""
+    same = [run for run in runs if run.run_id == wanted] or [
+        run for run in runs if wanted and run.run_id.startswith(wanted)
+    ]
+    if len({run.run_id for run in same}) > 1:
+        listed = ", ".join(sorted({run.run_id for run in same})[:5])
+        raise StepNotFound(what="single run", name=text, hint=f"say which: {listed}")
+    for run in same:
+        if not number or run.attempt == int(number):
+            return run
+    raise StepNotFound(what="run", name=text, hint="`hangar runs` shows what there is")

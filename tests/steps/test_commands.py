@@ -1,0 +1,204 @@
+"""`hangar run` and `hangar steps`, as typed at a terminal, and the socket by which commands enter."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hangar_core import Repository
+
+from .conftest import hangar
+
+PIPELINE = textwrap.dedent("""
+    import numpy as np
+    from hangar_steps import Step, derive, step
+
+    @derive(input="images", output="small", version="1")
+    def small(image, size: int = 2):
+        if image[0, 0] == 99:
+            raise ValueError("bad image")
+        return image[:size, :size].copy()
+
+    @derive(input=("images", "small"), output="means", version="1")
+    def means(image, corner):
+        return np.array([image.mean(), corner.mean()])
+
+    @step(version="1", exist_ok=True)
+    def train(data, lr=0.1):
+        with open("trained", "a") as log:
+            log.write("x")
+        return {"lr": lr, "n": len(data)}
+
+    both = [means, small]
+    number = 3
+
+    def model(lr: float = 0.1):
+        from hangar_core import Repository
+        return train(data=Repository(".").checkout()["images"], lr=lr)
+""")
+
+
+@pytest.fixture
+def place(repo: Repository) -> Path:
+    folder = Path(repo.path)
+    (folder / "pipeline.py").write_text(PIPELINE)
+    put(repo, range(5))
+    return folder
+
+
+def put(repo: Repository, numbers: Any, offset: int = 0) -> None:
+    writer: Any = repo.checkout(write=True)
+    with closing(writer):
+        if "images" not in writer.arraysets:
+            writer.arraysets.init_arrayset("images", shape=(4, 4), dtype=np.uint8)
+        for number in numbers:
+            writer["images"][number] = np.full((4, 4), number + offset, np.uint8)
+        writer.commit("images")
+
+
+def facts(place: Path, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(hangar(place, *words, "--json").stdout)
+    return found
+
+
+def test_the_plan_is_printed_and_nothing_is_computed(place: Path) -> None:
+    plan = facts(place, "run", "pipeline:both", "--dry-run")
+    assert plan["version"] == "hangar.run/1"
+    assert [(row["output"], row["plan"], row["samples"]) for row in plan["steps"]] == [
+        ("small", "run", "5 of 5"),
+        ("means", "waits", "?"),
+    ]
+    assert "small-1-" in hangar(place, "run", "pipeline:small", "--dry-run").stdout
+    assert Repository(place).status().clean
+    assert not (place / ".hangar" / "steps").exists()
+
+
+def test_derived_arraysets_are_staged_and_status_tells_when_they_are_stale(place: Path, repo: Repository) -> None:
+    done = hangar(place, "run", "pipeline:both")
+    assert "Staged: small" in done.stderr
+    assert "waits" in done.stdout
+    hangar(place, "commit", "-m", "small")
+    assert [row["done"] for row in facts(place, "run", "pipeline:both", "--commit", "all")["steps"]] == ["hit", "ran"]
+    assert facts(place, "status")["derived"][1]["changed"] == []
+    put(repo, [1], 100)
+    assert "STALE\n  means: images changed since means-1-" in hangar(place, "status").stdout
+    rows = facts(place, "run", "pipeline:both", "--commit", "again", "--jobs", "2")["steps"]
+    assert [(row["computed"], row["reused"], bool(row["commit"])) for row in rows] == [(1, 4, True)] * 2
+    assert "STALE" not in hangar(place, "status").stdout
+
+
+def test_settings_go_to_the_target_and_steps_are_kept(place: Path) -> None:
+    for plan in ("run", "hit"):
+        assert facts(place, "run", "pipeline:model", "--set", "lr=0.5")["steps"][0]["plan"] == plan
+    assert facts(place, "run", "pipeline:model")["steps"][0]["plan"] == "run"
+    assert (place / "trained").read_text() == "xx"
+    [step, _] = facts(place, "steps", "ls")["steps"]
+    assert step["status"] == "completed"
+    hangar(place, "run", "pipeline:model", "--force", facts(place, "run", "pipeline:model")["steps"][0]["id"])
+    assert (place / "trained").read_text() == "xxx"
+    assert facts(place, "run", "pipeline:small", "--set", "size=3")["steps"][0]["done"] == "ran"
+
+
+def test_steps_are_listed_and_forgotten(place: Path) -> None:
+    assert "Nothing is kept" in hangar(place, "steps", "ls").stderr
+    hangar(place, "run", "pipeline:model")
+    hangar(place, "run", "pipeline:small")
+    listed = hangar(place, "steps", "ls").stdout
+    assert "completed" in listed
+    assert "5 samples" in listed
+    assert "Forgotten: train-1-" in hangar(place, "steps", "rm", "train").stdout
+    hangar(place, "steps", "rm", "small")
+    assert facts(place, "steps", "ls") == {"version": "hangar.steps/1", "steps": [], "derived": []}
+    assert "no step `train`" in hangar(place, "steps", "rm", "train", code=4).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["pipeline"], 4, "MODULE:OBJECT"),
+        (["nobody:x"], 4, "no module `nobody`"),
+        (["pipeline:nobody"], 4, "no `nobody`"),
+        (["pipeline:number"], 4, "int, not a step"),
+        (["pipeline:model", "--set", "q=1"], 4, "do not fit"),
+        (["pipeline:both", "--set", "q=1"], 4, "--set needs"),
+        (["pipeline:small", "--set", "q=1"], 1, "no option `q`"),
+        (["pipeline:model", "--set", "q"], 2, "NAME=VALUE"),
+        (["pipeline:model", "--force", "x"], 2, "none of"),
+        (["pipeline:small", "--jobs", "0"], 2, "--jobs"),
+        (["broken:x"], 1, "SyntaxError"),
+        (["raises:x"], 1, "raises.py, line 2"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(place: Path, words: list[str], code: int, says: str) -> None:
+    (place / "broken.py").write_text("def")
+    (place / "raises.py").write_text("\n1 / 0")
+    assert says in hangar(place, "run", *words, code=code).stderr
+
+
+def test_code_that_raises_is_told_with_sample_and_line(place: Path, repo: Repository) -> None:
+    put(repo, [4], 95)
+    said = hangar(place, "run", "pipeline:small", code=1).stderr
+    assert "ValueError: bad image, while deriving the sample 4 of images (pipeline.py, line 8)" in said
+    assert Repository(place).status().clean
+
+
+def test_a_locked_repository_is_told_after_the_work_and_the_work_is_kept(place: Path, repo: Repository) -> None:
+    with closing(repo.checkout(write=True)):
+        hangar(place, "run", "pipeline:small", code=7)
+    assert facts(place, "run", "pipeline:small")["steps"][0]["computed"] == 0
+
+
+# --- the socket -----------------------------------------------------------------------------------------------------
+
+
+def distribution(place: Path, name: str, points: str, module: str = "") -> None:
+    """Lay down an installed package as pip leaves it."""
+    metadata = place / f"{name}-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[hangar.commands]\n" + points)
+    (place / f"{name}.py").write_text(module)
+
+
+def guests(place: Path, *words: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "hangar_cli", *words],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(place), "NO_COLOR": "1"},
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_commands_of_packages_are_found_and_built_in_ones_win(tmp_path: Path) -> None:
+    module = "import click\n@click.command()\ndef hello():\n    click.echo('hi')\nnumber = 3\n"
+    distribution(tmp_path, "guest", "hello = guest:hello\nstatus = guest:hello\nnumber = guest:number", module)
+    distribution(tmp_path, "worse", "broken = worse:x\nhello = worse:x", "raise SystemExit(5)")
+    overview = guests(tmp_path, "--help")
+    assert "hello   from guest 1.0" in overview
+    assert "hangar has a command of that name" in overview
+    assert "guest 1.0 has a command of that name" in overview
+    assert guests(tmp_path, "hello") == "hi\n"
+    assert "hangar init" in guests(tmp_path, "status", code=4)
+    assert "broken` of worse 1.0 cannot be loaded: SystemExit" in guests(tmp_path, "broken", code=1)
+    assert "is int, not a click command" in guests(tmp_path, "number", code=1)
+    assert "Did you mean 'hello'" in guests(tmp_path, "helo", code=2)
+
+
+def test_at_a_terminal_it_is_the_same(place: Path) -> None:
+    words = [sys.executable, "-m", "hangar_cli", "run", "pipeline:small", "--commit", "small"]
+    done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=60, check=True)
+    assert "small: 5 computed, 0 known, 0 dropped." in done.stderr
+    assert done.stdout.splitlines()[0].split() == ["STEP", "DONE", "SECONDS"]

@@ -1,0 +1,268 @@
+"""Runs: what made a result is on record, and two of them can be compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hangar_core import Repository
+from hangar_core.errors import CorruptRecord
+from hangar_core.hashing import digests
+from hangar_steps import Config, ConfigurationError, ExperimentParameters, StepError, set_hash_functions, step
+
+from .conftest import hangar
+
+
+@dataclass
+class Params(ExperimentParameters):
+    lr: float = 0.1
+    gpus: int = 1
+    model: Any = None
+    hash_representations: dict[str, Any] = set_hash_functions(gpus=None)  # noqa: RUF009 - it makes a field
+
+
+@step("run-train", version="1")
+def train(lr: float) -> float:
+    return lr * 2
+
+
+@pytest.fixture(autouse=True)
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a git repository with a commit."""
+    place = tmp_path / "code"
+    place.mkdir()
+    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{name}_NAME", "A")
+        monkeypatch.setenv(f"{name}_EMAIL", "a@b.org")
+    (place / "train.py").write_text("1")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=place, check=True)
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def filled(repo: Repository) -> Repository:
+    put(repo, range(3))
+    return repo
+
+
+def put(repo: Repository, numbers: Any) -> None:
+    writer: Any = repo.checkout(write=True)
+    with closing(writer):
+        if "x" not in writer.arraysets:
+            writer.arraysets.init_arrayset("x", shape=(), dtype=np.int64)
+        writer["x"].update({f"n{number}": np.array(number) for number in numbers})
+        writer.commit("numbers")
+
+
+def test_a_run_records_code_data_parameters_steps_and_how_it_went(filled: Repository, code: Path) -> None:
+    params = Params(name="base", lr=0.5, gpus=2)
+    (code / "train.py").write_text("2")
+    with filled.run(params, Config(seed=1)) as run:
+        assert run.result(train(lr=params.lr)) == 1.0
+        assert run.result(train(lr=params.lr)) == 1.0
+        put(filled, [7])
+        run.results["loss"] = 0.25
+    [record] = filled.runs
+    facts = record.facts
+    assert (record.status, record.attempt, record.run_id) == ("completed", 1, run.config.run_id)
+    assert facts["experiment_id"] == run.config.experiment_id
+    assert facts["dirty"] is True
+    assert (record.read, record.wrote) == (digests.text(filled.resolve("HEAD~1")), digests.text(filled.resolve()))
+    assert record.params["hash"] == params.hash == Params(lr=0.5).params_hash()
+    assert (record.params["name"], record.params["counted"], record.params["ignored"]) == (
+        "base",
+        {"lr": 0.5},
+        {"gpus": 2, "model": None},
+    )
+    assert record.params["class"].endswith("Params")
+    assert [(one["id"], one["status"]) for one in facts["steps"]] == [
+        (train(lr=0.5).unique_id, "ran"),
+        (train(lr=0.5).unique_id, "hit"),
+    ]
+    assert facts["config"]["seed"] == 1
+    assert facts["results"] == {"loss": 0.25}
+    assert record.ended is not None
+    assert record.started <= record.ended
+    assert {"python", "hangar-core"} <= facts["versions"].keys()
+
+
+def test_an_exception_is_recorded_and_passes_on(filled: Repository) -> None:
+    @step("run-fails")
+    def fails() -> None:
+        raise ZeroDivisionError("oh")
+
+    run = filled.run()
+    run.results["odd"] = object()
+    with pytest.raises(ZeroDivisionError), run:
+        run.result(fails())
+    [record] = filled.runs
+    assert (record.status, record.facts["error"]) == ("failed", "ZeroDivisionError: oh")
+    assert record.facts["steps"][0]["status"] == "failed"
+    assert record.params == {}
+
+
+def test_repeated_runs_are_attempts_and_come_newest_first(filled: Repository) -> None:
+    for _ in range(2):
+        with filled.run(Params(), Config()):
+            pass
+    with filled.run(Params(), Config(seed=3)):
+        pass
+    assert [record.attempt for record in filled.runs] == [1, 2, 1]
+    assert filled.runs[1].id == f"{filled.runs[2].id}#2"
+
+
+def test_the_hash_of_the_parameters_stays_once_a_run_has_begun(filled: Repository) -> None:
+    params = Params()
+    with filled.run(params):
+        before = params.params_hash()
+        params.lr = 9
+        assert params.params_hash() == before
+    params.hash = None
+    assert params.params_hash() != before
+
+
+def test_only_parameters_and_configurations_are_taken_and_a_run_begins_once(repo: Repository) -> None:
+    for wrong in ((1,), (None, {"a": 1})):
+        with pytest.raises(ConfigurationError):
+            repo.run(*wrong)
+    run = repo.run()
+    with run:
+        pass
+    with pytest.raises(StepError):
+        run.__enter__()
+    assert repo.runs[0].read is None
+
+
+def test_results_must_be_plain_data(repo: Repository) -> None:
+    run = repo.run()
+    run.__enter__()
+    run.results["odd"] = object()
+    with pytest.raises(TypeError, match=r"results\.odd"):
+        run.__exit__(None, None, None)
+
+
+def test_the_notes_are_kept_by_a_collection_of_garbage_and_are_no_part_of_commits(filled: Repository) -> None:
+    before = filled.resolve()
+    with filled.run():
+        pass
+    assert filled.resolve() == before
+    newest = filled.run_notes()[0]
+    text = json.dumps(newest, sort_keys=True, separators=(",", ":"))
+    assert digests.text_digest(text) in filled.roots()
+    assert newest["previous"] == digests.text(
+        digests.text_digest(json.dumps(filled.run_notes()[1], sort_keys=True, separators=(",", ":")))
+    )
+
+
+def test_many_may_note_their_runs_at_once(repo: Repository) -> None:
+    def note(number: int) -> None:
+        for turn in range(5):
+            Repository(repo.path).note_run({"number": number, "turn": turn})
+
+    threads = [threading.Thread(target=note, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({(one["number"], one["turn"]) for one in repo.run_notes()}) == 20
+
+
+def test_a_damaged_note_is_an_error(repo: Repository) -> None:
+    from hangar_core.history import refs
+
+    for text in ("[1]", "{", "{}", '{"previous": "x"}', "[" * 9999):
+        digest = digests.text_digest(text)
+        tables = repo._context.tables
+        with tables.write() as batch, tables.read() as reader:
+            batch.put("nodes", digest, text.encode())
+            refs.move_run_notes(batch, refs.run_notes(reader), digest)
+        with pytest.raises(CorruptRecord):
+            repo.run_notes()
+
+
+def test_a_killed_run_is_unfinished(filled: Repository) -> None:
+    script = (
+        "import os, signal, sys, warnings\nwarnings.simplefilter('ignore')\nfrom hangar_core import Repository\n"
+        "with Repository(sys.argv[1]).run() as run:\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, filled.path], env=os.environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [(record.status, record.ended) for record in filled.runs] == [("unfinished", None)]
+
+
+# --- at a terminal --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(filled: Repository) -> Path:
+    """A repository with two runs: other parameters, and data in between."""
+    for number, name in enumerate(("base", "fast")):
+        with filled.run(Params(name=name, lr=0.1 + number, model=len), Config(seed=number)) as run:
+            run.result(train(lr=0.1 + number))
+            run.results["loss"] = number
+        put(filled, [1, number + 5])
+    return Path(filled.path)
+
+
+def test_runs_are_listed_and_chosen(two: Path) -> None:
+    listed = hangar(two, "runs").stdout.splitlines()
+    assert listed[0].split()[0] == "RUN"
+    assert ["fast (Params)" in listed[1], "base (Params)" in listed[2]] == [True, True]
+    rows = json.loads(hangar(two, "runs", "--params", "base", "--json").stdout)
+    assert (rows["version"], len(rows["runs"])) == ("hangar.runs/1", 1)
+    assert len(json.loads(hangar(two, "runs", "--commit", "HEAD~2", "--json").stdout)["runs"]) == 1
+    assert "no such runs" in hangar(two, "runs", "--params", "nobody").stderr
+    assert "are for the list" in hangar(two, "runs", "--json", "show", "x", code=2).stderr
+
+
+def test_one_run_is_shown(two: Path) -> None:
+    [row] = json.loads(hangar(two, "runs", "--params", "base", "--json").stdout)["runs"]
+    shown = hangar(two, "runs", "show", row["run_id"][:8]).stdout
+    for line in ("params.counted.lr: 0.1", "status: completed", "results.loss: 0", "config.seed: 0"):
+        assert line in shown
+    assert json.loads(hangar(two, "runs", "show", row["run_id"], "--json").stdout)["status"] == "completed"
+    assert "no run" in hangar(two, "runs", "show", "nobody", code=4).stderr
+    assert "no run" in hangar(two, "runs", "show", row["run_id"] + "#9", code=4).stderr
+
+
+def test_two_runs_are_compared(two: Path) -> None:
+    ids = [row["run_id"] for row in json.loads(hangar(two, "runs", "--json").stdout)["runs"]]
+    said = hangar(two, "runs", "diff", ids[1], ids[0]).stdout
+    for line in (
+        "params.lr: 0.1 -> 1.1",
+        "params.name: base -> fast",
+        "config.seed: 0 -> 1",
+        "results.loss: 0 -> 1",
+        "data x: 1 added",
+    ):
+        assert line in said
+    assert "run_id" not in said
+    assert "Nothing differs" in hangar(two, "runs", "diff", ids[0], ids[0]).stdout
+    document = json.loads(hangar(two, "runs", "diff", ids[1], ids[0], "--json").stdout)
+    assert document["data"] == [{"arrayset": "x", "added": 1, "deleted": 0, "mutated": 0}]
+
+
+def test_the_log_tells_which_runs_have_read_a_commit(two: Path) -> None:
+    ids = [row["run_id"] for row in json.loads(hangar(two, "runs", "--json").stdout)["runs"]]
+    assert f" read by run {ids[0]}\n" in hangar(two, "log", "--runs").stdout
+    commits = json.loads(hangar(two, "log", "--runs", "--json").stdout)["commits"]
+    assert [[run["run_id"] for run in commit["runs"]] for commit in commits] == [[], [ids[0]], [ids[1]]]
+    assert "runs" not in json.loads(hangar(two, "log", "--json").stdout)["commits"][0]
+
+
+def test_where_there_are_no_runs_it_says_so(filled: Repository) -> None:
+    assert "There are no runs." in hangar(Path(filled.path), "runs").stderr
+    assert hangar(Path(filled.path), "log", "--runs").stdout == hangar(Path(filled.path), "log").stdout
