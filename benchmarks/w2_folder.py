@@ -1,9 +1,11 @@
 """W2, a folder: JPEGs of 256x256x3, about 17 KB each, of smooth gradients and noise.
 
 Stored as they are, against copying the files; decoded, against one write of the pixels with sync; the same pixels
-through segments of worker processes on all cores, against the same floor. Imported as a folder, first and again with
-nothing changed, against decoding on all cores and against a look at each file. Decoding itself is not hangar's: its
-speed stands beside the others for reference.
+through segments of worker processes on all cores, against the same floor. Imported as a folder: as originals that are
+decoded to check them, against decoding on all cores; without a check, against git adding and committing them; as
+pixels, against the slower of decoding and writing the pixels; again with nothing changed, against a look at each file.
+Exported, against git checking them out. Decoding itself is not hangar's: its speed stands beside the others for
+reference.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import io
 import multiprocessing
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from multiprocessing.pool import Pool
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +29,7 @@ from numpy.typing import NDArray
 from benchmarks.harness import alternate, emit, fresh
 from hangar_core import Repository
 from hangar_core.history.staging import StagingArea
+from hangar_core.ingest.options import Choices
 from hangar_core.model import Digest, User
 from hangar_core.records.keys import encode_key
 from hangar_core.storage.context import RepoContext
@@ -54,7 +59,8 @@ def run(folder: Path, n: int) -> None:
         _originals(folder, paths)
         _pixels(folder, decoded, pool, n)
         one, every = alternate(1, lambda: [_decode(path) for path in paths], decode_all)
-        _import(folder, images, decode_all, n)
+        _import(folder, images, decode_all, decoded, n)
+        _beside_git(folder, images, n)
     emit("W2", "decode with Pillow, one core", n / one, "images/s", n=n)
     emit("W2", f"decode with Pillow, {cores} cores", n / every, "images/s", n=n)
 
@@ -103,11 +109,17 @@ def _pixels(folder: Path, decoded: Path, pool: Pool, n: int) -> None:
     emit("W2", f"pixels, ingest and commit by segments of {cores} workers", n / together, "images/s", n / floor, n)
 
 
-def _import(folder: Path, images: Path, decode_all: Callable[[], object], n: int) -> None:
-    imported, floor = alternate(
-        _ROUNDS, fresh(folder / "imported", lambda place: _ingest(_repository(place), images)), decode_all
+def _import(folder: Path, images: Path, decode_all: Callable[[], object], decoded: Path, n: int) -> None:
+    pixels = np.load(decoded, mmap_mode="r")
+    kept, flat, decoding, writing = alternate(
+        _ROUNDS,
+        fresh(folder / "imported", lambda place: _ingest(_repository(place), images)),
+        fresh(folder / "flat", lambda place: _ingest(_repository(place), images, store="pixels")),
+        decode_all,
+        fresh(folder / "floor", lambda place: _write(place, pixels)),
     )
-    emit("W2", "import and commit of the folder as pixels", n / imported, "images/s", n / floor, n)
+    emit("W2", "import and commit of the folder as originals, checked", n / kept, "images/s", n / decoding, n)
+    emit("W2", "import and commit of the folder as pixels", n / flat, "images/s", n / max(decoding, writing), n)
     repo = Repository(folder / "imported")
     again, looked = alternate(
         _ROUNDS, lambda: _ingest(repo, images), lambda: [entry.stat() for entry in os.scandir(images)]
@@ -115,8 +127,40 @@ def _import(folder: Path, images: Path, decode_all: Callable[[], object], n: int
     emit("W2", "import again, nothing changed", n / again, "files/s", n / looked, n)
 
 
-def _ingest(repo: Repository, images: Path) -> None:
-    receipt = repo.ingest("images", images, commit="all")
+def _beside_git(folder: Path, images: Path, n: int) -> None:
+    """What git does with the same files: adds and commits them from where they lie, and checks them out."""
+    if shutil.which("git") is None:
+        return
+    imported, added = alternate(
+        _ROUNDS,
+        fresh(folder / "unchecked", lambda place: _ingest(_repository(place), images, check=False)),
+        fresh(folder / "git", lambda place: _git_add(place, images)),
+    )
+    emit("W2", "import and commit of the folder as originals, not checked", n / imported, "images/s", n / added, n)
+    repo = Repository(folder / "unchecked")
+    exported, checked_out = alternate(
+        _ROUNDS,
+        fresh(folder / "exported", lambda place: repo.export("images", place)),
+        fresh(folder / "checked-out", lambda place: _git(folder / "git", place, "checkout", "--quiet", "-f", "HEAD")),
+    )
+    for place in "exported", "checked-out":
+        assert all((folder / place / path.name).read_bytes() == path.read_bytes() for path in sorted(images.iterdir()))
+    emit("W2", "export of originals", n / exported, "files/s", n / checked_out, n)
+
+
+def _git_add(place: Path, images: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", "--bare", place], check=True)  # noqa: S607 — the user's git
+    _git(place, images, "add", "--all")
+    _git(place, images, "-c", "user.name=Bench", "-c", "user.email=bench@example.org", "commit", "--quiet", "-mall")
+
+
+def _git(place: Path, tree: Path, *words: str) -> None:
+    command = ["git", f"--git-dir={place}", f"--work-tree={tree}", "-c", "core.bare=false", *words]
+    subprocess.run(command, cwd=tree, check=True)
+
+
+def _ingest(repo: Repository, images: Path, **choices: Unpack[Choices]) -> None:
+    receipt = repo.ingest("images", images, commit="all", **choices)
     assert receipt.added + receipt.unchanged == receipt.files
 
 

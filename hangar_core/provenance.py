@@ -92,24 +92,15 @@ def option_text(value: object) -> str:
 def encode_reading(reading: ReadingRecord) -> bytes:
     """Return the canonical bytes of a reading."""
     out = FieldWriter().u8(_FORMAT).u8(_READING).text(reading.plugin).text(reading.version).text(reading.folder)
-    out.u32(len(reading.options))
-    for name in sorted(reading.options):
-        out.text(name).text(reading.options[name])
-    return out.done()
+    return out.options(reading.options).done()
 
 
 def decode_reading(data: bytes) -> ReadingRecord:
     """Return what `encode_reading` was given. Raises `CorruptRecord`."""
     fields = _opened(data, _READING)
-    plugin, version, folder = fields.text(), fields.text(), fields.text()
-    options: dict[str, str] = {}
-    for _ in range(fields.u32()):
-        name = fields.text()
-        if options and name <= next(reversed(options)):
-            raise fields.corrupt(f"option {name!a} is out of order")
-        options[name] = fields.text()
+    reading = ReadingRecord(fields.text(), fields.text(), fields.text(), fields.options())
     fields.done()
-    return ReadingRecord(plugin, version, folder, options)
+    return reading
 
 
 def encode_source(source: SourceRecord) -> bytes:

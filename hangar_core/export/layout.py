@@ -112,7 +112,7 @@ def _split(name: str, known: Sequence[str] = ()) -> tuple[str, str]:
     if not stem or "/" in extension:
         return "", ""
     try:
-        external.BasePlugin.target_path(".", f"str:{stem}", extension)
+        external.target_name(f"str:{stem}", extension)
     except (InvalidName, InvalidInput):
         return "", ""
     return stem, extension

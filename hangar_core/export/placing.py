@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import filecmp
 import os
+import stat
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -45,16 +46,16 @@ def detail_of(key: SampleKey) -> str:
     return f"{'int' if isinstance(key, int) else 'str'}:{key}"
 
 
-def planned(items: Iterable[Named], root: Path, folding: Folding) -> dict[SampleKey, Path]:
-    """Return the file of each sample below `root`, one for each. Nothing is created.
+def planned(items: Iterable[Named], folding: Folding) -> dict[SampleKey, str]:
+    """Return the file of each sample, one for each, as its path below the folder with ``/``.
 
     `folding` gives equal text for names that the file system takes for one. Raises `InvalidData` if two samples would
     be written to one file, or one to a file and another into a folder of the same name; and as `target_path`.
     """
-    paths = {one.key: external.BasePlugin.target_path(root, one.detail, one.extension) for one in items}
+    paths = {one.key: external.target_name(one.detail, one.extension) for one in items}
     taken: dict[str, SampleKey] = {}
     for key, path in paths.items():
-        other = taken.setdefault(folding(path.relative_to(root).as_posix()), key)
+        other = taken.setdefault(folding(path), key)
         if other is key:
             continue
         if path == paths[other]:
@@ -67,9 +68,13 @@ def planned(items: Iterable[Named], root: Path, folding: Folding) -> dict[Sample
             "to this file system.",
             hint="export them one by one with -s into different folders",
         )
+    folders: set[str] = set()
     for key, path in paths.items():
-        for folder in path.relative_to(root).parents:
-            other_key = taken.get(folding(folder.as_posix()))
+        for folder in _folders_of(path):
+            if folder in folders:
+                break  # and so were those above it
+            folders.add(folder)
+            other_key = taken.get(folding(folder))
             if other_key is not None:
                 raise InvalidData(
                     f"Sample `{_said(key)}` needs a folder where `{_said(other_key)}` would be written as a file.",
@@ -114,36 +119,86 @@ def move_all(fresh: Path, outdir: Path, *, overwrite: bool) -> Placed:
     Raises `AlreadyExists` for other content that is in the way, `InvalidInput` if a folder on the way is a link that
     leads out; both before anything is moved.
     """
+    ways = _Ways(outdir)
     places = []
-    for path in sorted(path for path in fresh.rglob("*") if path.is_file() and not path.is_symlink()):
-        target = outdir / path.relative_to(fresh)
-        _refuse_ways_out(target, outdir)
-        same = target.is_file() and not target.is_symlink() and filecmp.cmp(path, target, shallow=False)
-        if os.path.lexists(target) and not same and not overwrite:
-            raise _in_the_way(target)
-        if target.is_dir() and not target.is_symlink():
-            raise AlreadyExists(kind="Folder", name=str(target), hint="a file of that name is to be written")
-        places.append((path, target, same))
-    for path, target, same in places:
+    for path in sorted(_files_below(fresh)):
+        below = os.path.relpath(path, fresh)
+        target = os.path.join(outdir, below)
+        ways.check(os.path.dirname(below))
+        places.append((path, target, below, _is_there(path, target, overwrite=overwrite)))
+    ways.forget()  # what was looked at may have changed since
+    for path, target, below, same in places:
         if not same:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _refuse_ways_out(target, outdir)
+            ways.make(os.path.dirname(below))
             _move(path, target, replacing=overwrite)
-    unchanged = sum(same for _, _, same in places)
-    return Placed(len(places) - unchanged, unchanged, [target for _, target, _ in places])
+    unchanged = sum(same for *_, same in places)
+    return Placed(len(places) - unchanged, unchanged, [Path(target) for _, target, _, _ in places])
 
 
-def _refuse_ways_out(target: Path, outdir: Path) -> None:
-    if not target.parent.resolve().is_relative_to(outdir.resolve()):
-        raise InvalidInput(
-            f"`{target}` lies outside of `{outdir}`: a folder on the way is a link.", hint="remove the link"
-        )
-    for folder in target.relative_to(outdir).parents[:-1]:
-        if os.path.lexists(outdir / folder) and not (outdir / folder).is_dir():
-            raise AlreadyExists(kind="File", name=str(outdir / folder), hint="a folder of that name is to be made")
+def _files_below(folder: Path) -> Iterator[str]:
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(directory, name)
+            if not os.path.islink(path):
+                yield path
 
 
-def _move(path: Path, target: Path, *, replacing: bool) -> None:
+def _is_there(path: str, target: str, *, overwrite: bool) -> bool:
+    """Whether a target has the content that is to be moved there. Raises `AlreadyExists`."""
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        return False
+    same = stat.S_ISREG(mode) and filecmp.cmp(path, target, shallow=False)
+    if not same and not overwrite:
+        raise _in_the_way(target)
+    if stat.S_ISDIR(mode):
+        raise AlreadyExists(kind="Folder", name=target, hint="a file of that name is to be written")
+    return same
+
+
+class _Ways:
+    """The folders below a target: each is looked at once, in which nothing may lead out."""
+
+    def __init__(self, outdir: Path) -> None:
+        self._outdir = outdir
+        self._known: set[str] = set()
+
+    def check(self, folder: str) -> None:
+        """Raise `InvalidInput` if a folder lies elsewhere, `AlreadyExists` if a file is in its place."""
+        if folder in self._known:
+            return
+        target = self._outdir / folder
+        if not target.resolve().is_relative_to(self._outdir.resolve()):
+            raise InvalidInput(
+                f"`{target}` lies outside of `{self._outdir}`: a folder on the way is a link.", hint="remove the link"
+            )
+        for one in (target, *target.parents):
+            if one == self._outdir:
+                break
+            if os.path.lexists(one) and not one.is_dir():
+                raise AlreadyExists(kind="File", name=str(one), hint="a folder of that name is to be made")
+        self._known.add(folder)
+
+    def make(self, folder: str) -> None:
+        """Make a folder, if it is not there, and check it."""
+        if folder not in self._known:
+            (self._outdir / folder).mkdir(parents=True, exist_ok=True)
+            self.check(folder)
+
+    def forget(self) -> None:
+        """Look at all of them again."""
+        self._known.clear()
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    """Yield the folders in which a path lies, the nearest first."""
+    while (at := path.rfind("/")) > 0:
+        path = path[:at]
+        yield path
+
+
+def _move(path: str, target: str, *, replacing: bool) -> None:
     if not replacing:
         try:
             os.link(path, target)  # unlike a rename it refuses what somebody else has put there since we looked
@@ -153,15 +208,13 @@ def _move(path: Path, target: Path, *, replacing: bool) -> None:
             if os.path.lexists(target):
                 raise _in_the_way(target) from None
         else:
-            path.unlink()
+            os.unlink(path)
             return
     os.replace(path, target)
 
 
-def _in_the_way(target: Path) -> AlreadyExists:
-    return AlreadyExists(
-        kind="File", name=str(target), hint="it has other content: choose another folder, or --overwrite"
-    )
+def _in_the_way(target: str) -> AlreadyExists:
+    return AlreadyExists(kind="File", name=target, hint="it has other content: choose another folder, or --overwrite")
 
 
 def _said(key: SampleKey) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -58,7 +59,7 @@ def write_all(work: Work, folder: Path) -> None:
     what plugins raise.
     """
     folding = folding_of(folder)
-    paths = planned(work.layout.alone, folder, folding)
+    paths = planned(work.layout.alone, folding)
     for _ in in_threads(_calls(work, folder, paths), work.jobs):
         pass  # there is nothing to be had but errors
     if work.layout.format is not None:
@@ -71,13 +72,18 @@ def write_all(work: Work, folder: Path) -> None:
             plugin=format_.plugin_name,
             **format_.options,
         )
-        refuse_meeting([*paths.values(), *written], folding)
+        refuse_meeting([*(folder / path for path in paths.values()), *written], folding)
 
 
-def _calls(work: Work, folder: Path, paths: Mapping[SampleKey, Path]) -> Iterator[Callable[[], None]]:
+def _calls(work: Work, folder: Path, paths: Mapping[SampleKey, str]) -> Iterator[Callable[[], None]]:
+    made: set[str] = set()
     for item, data in work.alone("samples"):
         if item.format is None or item.format.plugin is None:
-            yield partial(_write_bytes, paths[item.key], data.encode() if isinstance(data, str) else data)
+            path = os.path.join(folder, paths[item.key])
+            if (parent := os.path.dirname(path)) not in made:
+                os.makedirs(parent, exist_ok=True)
+                made.add(parent)
+            yield partial(_write_bytes, path, data.encode() if isinstance(data, str) else data)
         else:
             yield partial(_save, item.format, folder, item.detail, data)
 
@@ -86,6 +92,9 @@ def _save(format_: Format, folder: Path, detail: str, data: Sample) -> None:
     external.save(data, folder, detail, format_.extension, plugin=format_.plugin_name, **format_.options)
 
 
-def _write_bytes(path: Path, content: Any) -> None:
-    with external.atomic_file(path) as file:
-        file.write(content)
+def _write_bytes(path: str, content: Any) -> None:
+    # Nobody else knows the folder: what is not whole goes with it.
+    with open(path, "xb", buffering=0) as file:
+        left = memoryview(content)
+        while left:
+            left = left[file.write(left) :]

@@ -40,7 +40,7 @@ from hangar_core.external.options import OptionReader
 from hangar_core.external.preferences import preferring, read_preferences, write_preference
 from hangar_core.external.sources import bad_file, check_file, open_file
 from hangar_core.external.surroundings import ALLOWED, allowed_plugins, preferences_file
-from hangar_core.external.targets import AtomicFiles, atomic_file, file_of_row, parse_detail
+from hangar_core.external.targets import AtomicFiles, atomic_file, file_of_row, parse_detail, target_name
 
 __all__ = [
     "ALLOWED",
@@ -87,5 +87,6 @@ __all__ = [
     "save_many",
     "show",
     "specs_for",
+    "target_name",
     "write_preference",
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hangar_core.errors import BadFile, HangarError, MethodNotProvided, PluginError
-from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, KnowsForms, Loaded, SampleData, SavesMany
+from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, Loaded, SampleData, SavesMany
 from hangar_core.external.declared import specs_for, typed_values, unknown_option
 from hangar_core.external.discovery import reason_of
 from hangar_core.external.manager import PluginManager
@@ -148,6 +148,8 @@ def describe(
 ) -> dict[str, str]:
     """Return the options that the plugin wants back when it saves or shows data that it loaded from this file."""
     chosen = plugin_manager().choose("load", plugin, extension)
+    if type(chosen).describe is BasePlugin.describe:  # which wants nothing back
+        return {}
     options = checked_options(chosen, "describe", plugin_kwargs)
     with _blaming(chosen, fpath):
         return {str(name): str(value) for name, value in chosen.describe(fpath, **options).items()}
@@ -174,11 +176,12 @@ def form_of(data: bytes, plugin: str, *, source: str = "", **plugin_kwargs: Any)
     Raises what `load` raises.
     """
     chosen = plugin_manager().choose("load", plugin)
-    if not isinstance(chosen, KnowsForms):
+    look = getattr(chosen, "form_of", None)  # `KnowsForms`, whose check would take longer than the look
+    if look is None:
         return None
     options = checked_options(chosen, "form_of", plugin_kwargs)
     with _blaming(chosen, source or "the data to look at"):
-        dtype, shape = chosen.form_of(data, **options)
+        dtype, shape = look(data, **options)
         return str(dtype), tuple(map(int, shape))
 
 

@@ -63,16 +63,22 @@ def target_path(outdir: str | os.PathLike[str], sample_detail: str, extension: s
     ``/`` in a name means sub-folders. Raises `InvalidName` for a name that no sample can have, or that leads through a
     link out of `outdir`, and `InvalidInput` for an extension that is none or an `outdir` that is a file.
     """
+    target = Path(outdir, target_name(sample_detail, extension))
+    _refuse_outside(Path(outdir), target)
+    return target
+
+
+def target_name(sample_detail: str, extension: str) -> str:
+    """Return what `target_path` puts behind the folder, with ``/``; where links lead is not looked at.
+
+    Raises `InvalidName`, `InvalidInput`.
+    """
     name = str(parse_detail(sample_detail))
     extension = extension.lstrip(".")
     if extension and _EXTENSION.fullmatch(extension) is None:
         raise InvalidInput(f"`{extension}` is not a file extension.")
-    suffix = f".{extension}" if extension else ""
-    parts = [file_system_name(part) for part in name.split("/")]
     # The last part is encoded without its suffix, so that the name can be had back by taking the suffix off.
-    target = Path(outdir, *parts[:-1], parts[-1] + suffix)
-    _refuse_outside(Path(outdir), target)
-    return target
+    return "/".join(map(file_system_name, name.split("/"))) + (f".{extension}" if extension else "")
 
 
 class AtomicFiles:

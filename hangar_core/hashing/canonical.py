@@ -7,6 +7,7 @@ compared with what is there before anything is sliced, and a record must be used
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from hangar_core.errors import CorruptRecord
 
@@ -46,6 +47,13 @@ class FieldWriter:
 
     def text(self, value: str) -> FieldWriter:
         return self.blob(value.encode())
+
+    def options(self, values: Mapping[str, str]) -> FieldWriter:
+        """Texts by name: how many, then names and values in order of names."""
+        self.u32(len(values))
+        for name in sorted(values):
+            self.text(name).text(values[name])
+        return self
 
     def done(self) -> bytes:
         return b"".join(self._parts)
@@ -91,6 +99,18 @@ class FieldReader:
             return self.blob().decode()
         except UnicodeDecodeError as why:
             raise self.corrupt(f"text is not UTF-8: {why}") from why
+
+    def options(self) -> dict[str, str]:
+        """What `FieldWriter.options` wrote; names that do not ascend are refused, for equal content has one form."""
+        found: dict[str, str] = {}
+        before: str | None = None
+        for _ in range(self.u32()):
+            name = self.text()
+            if before is not None and name <= before:
+                raise self.corrupt(f"option {name!a} is out of order")
+            found[name] = self.text()
+            before = name
+        return found
 
     def rest(self) -> bytes:
         """All that is left, for records that end with bytes of any length."""

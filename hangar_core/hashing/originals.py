@@ -61,10 +61,7 @@ def original_payload(original: Original, content: bytes) -> Payload:
 def encode_original(original: Original) -> bytes:
     """Return what stands in front of the file."""
     out = FieldWriter().u8(_FORMAT).text(original.plugin).text(original.package).text(original.extension)
-    out.u32(len(original.options))
-    for name in sorted(original.options):
-        out.text(name).text(original.options[name])
-    out.text(original.dtype).u8(len(original.shape))
+    out.options(original.options).text(original.dtype).u8(len(original.shape))
     for size in original.shape:
         out.u64(size)
     return out.blob(original.array or b"").done()
@@ -76,13 +73,7 @@ def decode_original(data: bytes) -> tuple[Original, bytes]:
     if (form := fields.u8()) != _FORMAT:
         raise fields.corrupt(f"format {form} is unknown to this version")
     plugin, package, extension = fields.text(), fields.text(), fields.text()
-    options: dict[str, str] = {}
-    for _ in range(fields.u32()):
-        name = fields.text()
-        if options and name <= next(reversed(options)):
-            raise fields.corrupt(f"option {name!a} is out of order")
-        options[name] = fields.text()
-    dtype = fields.text()
+    options, dtype = fields.options(), fields.text()
     if not is_canonical(dtype):
         raise fields.corrupt(f"{dtype!a} is no dtype")
     shape = tuple(fields.u64() for _ in range(fields.u8()))

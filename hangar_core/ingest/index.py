@@ -22,6 +22,8 @@ from hangar_core.model import Digest
 
 _VERSION = 1
 _AT_ONCE = 500
+# So many rows for each that is wanted are read, before they are looked up one by one.
+_BETWEEN = 3
 _UNSURE = -1
 # Nanoseconds. Clocks of file systems tick every few milliseconds, or every two seconds.
 _SECOND = 10**9
@@ -32,7 +34,8 @@ MOST_SAMPLES = 10_000
 _LENGTHS = struct.Struct("<BH")
 _log = logging.getLogger(__name__)
 
-_SELECT = "SELECT path, size, mtime, inode, recipe, source, samples FROM sources WHERE arrayset = ? AND path IN"
+_SELECT = "SELECT path, size, mtime, inode, recipe, source, samples FROM sources WHERE arrayset = ?"
+_BETWEEN_THEM = f"{_SELECT} AND path BETWEEN ? AND ?"
 _TABLE = """
 CREATE TABLE sources (
     arrayset TEXT NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL,
@@ -73,18 +76,25 @@ class SourceIndex:
         for start in range(0, len(paths), _AT_ONCE):
             names = {os.fsencode(path): path for path in paths[start : start + _AT_ONCE]}
             try:
-                for name, size, mtime, inode, recipe, source, samples in self._select(arrayset, list(names)):
-                    found[names[name]] = Row(Stamp(size, mtime, inode), recipe, source, samples)
+                for name, size, mtime, inode, recipe, source, samples in self._select(arrayset, sorted(names)):
+                    if (path := names.get(name)) is not None:
+                        found[path] = Row(Stamp(size, mtime, inode), recipe, source, samples)
             except (sqlite3.Error, KeyError, TypeError, ValueError) as why:
                 self._give_up(why)
         return found
 
     def _select(self, arrayset: str, paths: list[bytes]) -> Iterable[tuple[bytes, int, int, int, bytes, bytes, bytes]]:
+        """Return the rows of `paths`, which are in order, and perhaps of some between them."""
         if self._db is None:
             return ()
+        # Files come folder by folder: reading on from the first is several times as fast as looking each up.
+        most = _BETWEEN * len(paths)
+        rows = self._db.execute(f"{_BETWEEN_THEM} LIMIT {most}", (arrayset, paths[0], paths[-1])).fetchall()
+        if len(rows) < most:
+            return rows
         marks = ",".join("?" * len(paths))
         return self._db.execute(
-            f"{_SELECT} ({marks})",
+            f"{_SELECT} AND path IN ({marks})",
             (arrayset, *paths),
         )
 

@@ -41,9 +41,20 @@ def keeps(work: Work, store: str) -> bool:
     if store == PIXELS:
         return False
     plugin = external.plugin_manager().get(work.plugin)
-    if not isinstance(plugin, external.KeepsOriginals):
+    # Asking whether it is of the protocol takes longer than reading a small file.
+    if not (hasattr(plugin, "decode") and hasattr(plugin, "encode")):
         return False
     return store == ORIGINAL or work.extension.lower() in plugin.ORIGINALS
+
+
+def _decoder(name: str, options: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return the package of a plugin, and the options it was given as canonical JSON."""
+    manager = external.plugin_manager()
+    chosen: dict[str, str] = {}
+    if options:
+        values = external.checked_options(manager.get(name), "decode", options)
+        chosen = {option: option_text(values[option]) for option in options if option in values}
+    return manager.origin(name).distribution, chosen
 
 
 def kept(work: Work, options: dict[str, Any], *, check: bool) -> Kept | None:
@@ -68,10 +79,7 @@ def kept(work: Work, options: dict[str, Any], *, check: bool) -> Kept | None:
             return None
         decoded = payload_of(loaded[0])
         dtype, shape, array, name = decoded.dtype, decoded.shape, decoded.digest, str(loaded[1])
-    plugin = external.plugin_manager().get(work.plugin)
-    values = external.checked_options(plugin, "decode", options)
-    chosen = {option: option_text(values[option]) for option in options if option in values}
-    package = external.plugin_manager().origin(work.plugin).distribution
+    package, chosen = _decoder(work.plugin, options)
     original = Original(work.plugin, package, work.extension, chosen, dtype, shape, array)
     sha256 = "" if work.key else hashlib.sha256(content).hexdigest()
     return Kept(original_payload(original, content), dtype, shape, blake3(content).digest(), sha256, name)

@@ -8,9 +8,7 @@ record of them is staged with it.
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
 from hangar_core.errors import StorageFailed
 from hangar_core.hashing.originals import is_original
@@ -21,15 +19,15 @@ from hangar_core.ingest.index import MOST_SAMPLES, Placed, Row, SourceIndex, pac
 from hangar_core.ingest.inference import Form
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.originals import PIXELS
-from hangar_core.ingest.origins import Origins
 from hangar_core.ingest.planning import Planner
 from hangar_core.ingest.quarantine import Entry, Quarantine
 from hangar_core.ingest.report import Reject, refuse, refuse_more_than
+from hangar_core.ingest.stager import Stager, Tally
 from hangar_core.ingest.storing import DataQueue
 from hangar_core.ingest.targets import Target
 from hangar_core.ingest.works import Work
-from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, SOURCE_STORE, Digest
-from hangar_core.records.keys import decode_key, encode_key
+from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, SOURCE_STORE
+from hangar_core.records.keys import encode_key
 from hangar_core.reports import Progress, ProgressReporter
 
 _TOLD_EACH = 1_024
@@ -37,21 +35,6 @@ _TOLD_EACH = 1_024
 BATCH = 8_192
 _BATCH_BYTES = 256 << 20
 _BATCH_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was done so far, in samples."""
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    bytes: int = 0
-    originals: int = 0
-    created: set[str] = field(default_factory=set)
-    plugins: Counter[str] = field(default_factory=Counter)
-    kept: list[Reject] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
 
 
 class Publisher:
@@ -76,7 +59,7 @@ class Publisher:
         self._report = report
         self._forms: dict[Form, Form] = {}
         self._data = DataQueue(staging.data)
-        self._origins = Origins(staging)
+        self._stager = Stager(staging, planner, self.tally, self.target)
         self._pending: list[Published] = []
         self._pending_samples = self._pending_bytes = 0
         self._facts: Mapping[str, str] | None = None
@@ -189,7 +172,7 @@ class Publisher:
         found = self._settle()
         if not self._options.in_batches:
             refuse(self.tally.rejects, self._planner.scan.files)
-        self._stage(self._pending, found)
+        self._stager.stage(self._pending, found, self._source)
         self._remember(self._pending)
         self._pending = []
         self._pending_samples = self._pending_bytes = 0
@@ -208,91 +191,6 @@ class Publisher:
                 self.reject(one.work, one.work.reject(*fitting))
         self._pending = good
         return found
-
-    def _stage(self, good: Iterable[Published], found: Settled) -> None:
-        changes: dict[str, dict[bytes, Digest]] = {name: dict(rows) for name, rows in found.anew.items()}
-        already = self._already(good, changes)
-        used: set[str] = set()
-        fresh: list[tuple[Published, list[tuple[str, bytes]]]] = []
-        for one in good:
-            places: list[tuple[str, bytes]] = []
-            for key, parts in one.samples.items():
-                used.update(part.suffix for part in parts)
-                for part in self._to_set(one.work, key, parts, already):
-                    name = self.target(part.suffix).name
-                    changes.setdefault(name, {})[key] = part.digest
-                    places.append((name, key))
-            if places:
-                fresh.append((one, places))
-        defined = {}
-        for suffix in used:
-            target, schema = self.target(suffix), found.schemas[suffix]
-            if target.there is None or target.there.schema != schema:
-                target.schema = schema
-                there = target.there
-                if there is None:
-                    self.tally.created.add(target.name)
-                defined[target.name] = schema, self._source(suffix) if there is None else there.options
-        if defined or changes:
-            if self.tally.originals:
-                self._staging.require_originals()
-            known = self._provenance(fresh, found.anew)
-            rows = {name: list(rows.items()) for name, rows in changes.items()}
-            self._staging.stage_imports(defined, rows, known)
-        self._staging.sync()
-
-    def _provenance(
-        self,
-        fresh: Sequence[tuple[Published, list[tuple[str, bytes]]]],
-        anew: Mapping[str, Sequence[tuple[bytes, Digest]]],
-    ) -> dict[str, dict[bytes, Digest]]:
-        """Return arrayset -> key -> where the sample comes from; one that is only converted keeps what is known."""
-        found: dict[str, dict[bytes, Digest]] = {}
-        for name, rows in anew.items():
-            there = self._staging.overlay.arraysets[name]
-            found[name] = there.provenance.get_many([key for key, _ in rows])
-        files = [(one.work, one.source, len(one.samples), self._planner.reader(one.work.plugin)) for one, _ in fresh]
-        for record, (_, places) in zip(self._origins.hold(files), fresh, strict=True):
-            for name, key in places:
-                found.setdefault(name, {})[key] = record
-        return found
-
-    def _already(
-        self, good: Iterable[Published], anew: Mapping[str, Mapping[bytes, Digest]]
-    ) -> dict[str, dict[bytes, Digest]]:
-        """Return what the arraysets hold under the keys that are to be set, as it is when set `anew`."""
-        keys: dict[str, set[bytes]] = {}
-        for one in good:
-            for key, parts in one.samples.items():
-                for part in parts:
-                    keys.setdefault(part.suffix, set()).add(key)
-        held = {}
-        for suffix, some in keys.items():
-            target = self.target(suffix)
-            found = {} if target.there is None else target.there.samples.get_many(some)
-            wider = anew.get(target.name, {})
-            held[suffix] = {key: wider.get(key, digest) for key, digest in found.items()}
-        return held
-
-    def _to_set(
-        self, work: Work, key: bytes, parts: tuple[Placing, ...], already: Mapping[str, Mapping[bytes, Digest]]
-    ) -> list[Placing]:
-        """Return the parts of a sample that are to be set, all or none of those that differ; count it."""
-        other = [part for part in parts if already[part.suffix].get(key) != part.digest]
-        if not other:
-            self.tally.unchanged += 1
-            return []
-        is_there = any(key in already[part.suffix] for part in other)
-        if is_there and not self._options.overwrite:
-            message = f"sample '{decode_key(key)}' exists with other content and was kept"
-            self.tally.kept.append(work.reject("exists", message, "replace it with --overwrite"))
-            return []
-        self.tally.originals += any(is_original(part.digest) for part in other)
-        if is_there:
-            self.tally.updated += 1
-        else:
-            self.tally.added += 1
-        return other
 
     def _remember(self, good: Iterable[Published]) -> None:
         rows = []

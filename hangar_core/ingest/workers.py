@@ -17,6 +17,7 @@ from hangar_core import external
 from hangar_core.errors import BadSegment, PluginNotFound
 from hangar_core.ingest.decoding import Outcome, Read, Reading, decode
 from hangar_core.ingest.options import ImportOptions
+from hangar_core.ingest.originals import PIXELS
 from hangar_core.ingest.planning import Scan
 from hangar_core.ingest.threads import Threads
 from hangar_core.ingest.works import Work
@@ -101,7 +102,10 @@ class Workers:
             return PROCESS
         if self.count == 1:
             return HERE
-        if external.plugin_manager().get(plugin).RELEASES_GIL:
+        chosen = external.plugin_manager().get(plugin)
+        if not self._reading.check and self._reading.store != PIXELS and isinstance(chosen, external.KnowsForms):
+            return HERE  # nothing is decoded, and threads would be in each other's way
+        if chosen.RELEASES_GIL:
             return THREAD if scan.plugins[plugin] > 1 else HERE
         limits = self._options.limits
         much = scan.plugins[plugin] >= limits.files or scan.plugin_bytes[plugin] >= limits.source_bytes

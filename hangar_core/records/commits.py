@@ -65,9 +65,7 @@ def encode_root(rows: list[ArraysetRow], metadata: Digest, metadata_count: int) 
     form = _FORMAT if all(row.provenance is None for row in rows) else _WITH_PROVENANCE
     out = FieldWriter().u8(form).raw(metadata).u64(metadata_count).u32(len(rows))
     for row in sorted(rows, key=lambda row: row.name):
-        out.text(row.name).raw(row.schema).raw(row.tree).u64(row.count).u32(len(row.options))
-        for key in sorted(row.options):
-            out.text(key).text(row.options[key])
+        out.text(row.name).raw(row.schema).raw(row.tree).u64(row.count).options(row.options)
         if form == _WITH_PROVENANCE:
             out.blob(row.provenance or b"")
     return out.done()
@@ -93,7 +91,7 @@ def decode_root(data: bytes) -> tuple[list[ArraysetRow], Digest, int]:
             raise fields.corrupt(f"arrayset `{name}` is out of order")
         schema = digests.check(fields.raw(digests.DIGEST_SIZE), digests.SCHEMA, "commit root")
         tree = digests.check(fields.raw(digests.DIGEST_SIZE), digests.NODE, "commit root")
-        count, options = _count(fields), _options(fields)
+        count, options = _count(fields), fields.options()
         provenance = fields.blob() if form == _WITH_PROVENANCE else b""
         if provenance:
             digests.check(provenance, digests.NODE, "commit root")
@@ -109,15 +107,3 @@ def _count(fields: FieldReader) -> int:
     if count > _MOST:
         raise fields.corrupt(f"{count} samples are more than there can be")
     return count
-
-
-def _options(fields: FieldReader) -> dict[str, str]:
-    options: dict[str, str] = {}
-    before: str | None = None
-    for _ in range(fields.u32()):
-        key = fields.text()
-        if before is not None and key <= before:
-            raise fields.corrupt(f"option {key!a} is out of order")
-        options[key] = fields.text()
-        before = key
-    return options

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core import external
 from hangar_core.errors import BadFile, CorruptDataError, CorruptRecord, InvalidInput, PluginNotFound
@@ -14,6 +15,11 @@ from hangar_core.model import Digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+# What `external.decode` is told beside the options of the plugin.
+_OURS: Final = frozenset({"data", "plugin", "extension", "source"})
+_PACKAGE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def decoded(digest: Digest, content: bytes) -> NDArray[Any]:
@@ -54,13 +60,17 @@ def _as_imported(digest: Digest, original: Original, array: Any) -> NDArray[Any]
 
 def _options(original: Original) -> dict[str, Any]:
     try:
-        return {name: json.loads(value) for name, value in original.options.items()}
+        options = {name: json.loads(value) for name, value in original.options.items()}
     except (ValueError, RecursionError) as why:
         raise CorruptRecord(what="original", reason=f"an option is no JSON: {why}") from why
+    if not _OURS.isdisjoint(options):
+        raise CorruptRecord(what="original", reason="an option has the name of something that hangar itself says")
+    return options
 
 
 def _missing(digest: Digest, original: Original) -> PluginNotFound:
-    package = original.package
+    # Whoever made the commit has written this, and somebody may type it after us.
+    package = original.package if _PACKAGE.fullmatch(original.package) else ""
     return PluginNotFound(
         f"{_said(digest)} is kept as a .{original.extension} file, which plugin '{original.plugin}' reads"
         f"{f' (package {package})' if package else ''}; it is not installed.",

@@ -68,6 +68,12 @@ SIGNATURES: dict[str, tuple[bytes | tuple[int, bytes], ...]] = {
 }
 
 
+# Markers of a JPEG: frames that Pillow decodes, in which the size stands, and markers that no segment follows.
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+_NO_SEGMENT = frozenset({0x01, 0xFF, *range(0xD0, 0xDB)})
+_MANY = 64 * 1024 * 1024
+
+
 class CutError(Exception):
     """The file ends before its format does."""
 
@@ -109,6 +115,24 @@ def check_structure(file: BinaryIO, name: str) -> bool:
         return False
     finally:
         file.seek(0)
+
+
+def jpeg_shape(data: bytes) -> tuple[int, ...] | None:
+    """Return the shape of the array in a usual JPEG of 8 bits; None for all else, which the decoder has to look at."""
+    if data[:3] != b"\xff\xd8\xff":
+        return None
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 10 <= len(data):
+        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in _FRAMES:
+            height, width = (int.from_bytes(data[at + 5 + 2 * one : at + 7 + 2 * one], "big") for one in (0, 1))
+            channels = data[at + 9]
+            usual = data[at + 4] == 8 and channels in (1, 3, 4) and 0 < width * height <= _MANY
+            return None if not usual else (height, width) if channels == 1 else (height, width, 3)
+        if marker in _NO_SEGMENT or size < 2:
+            return None
+        at += 2 + size
+    return None
 
 
 def _walk_png(file: BinaryIO) -> None:

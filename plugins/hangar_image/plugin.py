@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hangar_core.external import BasePlugin, InvalidInput, atomic_file, option
 from hangar_core.external.pictures import TerminalPicture, png
-from hangar_image.formats import FORMATS, SIGNATURES
+from hangar_image.formats import FORMATS, SIGNATURES, jpeg_shape
 from hangar_image.reading import MODES, Picture, Wanted, frames, opened, opened_stream
 from hangar_image.writing import OPTIONS, checked, parameters, write
 
@@ -113,6 +113,8 @@ class HangarImage(BasePlugin):
     def form_of(self, data: bytes, **options: Any) -> tuple[str, tuple[int, ...]]:
         """Return dtype and shape of what `decode` would give, from the header. Options and errors as `decode`."""
         given = self.typed_options(ImageOptions, "form_of", options)
+        if given.mode is None and not given.orient and (shape := jpeg_shape(data)) is not None:
+            return "uint8", shape
         with self._only_picture(data) as picture:
             return picture.form(Wanted(given.mode, given.orient))
 

@@ -6,6 +6,7 @@ with more bits than Pillow can hand over is refused instead of being cut to eigh
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 64 * 1024 * 1024
+_IN_MEMORY = 16 << 20
 MODES = ("L", "LA", "RGB", "RGBA")  # what the option `mode` may ask for
 
 _AGAIN = "get the file again: it is not complete"
@@ -52,9 +54,11 @@ class Picture:
         self._name = name
         self._image = image
         self._transparent = transparent
-        with decoding(fpath, name):
-            # A camera's second picture in a JPEG (format MPO) is a preview or for the other eye: no frame.
-            self.frames = 1 if name == "JPEG" else int(getattr(image, "n_frames", 1))
+        # A camera's second picture in a JPEG (format MPO) is a preview or for the other eye: no frame.
+        self.frames = 1
+        if name != "JPEG":
+            with decoding(fpath, name):
+                self.frames = int(getattr(image, "n_frames", 1))
 
     def array(self, index: int, wanted: Wanted) -> NDArray[Any]:
         """Decode one frame. Raises `BadFile`."""
@@ -167,8 +171,15 @@ def opened(fpath: str | os.PathLike[str], promised: str | None) -> Iterator[Pict
 
     Raises `BadFile`: wrong-format, truncated, too-large, undecodable, or as `open_file`.
     """
-    with open_file(fpath) as file, opened_stream(file, fpath, promised) as picture:
-        yield picture
+    with open_file(fpath) as file:
+        stream: BinaryIO = file
+        if os.fstat(file.fileno()).st_size <= _IN_MEMORY:
+            try:
+                stream = io.BytesIO(file.read())  # decoders read a few bytes at a time
+            except OSError as why:
+                raise _damaged(fpath, "file", why) from why
+        with opened_stream(stream, fpath, promised) as picture:
+            yield picture
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from hangar_core.external import BasePlugin, plugin_manager
+from hangar_core.ingest.index import Row, SourceIndex
+from hangar_core.ingest.works import Stamp
 
 
 class Counting(BasePlugin):
@@ -224,3 +226,15 @@ def test_a_member_of_a_file_is_not_taken_for_the_file(repo, tmp_path):
         checkout.commit("less")
     _forget(repo)
     assert repo.ingest("a", tmp_path / "x.npz").added == 1
+
+
+@pytest.mark.parametrize("between", [0, 5, 50])
+def test_files_are_found_in_the_cache_whatever_lies_between_them(tmp_path, between):
+    rows = {f"/p/{name}": Row(Stamp(1, 2, 3), b"r" * 16, bytes([7]) * 32, b"s") for name in ("a", "c", "é", "z")}
+    others = {f"/p/m{number}": Row(Stamp(4, 5, 6), b"r" * 16, b"x" * 32, b"s") for number in range(between)}
+    with closing(SourceIndex(tmp_path / "cache" / "x.sqlite")) as index:
+        index.enter("x", (rows | others).items())
+        index.enter("y", others.items())
+        assert index.lookup("x", ["/p/z", "/p/a", "/p/no", "/p/é", "/p/c"]) == rows
+        assert index.lookup("x", ["/p/c"]) == {"/p/c": rows["/p/c"]}
+        assert index.lookup("x", []) == {}

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from hangar_core import Repository
-from hangar_core.errors import CorruptDataError, FilesRejected, PluginNotFound
+from hangar_core.errors import CorruptDataError, CorruptRecord, FilesRejected, HangarError, PluginNotFound
 from hangar_core.external import BasePlugin, plugin_manager
-from hangar_core.hashing.originals import is_original
+from hangar_core.hashing.originals import Original, is_original, original_payload
 from hangar_core.storage.context import RepoContext
+from hangar_core.storage.originals import decoded
 
 
 @pytest.fixture
@@ -333,6 +334,29 @@ def test_the_package_of_a_missing_plugin_is_the_thing_to_install(kept: Repositor
         checkout.arraysets["pets"]["cat/1"]
     assert "package hangar-core" in str(caught.value)
     assert caught.value.hint.startswith("pip install hangar-core; ")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"options": {"plugin": '"csv"'}}, CorruptRecord, "the name of something that hangar itself says"),
+        ({"options": {"mode": "{"}}, CorruptRecord, "no JSON"),
+        ({"options": {"mode": '"X"'}}, CorruptDataError, "plugin 'image'"),
+        ({"options": {"no-such": "1"}}, CorruptDataError, "plugin 'image'"),
+        ({"shape": (2**60, 2**60)}, CorruptDataError, "the decoder"),
+        ({"dtype": "<f8"}, CorruptDataError, "the decoder"),
+        ({"plugin": "gone", "package": "x; rm -rf /"}, PluginNotFound, "plugin 'gone' reads; it is not installed"),
+        ({"plugin": "csv"}, HangarError, "csv"),
+    ],
+)
+def test_what_somebody_else_has_written_in_front_of_a_file_is_no_command(photos: Path, change, error, words) -> None:
+    """A commit may come from anybody."""
+    content = (photos / "cat" / "1.jpg").read_bytes()
+    whole = Original("image", "hangar-core", "jpg", {}, "|u1", (24, 20, 3), None)
+    payload = original_payload(whole._replace(**change), content)
+    with pytest.raises(error, match=words) as caught:
+        decoded(payload.digest, bytes(payload.data))
+    assert "rm -rf" not in f"{caught.value} {caught.value.hint}"
 
 
 def test_setting_the_array_that_a_file_stands_for_changes_nothing(kept: Repository) -> None:
