@@ -170,7 +170,7 @@ def read_frame(data: memoryview, at: int = 0) -> tuple[Frame, int]:
     return frame, end
 
 
-def frame_size(header: bytes) -> int:
+def frame_size(header: bytes | memoryview) -> int:
     """Return how long a frame is that begins with these 32 bytes. Raises `CorruptRecord`."""
     kind, _, head_size, count, _, stored = _read_fixed(header)
     return HEADER_SIZE + head_size + (DIGEST_SIZE + (8 if kind == PLAIN else 0)) * count + stored
