@@ -59,6 +59,14 @@ class CommandTable(Section):
         """Return the names in the order of the table, which is the order in which a newcomer needs them."""
         return [*self.table, *(one.name for one in installed(self.table) if one.usable)]
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; what other packages bring is only looked for if hangar has none of that name."""
+        if args[0] in self.table:
+            return args[0], self.get_command(ctx, args[0]), args[1:]
+        return super().resolve_command(ctx, args)
+
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
         entry = self.table.get(cmd_name)

@@ -1,12 +1,14 @@
 """Commands that other packages bring: entry points of the group ``hangar.commands``, named like the command.
 
-Their names are read from the metadata of what is installed, in the few milliseconds that takes; a package is imported
-when its command runs. A command of hangar itself wins over one of that name, and what cannot be used is listed with the
-reason.
+Their names are read from the metadata of what is installed; a package is imported when its command runs. A command of
+hangar itself wins over one of that name, and what cannot be used is listed with the reason. Commands of packages that
+come with hangar enter by the same door, and stand in its table as well, which is read at once.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,12 +21,9 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP: Final = "hangar.commands"
-# What hangar's own packages bring is told in the overview without importing them.
-_OWN: Final = {
-    "run": "Compute steps and derived arraysets named by TARGET.",
-    "runs": "List runs, show one, and compare two.",
-    "steps": "Show and forget results of steps that are kept here.",
-}
+# How the folder with the metadata of a package ends, and of hangar's own begins.
+_METADATA: Final = (".dist-info", ".egg-info")
+_OWN: Final = ("hangar_core-", "hangar_core.")
 
 
 class CommandBroken(HangarError):
@@ -52,8 +51,7 @@ class Installed(NamedTuple):
         """The line of the overview."""
         if self.problem:
             return f"(not usable: {self.problem})"
-        own = self.distribution.partition(" ")[0].replace("_", "-") == "hangar-core"
-        return _OWN.get(self.name, f"from {self.distribution}") if own else f"from {self.distribution}"
+        return f"from {self.distribution}"
 
     def load(self) -> click.Command:
         """Import the command. Raises `CommandBroken`, whatever went wrong."""
@@ -74,6 +72,8 @@ def installed(built_in: Iterable[str]) -> list[Installed]:
 
 @cache
 def _installed(built_in: frozenset[str]) -> list[Installed]:
+    if not any(map(_brings_commands, sys.path)):
+        return []  # as a rule; reading all metadata takes a third of what the overview may take
     from importlib import metadata
 
     try:
@@ -84,6 +84,8 @@ def _installed(built_in: frozenset[str]) -> list[Installed]:
     rows: list[Installed] = []
     for point in sorted(points, key=lambda one: (one.name, _distribution(one), one.value)):
         problem = ""
+        if _distribution(point).partition(" ")[0].replace("_", "-") == "hangar-core":
+            continue
         if point.name in built_in:
             problem = "hangar has a command of that name"
         elif point.name in found:
@@ -92,6 +94,24 @@ def _installed(built_in: frozenset[str]) -> list[Installed]:
         found.setdefault(point.name, row)
         rows.append(row)
     return rows
+
+
+def _brings_commands(place: str) -> bool:
+    """Whether any package but hangar itself in a folder of Python's path says that it brings commands."""
+    try:
+        folders = [one.path for one in os.scandir(place or ".") if one.name.endswith(_METADATA)]
+    except OSError:  # no folder: an archive is read by whoever looks closer
+        return place.endswith((".zip", ".whl"))
+    wanted = f"[{GROUP}]".encode()
+    for folder in folders:
+        if not os.path.basename(folder).startswith(_OWN):
+            try:
+                with open(os.path.join(folder, "entry_points.txt"), "rb") as file:
+                    if wanted in file.read():
+                        return True
+            except OSError:
+                continue  # most have none
+    return False
 
 
 def _distribution(point: Any) -> str:

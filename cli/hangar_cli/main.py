@@ -51,6 +51,9 @@ COMMANDS = {
     ),
     "pull": Entry(f"{_AT}.pull:pull", "Fetch BRANCH from REMOTE and merge it into the staging branch."),
     "server": Entry(f"{_AT}.server:server", "Start a hangar server, initializing one if does not exist."),
+    "run": Entry("hangar_steps.commands.run:run", "Compute steps and derived arraysets named by TARGET."),
+    "runs": Entry("hangar_steps.commands.runs:runs", "List runs, show one, and compare two."),
+    "steps": Entry("hangar_steps.commands.steps:steps", "Show and forget results of steps that are kept here."),
     "plugins": Entry(f"{_AT}.plugins:plugins", "Show the plugins that read, write and draw file formats."),
     "demo": Entry(f"{_AT}.demo:demo", "Run the main job on data that ship with hangar, and prove the result."),
 }

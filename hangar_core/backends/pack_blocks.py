@@ -202,14 +202,6 @@ def expand(header: BlockHeader, data: memoryview, at: int = 0) -> Block:
     return Block(header.dtype, header.shape, header.checks, memoryview(raw), size)
 
 
-def digests_in(data: memoryview, at: int = 0) -> list[Digest]:
-    """Return the digests of all samples of the block that begins at `at`, each verified. Raises `BadFrame`."""
-    found = [digest for digest in proven_in(data, at) if digest is not None]
-    if len(found) != len(decode_header(data, at).checks):
-        raise BadFrame("the checksum of a sample of the block does not match")
-    return found
-
-
 def proven_in(data: memoryview, at: int = 0) -> list[Digest | None]:
     """Return the digest of each sample of the block that begins at `at`, None of one whose data are damaged.
 

@@ -20,6 +20,7 @@ from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.datastore import DataReader
+from hangar_core.storage.layout import COMPACT
 from hangar_core.storage.lock import WriterLock
 from hangar_core.storage.tables import Reader
 
@@ -46,6 +47,7 @@ def repair(context: RepoContext, wait: float = 0.0) -> Repair:
     """
     lock = WriterLock(context.layout.lock_file, wait)
     try:
+        context.layout.require(COMPACT)  # many places are put back as a run
         named, unreadable = _named(context)
         data = context.open_data()
         try:

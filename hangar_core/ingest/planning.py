@@ -98,7 +98,15 @@ class Planner:
         self.store = _store(overlay, arrayset, options)
         self.taken = TakenNames()
         self.scan = Scan()
-        self._unchanged = Unchanged(arrayset, overlay, index, self.store, is_checked, verify=options.verify)
+        self._unchanged = Unchanged(
+            arrayset,
+            overlay,
+            index,
+            self.store,
+            is_checked,
+            verify=options.verify,
+            annotated=annotations is not None,
+        )
         self._quarantine = quarantine
         self._annotations = annotations
         self._plugins: dict[str, tuple[str, str]] = {}

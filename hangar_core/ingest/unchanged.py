@@ -34,11 +34,20 @@ class Unchanged:
     """What is known of the files of one arrayset."""
 
     def __init__(
-        self, arrayset: str, overlay: Overlay, index: SourceIndex, store: str, is_checked: IsChecked, *, verify: bool
+        self,
+        arrayset: str,
+        overlay: Overlay,
+        index: SourceIndex,
+        store: str,
+        is_checked: IsChecked,
+        *,
+        verify: bool,
+        annotated: bool,
     ) -> None:
         """With `verify` the bytes of each file are compared, whatever its stamp says.
 
         `store` says which files are kept as they are, `is_checked` whether one that is there was decoded as it should.
+        `annotated` says that a file of annotations decides as well, of which provenance tells nothing.
         """
         self._arrayset = arrayset
         self._overlay = overlay
@@ -46,6 +55,7 @@ class Unchanged:
         self._store = store
         self._is_checked = is_checked
         self._verify = verify
+        self._annotated = annotated
         self._refreshed: list[tuple[str, Row]] = []
 
     def keys_of(self, works: Sequence[Work], ways: Mapping[str, Way]) -> dict[str, list[bytes]]:
@@ -70,7 +80,7 @@ class Unchanged:
         The sample's provenance says from which bytes it came, and how; only files of that size are hashed.
         """
         staged = self._overlay.arraysets.get(self._arrayset)
-        if staged is None or not staged.provenance.count:
+        if staged is None or not staged.provenance.count or self._annotated:
             return {}
         keys = [(encode_key(work.key), work) for work in works if work.key]
         found: dict[str, list[bytes]] = {}

@@ -41,6 +41,8 @@ _DIFFERENT: Final = 0xFFFF
 # What an entry names its digest by is one byte.
 _MOST_NAMED: Final = 256
 _MOST_ENTRIES: Final = 0xFFFF
+# All keys of a node together. Those of hangar's nodes, 512 keys of 513 bytes at most, are far from that.
+_MOST_KEYS: Final = 1 << 20
 
 
 def compacted(data: bytes) -> bytes:
@@ -55,6 +57,8 @@ def compacted(data: bytes) -> bytes:
     size, last = ends[0], ends[-2] if count > 1 else 0
     prefix = data[keys_at : keys_at + _shared(data[keys_at : keys_at + size], data[keys_at + last : digests_at])]
     shared = len(prefix)
+    if digests_at - keys_at > _MOST_KEYS:
+        return data
     even = data[HEADER.size : keys_at] == _even_ends(count, size)
     if even:
         rests: Sequence[bytes] = _column(count, shared, size - shared, 0).unpack_from(data, keys_at)
@@ -90,6 +94,8 @@ def canonical(stored: bytes) -> bytes:
     if len(stored) < _FIXED.size:
         raise _corrupt("it is shorter than its header")
     _, level, fanout, count, different, prefix_size, size = _FIXED.unpack_from(stored)
+    if count * (prefix_size + (0 if size == _DIFFERENT else size)) > _MOST_KEYS:
+        raise _corrupt("its keys would be longer than those of any node")
     at = _FIXED.size + prefix_size
     prefix = stored[_FIXED.size : at]
     if size == _DIFFERENT:

@@ -15,7 +15,7 @@ from hangar_core.backends.base import Location, location_code
 from hangar_core.backends.codecs import AutoCodecs, Compression
 from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.pack_writer import PackWriter
-from hangar_core.errors import CorruptDataError, DataMissing, ForkedWriter
+from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, ForkedWriter
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import Alike, Payload, payload_of, read_only
 from hangar_core.model import Digest
@@ -106,9 +106,14 @@ class DataWriter(DataReader):
             spots[position] = spot
         return spots
 
-    def locate(self, digest: Digest) -> Location | None:
-        """Return where published data lie, or None."""
-        return None if self._nothing_is_published() else super().locate(digest)
+    def _known_place(self, digest: Digest) -> Location | None:
+        """Return where published data lie, None also if that cannot be read: they are stored again, which heals it."""
+        if self._nothing_is_published():
+            return None
+        try:
+            return self.locate(digest)
+        except CorruptRecord:
+            return None
 
     def _nothing_is_published(self) -> bool:
         if self._is_first is None:
@@ -128,7 +133,7 @@ class DataWriter(DataReader):
         payload = sample if isinstance(sample, Payload) else payload_of(sample)
         digest = payload.digest
         if digest not in self.staged:
-            location = self.locate(digest)
+            location = self._known_place(digest)
             if location is None or not self.holds(digest, location, verify=True):
                 if codec is None and apart is not None:
                     self.staged[digest] = (self._apart if apart else self._writer).append(*payload)
@@ -204,8 +209,11 @@ class DataWriter(DataReader):
         """Take out those of which undamaged data are published."""
         if self._nothing_is_published():
             return
-        with self._tables.read() as reader:
-            published = reader.get_many("locations", fresh)
+        try:
+            with self._tables.read() as reader:
+                published = reader.get_many("locations", fresh)
+        except CorruptRecord:  # damage in one place must not keep others from being found
+            published = {digest: place for digest in fresh if (place := self._known_place(digest)) is not None}
         for digest, location in published.items():
             # Damaged or missing bytes do not count as known: storing the same data again heals them. Reading what is
             # there costs less than hashing what comes in.

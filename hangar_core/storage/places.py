@@ -27,6 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hangar_core.errors import CorruptRecord
+from hangar_core.hashing.digests import DIGEST_SIZE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,7 @@ _MOST_FILES: Final = 255
 _ALONE: Final = 0xFFFF
 _MOST_OFFSET: Final = 1 << 43
 _NUMBER = struct.Struct(">I")
+MOST_NUMBER: Final = (1 << 32) - 1
 _COUNT = struct.Struct("<Q")
 _PLACE = struct.Struct("<Q")
 _LOCATION = struct.Struct("<2s16sQ")
@@ -66,7 +68,7 @@ class Columns(NamedTuple):
 class Chunk:
     """One chunk, for looking up. Raises `CorruptRecord` if its length does not match."""
 
-    __slots__ = ("_data", "_names_at", "_places_at", "last")
+    __slots__ = ("_data", "_names_at", "_places_at", "first", "last")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -75,6 +77,7 @@ class Chunk:
         if rest or count <= 0:
             raise _corrupt("the length of a chunk does not match its samples")
         self._places_at = self._names_at + _NAME_SIZE * count
+        self.first = data[self._names_at : self._names_at + _NAME_SIZE]
         self.last = data[self._places_at - _NAME_SIZE : self._places_at]
 
     def find(self, name: bytes) -> bytes | None:
@@ -140,8 +143,10 @@ class Runs:
         if not there or cursor.key() != key:
             there = cursor.prev() if there else cursor.last()
         found = bytes(cursor.key()) if there else b""
-        if not found.startswith(run) or len(found) != _NUMBER.size + _NAME_SIZE:
+        if not found.startswith(run) or found == run:
             return None
+        if len(found) != _NUMBER.size + _NAME_SIZE:
+            raise _corrupt(f"a chunk has the key {found.hex()}")
         return Chunk(self._opened(found, cursor.value()))
 
 
@@ -154,7 +159,7 @@ def numbers(cursor: Any) -> list[int]:
         if len(key) != _NUMBER.size:
             raise _corrupt(f"a run begins with the key {key.hex()}")
         found.append(_NUMBER.unpack(key)[0])
-        there = cursor.set_range(_NUMBER.pack(found[-1] + 1))
+        there = found[-1] < MOST_NUMBER and cursor.set_range(_NUMBER.pack(found[-1] + 1))
     return found[::-1]
 
 
@@ -173,7 +178,7 @@ def columns_of(locations: Mapping[bytes, bytes]) -> tuple[Columns, list[bytes]]:
     if sizes != {size}:
         padded = [one.ljust(size, b"\xff") for one in padded]
     rows = np.frombuffer(b"".join(padded), np.uint8).reshape(count, size)
-    digests = np.frombuffer(b"".join(locations), np.uint8).reshape(count, -1)
+    digests = np.frombuffer(b"".join(locations), np.uint8).reshape(count, DIGEST_SIZE)
     names = np.ascontiguousarray(digests[:, _NAME]).view(">u8").astype(np.uint64)
     files, which = _files_of(rows[:, 2:18])
     offsets = np.ascontiguousarray(rows[:, 18:26]).view("<u8")[:, 0].astype(np.uint64)
@@ -214,12 +219,22 @@ def encode_run(number: int, rows: Columns) -> Iterator[tuple[bytes, bytes]]:
         start = end
 
 
-def decode_chunks(values: Collection[bytes]) -> Columns:
-    """Return the samples of a run's chunks. Raises `CorruptRecord`."""
+def decode_run(size: int, chunks: Mapping[bytes, bytes]) -> Columns:
+    """Return the samples of a run that says it has so many; `chunks` are its records by key, in order.
+
+    Raises `CorruptRecord` also if a chunk is missing or out of order: merging must not make that final.
+    """
     import numpy as np
 
-    for value in values:
-        Chunk(value)
+    values = list(chunks.values())
+    last = b""
+    for key, value in chunks.items():
+        chunk = Chunk(value)
+        if not last < chunk.first <= chunk.last or key[_NUMBER.size :] != chunk.first:
+            raise _corrupt("the chunks of a run are not in order")
+        last = chunk.last
+    if not values:
+        raise _corrupt("a run has no chunks")
     files = _numbered(
         value[at : at + _UID_SIZE] for value in values for at in range(1, 1 + _UID_SIZE * value[0], _UID_SIZE)
     )
@@ -236,7 +251,10 @@ def decode_chunks(values: Collection[bytes]) -> Columns:
         numbered = np.array([files[uid] for uid in known], np.uint64)
         which.append(numbered[among])
         places.append(each & np.uint64((1 << 56) - 1))
-    return Columns(np.concatenate(names), list(files), np.concatenate(which), np.concatenate(places))
+    found = Columns(np.concatenate(names), list(files), np.concatenate(which), np.concatenate(places))
+    if len(found.names) != size:
+        raise _corrupt(f"a run of {size} samples has {len(found.names)}")
+    return found
 
 
 def merged(newer: Columns, older: Columns) -> Columns:

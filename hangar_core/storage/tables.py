@@ -87,7 +87,7 @@ class Reader:
         """Return the value under `key`, or None. Raises `CorruptRecord`."""
         number = self._index_of(table).get(key)
         if number is not None:
-            return self._open_bundled(table, key, number)
+            return self._open_bundled(table, key, number) or (None if table == "locations" else b"")
         sealed = self._txn.get(key, db=self._tables[table])
         if table != "locations":
             return None if sealed is None else self._open(table, key, sealed)
@@ -369,6 +369,7 @@ class Tables:
                 files.truncate(path, needed)
 
     def _close_environment(self) -> None:
+        self._recent = bundles.Recent()  # another environment may number its transactions anew
         if self._env is not None:
             self._env.close()
             self._env = None
@@ -448,11 +449,17 @@ class Tables:
                 return changes
             rows, others = places.columns_of(new)
             number = runs[0] + 1 if runs else 1
+            if len(rows.names) < places.LEAST or number > places.MOST_NUMBER:
+                return changes
             for older in runs:
-                size = places.size_of(_opened_place(key := places.key_of(older), txn.get(key, db=table)))
-                if not places.is_to_merge(size, len(rows.names)):
+                try:
+                    found_run = _run_to_merge(cursor, older, len(rows.names))
+                except CorruptRecord:
+                    break  # it stays as it is: who looks for what it lacks is told, and may store it again
+                if found_run is None:
                     break
-                rows = places.merged(rows, places.decode_chunks(list(_take_run(cursor, older))))
+                rows = places.merged(rows, found_run)
+                _remove_run(cursor, older)
             cursor.putmulti((key, seal(key, value)) for key, value in places.encode_run(number, rows))
         if len(new) == len(changes):
             return {key: changes[key] for key in others}
@@ -556,12 +563,23 @@ def _opened_place(key: bytes, sealed: Any) -> bytes:
     return open_seal(places.TABLE, key, bytes(sealed))
 
 
-def _take_run(cursor: Any, number: int) -> Iterator[bytes]:
-    """Take the chunks of a run out of the table, and yield them."""
+def _run_to_merge(cursor: Any, number: int, more: int) -> places.Columns | None:
+    """Return a run, None if it is too large to be merged with so many new samples. Raises `CorruptRecord`."""
     run = places.key_of(number)
-    there = cursor.set_key(run) and cursor.delete()
+    cursor.set_key(run)
+    size = places.size_of(_opened_place(run, cursor.value()))
+    if not places.is_to_merge(size, more):
+        return None
+    chunks: dict[bytes, bytes] = {}
+    while cursor.next() and (key := bytes(cursor.key())).startswith(run):
+        chunks[key] = _opened_place(key, cursor.value())
+    return places.decode_run(size, chunks)
+
+
+def _remove_run(cursor: Any, number: int) -> None:
+    run = places.key_of(number)
+    there = cursor.set_key(run)
     while there and bytes(cursor.key()).startswith(run):
-        yield _opened_place(bytes(cursor.key()), cursor.value())
         there = cursor.delete() and bool(cursor.key())
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from hangar_core.backends.pack_walk import Whole, walk
 from hangar_core.errors import CorruptDataError, DataMissing, Locked
 from hangar_core.model import Digest
 from hangar_core.storage.context import RepoContext
+from hangar_core.storage.tables import forget_tables
 
 
 @pytest.fixture
@@ -208,3 +210,49 @@ def test_nobody_repairs_while_a_writer_is_at_work(repo: Repository) -> None:
     with closing(repo.checkout(write=True)), pytest.raises(Locked):
         repo.repair()
     assert repo.repair().whole == 305
+
+
+@pytest.mark.parametrize("count", [30, 2500])
+def test_samples_are_stored_beside_a_damaged_run_and_repair_puts_back_what_it_held(tmp_path: Path, count: int) -> None:
+    repo = Repository(tmp_path, exists=False)
+    repo.init("Ana Lopez", "ana@example.org")
+    with closing(repo.checkout(write=True)) as writer:
+        writer.arraysets.init_arrayset("rows", shape=(3,), dtype="<i4").update(rows_from(0, 3000))
+        writer.commit("all")
+    forget_tables(tmp_path / ".hangar" / "records")
+    with lmdb.open(str(tmp_path / ".hangar" / "records"), max_dbs=9) as env:
+        table = env.open_db(b"places")
+        with env.begin(write=True, db=table) as txn:
+            key = [key for key, _ in txn.cursor()][2]
+            value = bytearray(txn.get(key))
+            value[400] ^= 1
+            txn.put(key, bytes(value))
+    repo = Repository(tmp_path)
+    for start in (5000, 9000):  # before it is repaired, and after
+        with closing(repo.checkout(write=True)) as writer:
+            writer.arraysets["rows"].update(rows_from(start, count))
+            writer.commit(f"from {start}")
+        repaired = repo.repair()
+        assert repaired.missing == ()
+        assert (repaired.restored > 300) == (start == 5000)
+    found = repo.checkout().arraysets["rows"]
+    assert len(found) == 3000 + 2 * count
+    assert all(np.array_equal(value, row) for key, value in rows_from(0, 3000).items() for row in [found[key]])
+
+
+def rows_from(start: int, count: int) -> dict[int, NDArray[Any]]:
+    return {number: np.array([number, 1, 2], "<i4") for number in range(start, start + count)}
+
+
+def test_repair_of_an_earlier_repository_says_that_it_holds_runs(tmp_path: Path) -> None:
+    repo = Repository(tmp_path, exists=False)
+    repo.init("Ana Lopez", "ana@example.org")
+    with closing(repo.checkout(write=True)) as writer:
+        writer.arraysets.init_arrayset("rows", shape=(3,), dtype="<i4").update(rows_from(0, 2600))
+        writer.commit("all")
+    told = tmp_path / ".hangar" / "format.json"
+    told.write_text('{"format": 1, "requires": ["pack-20"]}')
+    digests = [repo.checkout().arraysets["rows"].digest(number) for number in range(2600)]
+    lose(repo, digests)
+    assert repo.repair().restored == 2600
+    assert "compact-1" in told.read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import warnings
 from contextlib import closing
 
 import click
@@ -11,6 +12,7 @@ import pytest
 
 from hangar_cli.main import COMMANDS, main
 from hangar_core import Repository
+from hangar_steps import Config
 
 from .conftest import Terminal, picture
 
@@ -43,11 +45,34 @@ def test_an_example_from_the_help_runs(committed: Terminal, example: str) -> Non
         words = [word.replace("/mnt/backup/pets", "../remote") for word in words]
         committed(*["remote", "add", "origin", "../remote"])
         committed(*["push", "origin", "master"])
+    if words[0] in {"run", "runs", "steps"}:
+        words = [named_here(committed).get(word, word) for word in words]
     if words[0] == "clone":
         shutil.rmtree(committed.directory / ".hangar")
     if words[:2] == ["server", "--port"]:
         pytest.importorskip("uvicorn", reason="the extra server is not installed")
     committed(*words, env={"HANGAR_PASSWORD": "secret"})
+
+
+def named_here(committed: Terminal) -> dict[str, str]:
+    """Make a pipeline, a result of a step, and two runs; return word of an example -> what it is called here."""
+    pipeline = (
+        "from hangar_steps import derive, step\n"
+        "@derive(input='pictures', output='thumbnails', version='1')\n"
+        "def thumbnails(picture):\n    return picture[::4, ::4].copy()\n"
+        "@step(version='1')\ndef train(rate=1):\n    return {'rate': rate}\n"
+    )
+    (committed.directory / "pipeline.py").write_text(pipeline, encoding="utf-8")
+    committed("run", "pipeline:train")
+    repo = Repository(committed.directory)
+    ids = []
+    for seed in range(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no git repository is there
+            with repo.run(config=Config(seed=seed)) as run:
+                ids.append(run.run_id)
+    (kept,) = committed.json("steps", "ls")["steps"]
+    return {"3f2a": ids[0], "9c41": ids[1], "train-001-2vVf": kept["id"]}
 
 
 # What a command needs, or cannot have, beside a commit.

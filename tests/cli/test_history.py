@@ -110,6 +110,7 @@ def test_status_of_a_clean_repository_names_the_branch_and_the_next_command(hang
         "arraysets": [],
         "metadata": {"added": 0, "deleted": 0, "mutated": 0},
         "merging": None,
+        "derived": [],
     }
 
 

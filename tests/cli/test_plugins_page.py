@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from .conftest import Terminal
@@ -29,6 +30,8 @@ class Author:
         if language == "console":
             for line in text.splitlines():
                 self.type(line.removeprefix("$ "))
+        elif language == "toml":
+            tomllib.loads(text)
         elif match := re.match(r"# (\S+\.py)\n", text):
             (self.terminal.directory / match[1]).write_text(text[match.end() :], encoding="utf-8")
         else:
@@ -79,7 +82,7 @@ class Author:
 def test_the_page_takes_an_author_from_nothing_to_a_package(terminal: Terminal, tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert {language for language, _ in blocks} == {"console", "python"}
+    assert {language for language, _ in blocks} == {"console", "python", "toml"}
     author = Author(terminal, tmp_path / "packages")
     for language, block in blocks:
         author.follow(language, block)

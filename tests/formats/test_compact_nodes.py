@@ -73,3 +73,10 @@ def test_few_digests_are_kept_once() -> None:
     digests = [Digest(bytes([number % 10]) * 32 + bytes([ARRAY])) for number in range(32)]
     data = encode_node(Node(0, [encode_key(number) for number in range(32)], digests, None, 32))
     assert len(compacted(data)) < 10 * 33 + 32 * 2 + 24
+
+
+@pytest.mark.parametrize(("count", "prefix", "size"), [(0xFFFF, 0x8000, 1), (0xFFFF, 1, 0x8000), (600, 0xFFFE, 0xFFFF)])
+def test_keys_that_would_be_endless_are_refused_before_they_are_made(count: int, prefix: int, size: int) -> None:
+    stored = b"\2\0 \0" + b"".join(one.to_bytes(2, "little") for one in (count, count, prefix, size))
+    with pytest.raises(CorruptRecord):
+        canonical(stored + bytes(200_000))

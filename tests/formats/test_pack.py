@@ -86,7 +86,7 @@ def test_blocks_are_read_and_their_headers_keep_their_bytes(name: str) -> None:
     assert [bytes(block.sample(digest, index)) for index, (digest, _) in enumerate(samples)] == [
         bytes(one.data) for one in payloads
     ]
-    assert pack_blocks.digests_in(data, 6) == [one.digest for one in payloads]
+    assert pack_blocks.proven_in(data, 6) == [one.digest for one in payloads]
     assert (
         pack_blocks.encode_header(read.codec, first.dtype, first.shape, *zip(*samples, strict=True), len(payload))
         == header
@@ -103,7 +103,7 @@ def test_blocks_that_are_not_compressed_keep_their_bytes(name: str) -> None:
     read = pack_blocks.decode_header(data, 6)
     assert (read.codec, read.dtype, read.shape) == (codecs.PLAIN, first.dtype, first.shape)
     assert (read.payload_at, read.size) == (len(header), len(data) - 6)
-    assert pack_blocks.digests_in(data, 6) == [one.digest for one in payloads]
+    assert pack_blocks.proven_in(data, 6) == [one.digest for one in payloads]
     assert pack_blocks.encode_plain_block(first.dtype, first.shape, *zip(*samples, strict=True)) == (
         header,
         bytes(row["padding"]),

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import lmdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hangar_core.backends.pack_blocks import encode_block_location
 from hangar_core.backends.pack_frames import encode_location
 from hangar_core.errors import CorruptRecord
 from hangar_core.storage import places
-from hangar_core.storage.places import Chunk, columns_of, decode_chunks, encode_run, merged
+from hangar_core.storage.places import Chunk, columns_of, decode_run, encode_run, merged
 from hangar_core.storage.tables import Tables
 
 UIDS = [bytes([number]) * 16 for number in (0, 1, 255)] + [bytes(15) + b"\1"]
@@ -69,6 +70,7 @@ DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: data + b"\1")
 @given(st.dictionaries(DIGESTS, PLACES, min_size=1, max_size=40), st.integers(0, 2**32 - 1))
 def test_what_a_run_holds_is_found_and_comes_back(locations: dict[bytes, bytes], number: int) -> None:
     columns, others = columns_of(locations)
+    assume(len(columns.names))
     (first, size), *chunks = encode_run(number, columns)
     assert first == number.to_bytes(4, "big")
     assert places.size_of(size) + len(others) == len(locations)
@@ -76,7 +78,7 @@ def test_what_a_run_holds_is_found_and_comes_back(locations: dict[bytes, bytes],
     for digest, location in locations.items():
         if digest not in others:
             assert [found for _, value in chunks if (found := Chunk(value).find(digest[8:24]))] == [location]
-    again = decode_chunks([value for _, value in chunks])
+    again = decode_run(places.size_of(size), dict(chunks))
     assert list(encode_run(number, again)) == [(first, size), *chunks]
 
 
@@ -204,3 +206,62 @@ def test_damage_in_a_chunk_is_found_and_of_other_chunks_does_not_matter(tmp_path
 def test_a_chunk_that_is_none_is_a_typed_error(data: bytes) -> None:
     with pytest.raises(CorruptRecord):
         Chunk(data).find(bytes(16))
+
+
+def test_a_run_of_nothing_that_fits_is_not_made(tables: Tables) -> None:
+    """Many samples of other backends, and many whose places no run can hold."""
+    model = {digest_of(number): b"00:another kind of place %d" % number for number in range(2500)}
+    model |= {digest_of(number): encode_location(UIDS[0], 8 * 2**40 + 8 * number) for number in range(3000, 5500)}
+    put(tables, dict(model))
+    assert runs_of(tables) == []
+    put(tables, dict(rows(10_000, 3000)))
+    check(tables, model | rows(10_000, 3000))
+
+
+def damaged(path: Path, damage: Callable[[Any, list[bytes]], None]) -> Tables:
+    """Open tables again after something was done to the records of their runs."""
+    with lmdb.open(str(path), max_dbs=9) as env:
+        table = env.open_db(places.TABLE.encode())
+        with env.begin(write=True, db=table) as txn:
+            damage(txn, [key for key, _ in txn.cursor()])
+    return Tables(path)
+
+
+def flip(txn: Any, key: bytes) -> None:
+    value = bytearray(txn.get(key))
+    value[len(value) // 2] ^= 1
+    txn.put(key, bytes(value))
+
+
+DAMAGES: dict[str, Callable[[Any, list[bytes]], None]] = {
+    "a chunk": lambda txn, keys: flip(txn, keys[2]),
+    "the first record": lambda txn, keys: flip(txn, keys[0]),
+    "a missing chunk": lambda txn, keys: txn.delete(keys[2]) and None,
+    "no chunks": lambda txn, keys: [txn.delete(key) for key in keys[1:]] and None,
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_damaged_run_is_left_alone_and_does_not_keep_others_from_being_added(tmp_path: Path, what: str) -> None:
+    tables = Tables(tmp_path)
+    put(tables, dict(rows(0, 3000)))
+    tables.close()
+    tables = damaged(tmp_path, DAMAGES[what])
+    with tables.read() as reader:
+        before = dict(reader.items(places.TABLE)) if what == "a missing chunk" else None
+    put(tables, dict(rows(5000, 4000)))
+    check(tables, rows(5000, 4000), strangers=0)
+    if before is not None:
+        with tables.read() as reader:
+            assert before.items() <= dict(reader.items(places.TABLE)).items()
+    tables.close()
+
+
+def test_a_run_of_the_highest_number_is_read_and_followed_by_none(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    with tables.write() as batch:
+        batch.put_many(places.TABLE, encode_run(places.MOST_NUMBER, columns_of(rows(0, 2500))[0]))
+    put(tables, dict(rows(5000, 2500)))
+    check(tables, rows(0, 2500) | rows(5000, 2500))
+    assert runs_of(tables) == [2500]
+    tables.close()

@@ -138,7 +138,7 @@ def widen(name: str, shape: tuple[int, ...], variable_shape: bool, wait: float) 
 
     \b
     Example:
-      hangar arrayset widen pictures 1024 1024 3
+      hangar arrayset widen pictures 1024 1024 3 --variable-shape
     """
     with current_writer(wait) as writer:
         writer.arraysets[name].widen(shape, variable=variable_shape)
