@@ -100,8 +100,8 @@ def _brings_commands(place: str) -> bool:
     """Whether any package but hangar itself in a folder of Python's path says that it brings commands."""
     try:
         folders = [one.path for one in os.scandir(place or ".") if one.name.endswith(_METADATA)]
-    except OSError:  # no folder: an archive is read by whoever looks closer
-        return place.endswith((".zip", ".whl"))
+    except OSError:
+        return os.path.isfile(place)  # an archive is read by whoever looks closer
     wanted = f"[{GROUP}]".encode()
     for folder in folders:
         if not os.path.basename(folder).startswith(_OWN):

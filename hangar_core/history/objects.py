@@ -17,6 +17,8 @@ from hangar_core.records.nodes import Node, view_node
 from hangar_core.storage.tables import Batch, Tables
 
 _CACHED_NODES = 8192
+# From so many records on, room counts for more than the time that it takes to make nodes compact and whole again.
+_MANY = 64
 
 
 class Objects:
@@ -113,7 +115,13 @@ class Objects:
 
 
 def stored(records: Mapping[Digest, bytes]) -> Iterator[tuple[Digest, bytes]]:
-    """Yield records as the database keeps them: nodes in their compact form."""
+    """Yield records as the database keeps them: nodes in their compact form, if there are many.
+
+    Those of a small commit are read again before long, by the next and by who compares the two.
+    """
+    if len(records) < _MANY:
+        yield from records.items()
+        return
     node = digests.NODE
     for digest, data in records.items():
         yield digest, compacted(data) if digest[digests.HASH_SIZE] == node else data
