@@ -387,7 +387,9 @@ class Tables:
                 if table in bundled:
                     continue
                 if table == "locations":
-                    changes = self._put_runs(txn, changes)
+                    from hangar_core.storage.run_writing import put_runs  # who only reads has no use for it
+
+                    changes = put_runs(txn, self._tables[places.TABLE], self._tables[table], changes)
                 db = self._tables[table]
                 puts = ((key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None)
                 with txn.cursor(db=db) as cursor:
@@ -429,42 +431,6 @@ class Tables:
             number = bundles.encode_number(last + 1)
             txn.put(number, seal(number, bundle), db=recent)
         return small
-
-    def _put_runs(self, txn: Any, changes: dict[bytes, bytes | None]) -> dict[bytes, bytes | None]:
-        """Write many new locations as a run; return what is left for the table of locations."""
-        table, locations = self._tables[places.TABLE], self._tables["locations"]
-        with txn.cursor(db=table) as cursor, txn.cursor(db=locations) as known:
-            runs = places.numbers(cursor)
-            gone = [key for key, value in changes.items() if value is None] if None in changes.values() else []
-            if runs and gone:  # nothing is taken out of a run; an empty location hides what is there
-                found = places.Runs(cursor, _opened_place, runs).get_many(gone)
-                changes = changes | dict.fromkeys(found, b"")
-            if len(changes) - len(gone) < places.LEAST:
-                return changes
-            there: set[bytes] = set()
-            if txn.stat(locations)["entries"]:  # which are looked up first
-                there = {bytes(key) for key, _ in known.getmulti(sorted(changes))}
-            new = {key: value for key, value in changes.items() if value and key not in there}
-            if len(new) < places.LEAST:
-                return changes
-            rows, others = places.columns_of(new)
-            number = runs[0] + 1 if runs else 1
-            if len(rows.names) < places.LEAST or number > places.MOST_NUMBER:
-                return changes
-            for older in runs:
-                try:
-                    found_run = _run_to_merge(cursor, older, len(rows.names))
-                except CorruptRecord:
-                    break  # it stays as it is: who looks for what it lacks is told, and may store it again
-                if found_run is None:
-                    break
-                rows = places.merged(rows, found_run)
-                _remove_run(cursor, older)
-            cursor.putmulti((key, seal(key, value)) for key, value in places.encode_run(number, rows))
-        if len(new) == len(changes):
-            return {key: changes[key] for key in others}
-        written = new.keys() - set(others)
-        return {key: value for key, value in changes.items() if key not in written}
 
     def _is_crowded(self, count: int) -> bool:
         """Whether so many bundles are to move. That takes room, which must not be what a last commit lacks."""
@@ -557,30 +523,6 @@ class Tables:
     def _check_process(self) -> None:
         if self._pid != os.getpid():
             raise ClosedError(what="database handle")
-
-
-def _opened_place(key: bytes, sealed: Any) -> bytes:
-    return open_seal(places.TABLE, key, bytes(sealed))
-
-
-def _run_to_merge(cursor: Any, number: int, more: int) -> places.Columns | None:
-    """Return a run, None if it is too large to be merged with so many new samples. Raises `CorruptRecord`."""
-    run = places.key_of(number)
-    cursor.set_key(run)
-    size = places.size_of(_opened_place(run, cursor.value()))
-    if not places.is_to_merge(size, more):
-        return None
-    chunks: dict[bytes, bytes] = {}
-    while cursor.next() and (key := bytes(cursor.key())).startswith(run):
-        chunks[key] = _opened_place(key, cursor.value())
-    return places.decode_run(size, chunks)
-
-
-def _remove_run(cursor: Any, number: int) -> None:
-    run = places.key_of(number)
-    there = cursor.set_key(run)
-    while there and bytes(cursor.key()).startswith(run):
-        there = cursor.delete() and bool(cursor.key())
 
 
 _open: dict[tuple[int, int, int], Tables] = {}
