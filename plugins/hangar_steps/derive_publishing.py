@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.errors import AlreadyExists, DataMissing, InvalidData, PendingChanges
@@ -39,9 +40,31 @@ def update(
         raise PendingChanges(branch=repo.staging_branch, blocked="committing a derived arrayset alone")
     with noting(derived.unique_id) as ran:
         wanted = plan(derived, repo, force=force)
-        if not wanted.fresh:
-            ran()
-        return _carry_out(derived, repo, wanted, jobs=jobs, force=force, commit=commit, wait=wait, progress=progress)
+        if wanted.fresh:
+            return _nothing_to_do(derived, wanted)
+        ran()
+        with _alone(repo, derived.unique_id):
+            wanted = plan(derived, repo, force=force)  # another process may have done it meanwhile
+            if wanted.fresh:
+                return _nothing_to_do(derived, wanted)
+            return _carry_out(
+                derived, repo, wanted, jobs=jobs, force=force, commit=commit, wait=wait, progress=progress
+            )
+
+
+@contextmanager
+def _alone(repo: Repository, step_id: str) -> Iterator[None]:
+    """Let one process at a time compute what a step derives; the lock ends with its process."""
+    from filelock import FileLock
+
+    path = steps_folder(repo) / "locks" / f"derived-{step_id}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, is_singleton=False, thread_local=False, fallback_to_soft=False):
+        yield
+
+
+def _nothing_to_do(derived: Derived, wanted: DerivePlan) -> DeriveReceipt:
+    return DeriveReceipt(derived.output, derived.unique_id, wanted.total, 0, wanted.total, 0, "")
 
 
 def _carry_out(
@@ -55,8 +78,6 @@ def _carry_out(
     wait: float,
     progress: ProgressReporter | None,
 ) -> DeriveReceipt:
-    if wanted.fresh:
-        return DeriveReceipt(derived.output, derived.unique_id, wanted.total, 0, wanted.total, 0, "")
     spool = Spool(steps_folder(repo) / "work" / derived.unique_id)
     if force:
         spool.clear()

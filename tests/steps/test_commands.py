@@ -96,6 +96,25 @@ def test_derived_arraysets_are_staged_and_status_tells_when_they_are_stale(place
     assert "STALE" not in hangar(place, "status").stdout
 
 
+def test_two_processes_that_derive_the_same_compute_each_sample_once(place: Path) -> None:
+    (place / "slow.py").write_text(
+        "import time\nfrom hangar_steps import derive\n"
+        "@derive(input='images', output='slow', version='1')\n"
+        "def slow(image):\n"
+        "    time.sleep(0.2)\n"
+        "    with open('computed', 'a') as log:\n"
+        "        log.write('x')\n"
+        "    return image[:1].copy()\n"
+    )
+    command = [sys.executable, "-m", "hangar_cli", "run", "slow:slow", "--commit", "slow", "--wait", "60"]
+    both = [subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [one.communicate(timeout=120) for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert (place / "computed").read_text() == 5 * "x"
+    with closing(Repository(place).checkout()) as reader:
+        assert len(reader.arraysets["slow"]) == 5
+
+
 def test_settings_go_to_the_target_and_steps_are_kept(place: Path) -> None:
     for plan in ("run", "hit"):
         assert facts(place, "run", "pipeline:model", "--set", "lr=0.5")["steps"][0]["plan"] == plan
