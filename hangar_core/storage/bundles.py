@@ -164,10 +164,10 @@ class Recent:
 
     def sealed(self, txn: Any, db: Any, number: int, table: str, key: bytes) -> bytes:
         """Return the sealed value of a record that the index has. Raises `CorruptRecord`."""
-        places = self._places.get(number)
-        if places is None:
-            places = self._places[number] = decode_bundle(number, read_bundle(txn, db, number))
-        start, end = places[table][key]
+        known = self._places.get(number)
+        if known is None:
+            known = self._places[number] = decode_bundle(number, read_bundle(txn, db, number))
+        start, end = known[table][key]
         bundle = txn.get(encode_number(number), db=db)
         if bundle is None:
             raise _corrupt(number, "it is missing")

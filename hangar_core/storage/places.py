@@ -49,8 +49,8 @@ _ALONE: Final = 0xFFFF
 _MOST_OFFSET: Final = 1 << 43
 _NUMBER = struct.Struct(">I")
 MOST_NUMBER: Final = (1 << 32) - 1
-_COUNT = struct.Struct("<Q")
-_PLACE = struct.Struct("<Q")
+# A place, or the number of samples in a run.
+_WORD = struct.Struct("<Q")
 _LOCATION = struct.Struct("<2s16sQ")
 _INDEX = struct.Struct("<H")
 _CODE: Final = b"20"
@@ -88,7 +88,7 @@ class Chunk:
             at = data.find(name, at + 1, self._places_at)
         if at < 0:
             return None
-        (place,) = _PLACE.unpack_from(data, self._places_at + (at - first) // 2)
+        (place,) = _WORD.unpack_from(data, self._places_at + (at - first) // 2)
         file = place >> 56
         if file >= data[0]:
             raise _corrupt("a sample lies in a file that its chunk does not name")
@@ -200,7 +200,7 @@ def encode_run(number: int, rows: Columns) -> Iterator[tuple[bytes, bytes]]:
     import numpy as np
 
     run = _NUMBER.pack(number)
-    yield run, _COUNT.pack(len(rows.names))
+    yield run, _WORD.pack(len(rows.names))
     start = 0
     while start < len(rows.names):
         # Files only make a chunk shorter; it is cut where even all of them fit.
@@ -282,9 +282,9 @@ def is_to_merge(size: int, with_size: int) -> bool:
 
 def size_of(value: bytes) -> int:
     """Return how many samples a run has, as its first record says. Raises `CorruptRecord`."""
-    if len(value) != _COUNT.size:
+    if len(value) != _WORD.size:
         raise _corrupt("the first record of a run is no number")
-    return int(_COUNT.unpack(value)[0])
+    return int(_WORD.unpack(value)[0])
 
 
 def key_of(number: int) -> bytes:
