@@ -16,7 +16,8 @@ from hangar_core.backends import registry
 from hangar_core.backends.base import Location, location_code
 from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES, Alike, Payload
+from hangar_core.hashing.kinds import FRAME_DTYPES
+from hangar_core.hashing.samples import Alike, Payload
 from hangar_core.history.commits import read_commit, read_root
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest, Schema
