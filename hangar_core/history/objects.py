@@ -87,7 +87,7 @@ class Objects:
         """Hold a tree node for the next `flush`."""
         data = node.encoded()
         digest = self.put(digests.NODE, data)
-        self._keep(digest, view_node(data))
+        self._keep(digest, node if node.is_view else view_node(data))
         return digest
 
     def _keep(self, digest: Digest, node: Node) -> None:

@@ -659,11 +659,12 @@ class StagingArea:
 
     def _start_over(self, base: CommitId | None, branch: str) -> None:
         self.data.turn_over()
+        root = root_of(self.objects, base)  # held still, if it was just written
         self.objects.clear_pending()
         self.base = base
         self.branch = branch
         self._generation += 1
-        self.overlay = Overlay(self.objects, root_of(self.objects, base))
+        self.overlay = Overlay(self.objects, root)
         prepared = self._log.recycle(self._generation, self.branch, base)
         if prepared is not None:
             lay_over(self.overlay, self.objects, records.GROUP, prepared)
