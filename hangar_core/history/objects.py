@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
 from hangar_core.records.compact_nodes import canonical, compacted
 from hangar_core.records.nodes import Node, view_node
-from hangar_core.storage.tables import Batch, Tables
+from hangar_core.storage.tables import Tables
+
+if TYPE_CHECKING:
+    from hangar_core.storage.batches import Batch
 
 _CACHED_NODES = 8192
 # From so many records on, room counts for more than the time that it takes to make nodes compact and whole again.
