@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import SampleMapping, shown
-from hangar_core.arraysets.mapping_writer import ByName, SampleMappingWriter, pairs_of
+from hangar_core.arraysets.mapping_writer import SampleMappingWriter
+from hangar_core.arraysets.pairs import ByName, pairs_of
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import KeysOfSample, KeyView, NestedKeyView, WriteSession
 from hangar_core.arraysets.writer import ArraysetDataWriter
