@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from hangar_core.arraysets.session import KeyView, ReadSession, WriteSession
-from hangar_core.errors import InvalidInput, InvalidName, SampleNotFound
+from hangar_core.errors import DataMissing, InvalidInput, InvalidName, SampleNotFound
 from hangar_core.hashing.digests import ORIGINAL
 from hangar_core.hashing.samples import payload_of, size_of
 from hangar_core.model import Digest, SampleKey, Schema
@@ -56,6 +56,10 @@ class SampleMapping:
     def _not_found(self, name: object) -> SampleNotFound:
         raise NotImplementedError
 
+    def _absent(self, name: object, why: DataMissing) -> DataMissing:
+        """Return the error about a sample whose data are not here."""
+        raise NotImplementedError
+
     def __len__(self) -> int:
         return self._keys.count
 
@@ -69,7 +73,10 @@ class SampleMapping:
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list):
             return self.read_many(key)
-        return self._session.data.get(self.digest(key))
+        try:
+            return self._session.data.get(self.digest(key))
+        except DataMissing as why:
+            raise self._absent(key, why) from why
 
     def digest(self, name: Any) -> Digest:
         """Return the digest of a sample's data without reading them. Raises `SampleNotFound`."""
@@ -90,7 +97,10 @@ class SampleMapping:
 
     def view(self, name: Any, *, again: bool = False) -> Any:
         """Return one sample, an array read-only; see `DataReader.view`. Raises `SampleNotFound`."""
-        return self._session.data.view(self.digest(name), again=again)
+        try:
+            return self._session.data.view(self.digest(name), again=again)
+        except DataMissing as why:
+            raise self._absent(name, why) from why
 
     def fill(self, names: Sequence[Any], out: NDArray[Any]) -> None:
         """Copy arrays into the rows of `out`. Raises `SampleNotFound`."""

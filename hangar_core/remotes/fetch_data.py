@@ -6,9 +6,7 @@ staged: a fetch that is cut off goes on with what is still missing.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,12 +15,11 @@ from hangar_core.backends.base import Location, location_code
 from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import FRAME_DTYPES, Alike, Payload
-from hangar_core.history.commits import read_commit, read_root
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest, Schema
-from hangar_core.records.keys import decode_either
 from hangar_core.remotes.frames import Expanded, verified
 from hangar_core.remotes.parallel import side_by_side
+from hangar_core.remotes.selecting import selected
 from hangar_core.remotes.transport import BATCH_BYTES, Transport
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.lock import WriterLock
@@ -35,7 +32,6 @@ _PUBLISHED_AT_ONCE: Final = 64 << 20
 # Of samples whose size nobody knows, so many are asked for at once.
 _FEW: Final = 64
 _MOST: Final = 8192
-_LEAVES_AT_ONCE: Final = 512
 # When so many bytes have come for one request, the rest of it waits for another.
 _MOST_AT_ONCE: Final = 16 << 20
 
@@ -124,41 +120,13 @@ class _DataFetcher:
 
     def _missing(self, commits: Sequence[CommitId], wanted: Wanted) -> Iterator[tuple[list[Digest], Schema]]:
         """Yield data that are not here, each once, with their schema."""
-        met_nodes: set[Digest] = set()
         met: set[Digest] = set()
-        for commit in commits:
-            root = read_root(self._objects, read_commit(self._objects, commit).root)
-            for name, aset in root.arraysets.items():
-                if wanted.arraysets is not None and name not in wanted.arraysets:
-                    continue
-                leaves = self._leaves(aset.tree, met_nodes, wanted.keys)
-                while some := self._next(leaves):
-                    fresh = [one for one in dict.fromkeys(d for leaf in some for d in leaf) if one not in met]
-                    absent = self._absent(fresh, verify=wanted.verify)
-                    met.update(absent)
-                    if absent:
-                        yield absent, aset.schema
-
-    def _next(self, leaves: Iterator[Sequence[Digest]]) -> list[Sequence[Digest]]:
-        with self._objects.snapshot():
-            return list(islice(leaves, _LEAVES_AT_ONCE))
-
-    def _leaves(self, root: Digest, met: set[Digest], globs: Sequence[str]) -> Iterator[Sequence[Digest]]:
-        """Yield the data of each leaf in order; of leaves that were met in another commit nothing."""
-        todo = [root]
-        while todo:
-            digest = todo.pop()
-            if digest in met:
-                continue
-            met.add(digest)
-            node = self._objects.get_node(digest)
-            if node.level:
-                todo += reversed(node.digests)
-            elif globs:
-                pairs = zip(node.keys, node.digests, strict=True)
-                yield [one for key, one in pairs if _matches(key, globs)]
-            else:
-                yield node.digests
+        for some, schema in selected(self._objects, commits, wanted.arraysets, wanted.keys):
+            fresh = [one for one in some if one not in met]
+            absent = self._absent(fresh, verify=wanted.verify)
+            met.update(absent)
+            if absent:
+                yield absent, schema
 
     def _absent(self, some: Sequence[Digest], *, verify: bool) -> list[Digest]:
         with self._tables.read() as reader:
@@ -286,11 +254,3 @@ def _size_of(schema: Schema) -> int | None:
     from hangar_core.hashing.arrays import numpy_dtype
 
     return numpy_dtype(schema.dtype).itemsize * prod(schema.shape)
-
-
-def _matches(key: bytes, globs: Sequence[str]) -> bool:
-    found = decode_either(key)
-    names = ["/".join(map(str, found)) if isinstance(found, tuple) else str(found)]
-    if isinstance(found, int):
-        names.append(f"int:{found}")
-    return any(fnmatch.fnmatchcase(name, glob) for name in names for glob in globs)

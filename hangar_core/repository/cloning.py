@@ -9,9 +9,9 @@ from hangar_core.errors import AlreadyExists, NoRepositoryThere, RemoteBranchNot
 from hangar_core.history import refs
 from hangar_core.history.creation import create_repository
 from hangar_core.model import CommitId
-from hangar_core.remotes.known import KnownRemotes
 from hangar_core.remotes.transport import Credentials, Transport, open_transport
 from hangar_core.storage.context import RepoContext
+from hangar_core.storage.known_remotes import KnownRemotes
 from hangar_core.storage.layout import DIRECTORY, Layout
 
 if TYPE_CHECKING:

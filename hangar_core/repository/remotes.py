@@ -15,13 +15,14 @@ from hangar_core.history.commits import read_commit
 from hangar_core.history.graph import is_ancestor
 from hangar_core.history.objects import Objects
 from hangar_core.names import check_plain
-from hangar_core.remotes.known import KnownRemotes, RemoteInfo
 from hangar_core.remotes.transport import Credentials, Info, Transport, open_transport
 from hangar_core.storage.context import RepoContext
+from hangar_core.storage.known_remotes import KnownRemotes, RemoteInfo
 
 if TYPE_CHECKING:
     from hangar_core.history.integrating import Author
     from hangar_core.model import CommitId
+    from hangar_core.remotes.dropping import Dropped
     from hangar_core.remotes.fetch import Fetched
     from hangar_core.remotes.fetch_data import FetchedData
     from hangar_core.remotes.push import Pushed
@@ -212,6 +213,41 @@ class Remotes:
         with self._opened(info) as transport:
             done = fetch_data(self._context, transport, remote, commits, wanted, progress=progress, wait=wait)
         return commits, done
+
+    def drop(
+        self,
+        remote: str,
+        *,
+        arrayset_names: Sequence[str] | None = None,
+        keys: Sequence[str] = (),
+        commits: Sequence[str] | None = None,
+        keep: Sequence[str] = (),
+        stored_before: float | None = None,
+        dry_run: bool = False,
+        progress: ProgressReporter | None = None,
+        wait: float = 0.0,
+    ) -> Dropped:
+        """Give back the room of data that a remote is proved to hold: it is asked for them, and read.
+
+        Records stay, and so does what is staged. Without `commits` the data of all commits are meant that anything here
+        leads to; `keys` are globs of sample names; what the commits `keep` name stays. Of `stored_before`, in seconds
+        since 1970, only what was stored here earlier goes. Data are stored once: those that samples share, within what
+        is meant or with others, go for all of them. With `dry_run` nothing goes, and the remote is only asked.
+
+        Raises `RemoteNotFound`, `CommitNotFound`, `ArraysetNotFound`, `Locked`, `RemoteError`, `StorageFailed`.
+        """
+        from hangar_core.remotes.dropping import Droppable, drop
+
+        info = self._known.get(remote)
+        chosen = Droppable(
+            None if commits is None else [self._resolve(one) for one in commits],
+            None if arrayset_names is None else tuple(arrayset_names),
+            tuple(keys),
+            [self._resolve(one) for one in keep],
+            stored_before,
+        )
+        with self._opened(info) as transport:
+            return drop(self._context, transport, chosen, dry_run=dry_run, progress=progress, wait=wait)
 
     def streaming(self, remote: str) -> RepoContext:
         """Return this repository with readers that take from a remote what is not here. Raises `RemoteNotFound`."""
