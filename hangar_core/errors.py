@@ -172,6 +172,13 @@ class NoCommits(HangarError, ValueError, RuntimeError):
     default_hint = "add data and run `hangar commit -m MESSAGE` first"
 
 
+class HistoryEnds(HangarError, ValueError):
+    """What was asked for may lie behind the commit at which the history of this repository was cut."""
+
+    template = "History ends at {commit} in this repository: {what}."
+    default_hint = "`hangar fetch REMOTE BRANCH --unshallow` brings the rest; --depth N brings more of it"
+
+
 class AlreadyExists(HangarError, LookupError, ValueError):
     """The name is taken."""
 

@@ -112,7 +112,7 @@ class Remotes:
         """Send a branch, and return what that took.
 
         Raises `RemoteNotFound`, `BranchNotFound`, `NoCommits`, `PushRejected` (fetch and merge first; or `force`, if
-        the remote allows it), `NotAuthorized` (a `PermissionError`), `DataMissing`, `RemoteError`.
+        the remote allows it), `HistoryEnds`, `NotAuthorized` (a `PermissionError`), `DataMissing`, `RemoteError`.
         """
         from hangar_core.remotes.push import push
 
@@ -123,22 +123,27 @@ class Remotes:
         with self._opened(info, username, password, create=True) as transport:
             return push(self._context, transport, remote, branch, note, force=force, progress=progress)
 
-    def fetch(self, remote: str, branch: str) -> str:
+    def fetch(self, remote: str, branch: str, *, depth: int | None = None) -> str:
         """Bring what is new on a branch of a remote, without data, and return its name here: ``remote/branch``.
 
-        If the local branch has all of it that is worth a UserWarning, and the plain name is returned. Raises what
-        `bring` raises.
+        If the local branch has all of it that is worth a UserWarning, and the plain name is returned. `depth` and what
+        is raised as with `bring`.
         """
-        done = self.bring(remote, branch)
+        done = self.bring(remote, branch, depth=depth)
         if done is None:
             warnings.warn(f"The branch `{branch}` of `{remote}` has nothing new.", stacklevel=2)
             return branch
         return f"{remote}/{branch}"
 
-    def bring(self, remote: str, branch: str, *, progress: ProgressReporter | None = None) -> Fetched | None:
+    def bring(
+        self, remote: str, branch: str, *, depth: int | None = None, progress: ProgressReporter | None = None
+    ) -> Fetched | None:
         """Bring what is new on a branch; None, and nothing is changed, if the local branch of that name has all of it.
 
-        Raises `RemoteNotFound`, `RemoteBranchNotFound`, `BadAnswer`, `RemoteError`.
+        With a `depth` only the newest commits come, so many on each way back, and history ends there; where it ended
+        before, that many are brought as well. A depth greater than any history (``fetch_commits.WHOLE``) brings all
+        that was cut off. Raises `RemoteNotFound`, `RemoteBranchNotFound`, `InvalidInput` for a depth below 1,
+        `BadAnswer`, `RemoteError`.
         """
         from hangar_core.remotes.fetch import fetch_history
 
@@ -146,9 +151,9 @@ class Remotes:
         check_plain(branch, "Branch")
         with self._opened(info) as transport:
             head = _branch_of(transport.info(), branch, info.address)
-            if self._has_all(branch, head):
+            if depth is None and self._has_all(branch, head):
                 return None
-            return fetch_history(self._context, transport, remote, branch, head, progress)
+            return fetch_history(self._context, transport, remote, branch, head, progress, depth=depth)
 
     def fetch_data(
         self,

@@ -37,7 +37,9 @@ COMPRESSED: Final = "pack-20-zstd"
 PROVENANCE: Final = "provenance-1"
 # From the first file on that is kept as it is.
 ORIGINALS: Final = "originals-1"
-UNDERSTOOD: Final = FEATURES | {COMPRESSED, PROVENANCE, ORIGINALS}
+# From the first commit on whose parents are not here.
+CUT: Final = "cut-history-1"
+UNDERSTOOD: Final = FEATURES | {COMPRESSED, PROVENANCE, ORIGINALS, CUT}
 
 
 def _format_text(features: frozenset[str]) -> bytes:

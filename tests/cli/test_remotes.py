@@ -127,3 +127,27 @@ def test_what_a_remote_holds_is_dropped_and_fetched_again(committed: Terminal) -
     committed("remote", "add", "attic", "../attic")
     assert "--remote attic or lab" in committed("drop", "--all", code=2).stderr
     assert "all present on lab" in committed("drop", "--all", "--remote", "lab").stdout
+
+
+def test_the_end_of_a_history_and_the_rest(committed: Terminal, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        committed("arrayset", "create", name, "UINT8", "3")
+        committed("commit", "-m", name)
+    committed("remote", "add", "origin", "../remote")
+    committed("push", "origin", "master")
+    place = tmp_path / "end"
+    place.mkdir()
+    end = dataclasses.replace(committed, directory=place)
+    done = end("clone", "../remote", "--depth", "1", *USER)
+    assert done.stdout.startswith("Cloned master of ../remote: 1 commit, 3 samples")
+    assert "History ends there" in done.stderr
+    assert "--unshallow" in end("log").stderr
+    [commit] = end.json("log")["commits"]
+    assert (commit["parents"], len(commit["hidden_parents"])) == ([], 1)
+    assert "History ends at" in end("log", "HEAD~1", code=1).stderr
+    assert "0 is not in the range" in end("fetch", "origin", "master", "--depth", "0", code=2).stderr
+    assert "two different wishes" in end("fetch", "origin", "master", "--depth", "1", "--unshallow", code=2).stderr
+    assert end.json("fetch", "origin", "master", "--depth", "2")["commits"] == 1
+    assert end.json("fetch", "origin", "master", "--unshallow")["commits"] == 1
+    assert end.json("log")["commits"] == committed.json("log")["commits"]
+    assert end("log").stderr == ""
