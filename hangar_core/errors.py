@@ -433,6 +433,13 @@ class RemoteRefused(RemoteError, ValueError):
     template = "The remote refuses what was sent ({code}): {reason}."
 
 
+class BranchInUse(RemoteRefused):
+    """Somebody works on that branch, in the repository that is the remote: to move it would pull it from under them."""
+
+    template = "The branch `{branch}` is the one that is worked on in `{address}`: nothing was moved there."
+    default_hint = "push another branch and merge it there; or switch there first, with `hangar checkout OTHER`"
+
+
 class BadAnswer(RemoteError):
     """The remote sent something else than it should; nothing of it was taken over."""
 

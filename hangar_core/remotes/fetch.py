@@ -8,7 +8,7 @@ stored is not asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -24,12 +24,13 @@ from hangar_core.records.nodes import Node
 from hangar_core.remotes.checking import checked_node, names_in
 from hangar_core.remotes.fetch_commits import Answers, CommitFetcher, cut_after, pairs
 from hangar_core.remotes.parallel import side_by_side
-from hangar_core.remotes.transport import Transport
+from hangar_core.remotes.transport import Giver
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.layout import COMPACT, CUT, ORIGINALS, PROVENANCE
 
 if TYPE_CHECKING:
     from hangar_core.storage.context import RepoContext
+    from hangar_core.storage.tables import Batch
 
 T = TypeVar("T")
 _ASKED_AT_ONCE: Final = 4096
@@ -54,15 +55,18 @@ class _Claim(NamedTuple):
 
 def fetch_history(
     context: RepoContext,
-    transport: Transport,
+    transport: Giver,
     remote: str,
     branch: str,
     head: CommitId,
     progress: ProgressReporter | None = None,
     *,
     depth: int | None = None,
+    settle: Callable[[Batch], None] | None = None,
 ) -> Fetched:
     """Bring `head` and all that it leads to, except data, and note that the branch is there.
+
+    With `settle` that is what it adds to the transaction, and nothing else is noted: then the data have to be here.
 
     With a `depth` only commits come that are fewer steps behind `head`; those behind commits that are here too, if they
     had been cut off. Where not all parents of a commit have come, history is cut from then on. Nothing goes that is
@@ -70,13 +74,20 @@ def fetch_history(
     newer hangar has written, `InvalidInput` for a depth below 1, `RefChanged` if another fetch has moved the cuts,
     `RemoteError`, `StorageFailed`.
     """
-    return _Fetcher(context, transport, remote, progress).fetch(branch, head, depth)
+    fetcher = _Fetcher(context, transport, remote, progress)
+    if settle is not None:
+        return fetcher.fetch(head, depth, settle)
+
+    def note(batch: Batch) -> None:
+        refs.set_remote_head(batch, remote, branch, head)
+        if fetcher.has_new_commits:
+            refs.mark_partial(batch)
+
+    return fetcher.fetch(head, depth, note)
 
 
 class _Fetcher:
-    def __init__(
-        self, context: RepoContext, transport: Transport, remote: str, progress: ProgressReporter | None
-    ) -> None:
+    def __init__(self, context: RepoContext, transport: Giver, remote: str, progress: ProgressReporter | None) -> None:
         self._context = context
         self._transport = transport
         self._remote = remote
@@ -90,23 +101,23 @@ class _Fetcher:
         self._stored: dict[Digest, bytes] = {}
         self._stored_size = 0
         self._has_originals = False
+        self.has_new_commits = False
         self._cut: frozenset[CommitId] = frozenset()
 
-    def fetch(self, branch: str, head: CommitId, depth: int | None) -> Fetched:
+    def fetch(self, head: CommitId, depth: int | None, settle: Callable[[Batch], None]) -> Fetched:
         """Do it all."""
         self._context.layout.require(COMPACT)
         was_cut = self._objects.cut()
         commits = self._fetch_commits(head, depth)
+        self.has_new_commits = bool(commits)
         self._fetch_trees(dict.fromkeys(commit.root for commit in commits.values()))
         self._flush()
         with self._context.tables.write() as batch:
             for level in sorted(self._nodes):
                 batch.put_many("nodes", stored(self._nodes[level]))
             batch.put_many("nodes", stored(self._held))
-            refs.set_remote_head(batch, self._remote, branch, head)
             set_cut(batch, was_cut, self._cut)
-            if commits:
-                refs.mark_partial(batch)
+            settle(batch)
         return Fetched(head, len(commits), self._records)
 
     def _fetch_commits(self, head: CommitId, depth: int | None) -> dict[CommitId, Commit]:

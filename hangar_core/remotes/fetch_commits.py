@@ -11,7 +11,7 @@ from hangar_core.history.objects import Objects
 from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.records.commits import decode_commit
 from hangar_core.remotes.frames import Expanded, Frame, verified
-from hangar_core.remotes.transport import Transport
+from hangar_core.remotes.transport import Giver
 from hangar_core.reports import Progress, ProgressReporter
 
 T = TypeVar("T")
@@ -58,9 +58,7 @@ def pairs(found: Expanded) -> Iterator[tuple[Digest, bytes]]:
 class CommitFetcher:
     """Asks for commits, and holds what came and is new here."""
 
-    def __init__(
-        self, objects: Objects, transport: Transport, answers: Answers, progress: ProgressReporter | None
-    ) -> None:
+    def __init__(self, objects: Objects, transport: Giver, answers: Answers, progress: ProgressReporter | None) -> None:
         self._objects = objects
         self._transport = transport
         self._answers = answers

@@ -14,12 +14,12 @@ from hangar_core.backends import registry
 from hangar_core.backends.base import Location, location_code
 from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES, Alike, Payload
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest, Schema
 from hangar_core.remotes.frames import Expanded, verified
 from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.selecting import selected
+from hangar_core.remotes.taking import Taker
 from hangar_core.remotes.transport import BATCH_BYTES, Transport
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.lock import WriterLock
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hangar_core.storage.context import RepoContext
     from hangar_core.storage.datawriter import DataWriter
 
-_PUBLISHED_AT_ONCE: Final = 64 << 20
 # Of samples whose size nobody knows, so many are asked for at once.
 _FEW: Final = 64
 _MOST: Final = 8192
@@ -97,7 +96,7 @@ class _DataFetcher:
         self._remote = remote
         self._data = data
         self._progress = progress or (lambda _: None)
-        self._samples = self._nbytes = self._unpublished = 0
+        self._taker = Taker(context.tables, data)
 
     def fetch(self, commits: Sequence[CommitId], wanted: Wanted) -> FetchedData:
         """Do it all."""
@@ -108,13 +107,13 @@ class _DataFetcher:
                 for one in answer:
                     fitting = self._fitting(one, wanted.max_bytes)
                     stopped = stopped or len(fitting) < len(one.digests)
-                    self._store(one, fitting)
-                self._progress(Progress(self._samples, None, "samples"))
+                    self._taker.take(one, fitting)
+                self._progress(Progress(self._taker.samples, None, "samples"))
                 if stopped:  # one more than the limit allows is asked for, so that this is known
                     break
         finally:
-            self._publish()
-        return FetchedData(self._samples, self._nbytes, stopped)
+            self._taker.publish()
+        return FetchedData(self._taker.samples, self._taker.nbytes, stopped)
 
     # --- which ------------------------------------------------------------------------------------------------------
 
@@ -182,48 +181,12 @@ class _DataFetcher:
         """Return which of the samples, from the first on, do not exceed the limit."""
         if limit is None:
             return range(len(found.parts))
-        total = self._nbytes
+        total = self._taker.nbytes
         for number, part in enumerate(found.parts):
             total += len(part)
             if total > limit:
                 return range(number)
         return range(len(found.parts))
-
-    # --- storing ----------------------------------------------------------------------------------------------------
-
-    def _store(self, found: Expanded, fitting: range) -> None:
-        if not fitting:
-            return
-        names, parts = found.digests[: len(fitting)], found.parts[: len(fitting)]
-        if found.dtype and isinstance(parts[0], bytes):
-            rows = [one for one in parts if isinstance(one, bytes)]
-            self._data.put_batch(Alike(found.dtype, found.shape, names, rows), apart=False, codec=None)
-        else:
-            payloads = [
-                Payload(name, found.dtype, found.shape, part)
-                if found.dtype
-                else Payload(name, FRAME_DTYPES[digests.code_of(name)], (len(part),), part)
-                for name, part in zip(names, parts, strict=True)
-            ]
-            self._data.put_batch(payloads, apart=False, codec=None)
-        size = sum(map(len, parts))
-        self._samples += len(parts)
-        self._nbytes += size
-        self._unpublished += size
-        if self._unpublished >= _PUBLISHED_AT_ONCE:
-            self._publish()
-
-    def _publish(self) -> None:
-        """Make what was stored durable, then known: never a location before its data."""
-        if not self._data.staged:
-            return
-        self._data.keep()
-        self._data.sync()
-        with self._tables.write() as batch:
-            batch.put_many("locations", self._data.locations().items())
-            batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self._data.published().items()))
-        self._data.turn_over()
-        self._unpublished = 0
 
 
 def _pieces(found: Iterable[tuple[list[Digest], Schema]], limit: int | None) -> Iterator[list[Digest]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from hangar_core.errors import DataMissing, HistoryEnds, NoCommits, PushRejected, RefChanged
+from hangar_core.errors import BranchInUse, DataMissing, HistoryEnds, NoCommits, PushRejected, RefChanged
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit
@@ -71,6 +71,8 @@ def push(
     info = transport.info()
     old = info.branches.get(branch)
     if old != head:
+        if branch == info.in_use:
+            raise BranchInUse(code="in-use", branch=branch, address=remote)
         sent = _Sender(context, transport, remote, info.batch_bytes, progress)
         if old is not None and not force:
             _refuse_unless_behind(sent.objects, old, head, branch, remote)

@@ -11,6 +11,7 @@
       records/       the database
       staging.log    what is staged since the last commit
       data/CODE/     what each backend has stored
+      incoming/      what others push, until it is taken over: a bare remote; only there if somebody has pushed
       tmp/           anything here may be deleted by the next writer
       cache/         anything here may be deleted by anybody while nobody writes
       quarantine.json  files that imports have rejected and are not to try again
@@ -97,6 +98,10 @@ class Layout(NamedTuple):
     @property
     def temporary(self) -> Path:
         return self.root / "tmp"
+
+    @property
+    def incoming(self) -> Path:
+        return self.root / "incoming"
 
     @property
     def import_index(self) -> Path:
