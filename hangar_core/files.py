@@ -15,12 +15,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import StorageFailed
 
 if TYPE_CHECKING:
     from threading import Thread
+
+    from hangar_core.recording import Recorder
 
 # Every point at which `HANGAR_FAILPOINT` can stop a process. `.torn` stops in the middle of a write.
 FAILPOINTS: Final = (
@@ -87,34 +89,14 @@ def failpoint(name: str) -> None:
 # --- recorder -------------------------------------------------------------------------------------------------------
 
 
-class Operation(NamedTuple):
-    """One step that reached the operating system: `kind` is create, create-directory, write, sync, sync-directory,
-    replace, remove, truncate, tables or acknowledged."""
-
-    kind: str
-    path: str
-    offset: int = 0
-    data: bytes = b""
-    target: str = ""
-
-
-class Recorder:
-    """The operations of a process in order; see `recording`."""
-
-    def __init__(self) -> None:
-        self.operations: list[Operation] = []
-
-    def acknowledge(self, what: str) -> None:
-        """Note that a call which promises durability has returned to its caller."""
-        self.operations.append(Operation("acknowledged", what))
-
-
 _recorder: Recorder | None = None
 
 
 @contextmanager
 def recording() -> Iterator[Recorder]:
     """Record every operation of this process until the block ends."""
+    from hangar_core.recording import Recorder
+
     global _recorder
     outer, _recorder = _recorder, Recorder()
     try:
@@ -130,7 +112,7 @@ def recorder() -> Recorder | None:
 
 def _record(kind: str, path: object, offset: int = 0, data: bytes = b"", target: object = "") -> None:
     if _recorder is not None:
-        _recorder.operations.append(Operation(kind, os.fspath(str(path)), offset, data, str(target)))
+        _recorder.note(kind, os.fspath(str(path)), offset, data, str(target))
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

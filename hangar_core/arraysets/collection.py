@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.mapping import MISSING
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import CommittedKeys, CommittedNestedKeys, ReadSession
@@ -95,6 +94,8 @@ class ArraysetCollection:
         raise NotPicklable(what="A collection of arraysets")
 
     def __repr__(self) -> str:
+        from hangar_core.arraysets.cards import card
+
         names = (f"{name} / {partial}" for name, partial in self.contains_remote_references.items())
         return card("Arraysets", {"Writeable": self.iswriteable}, "Arrayset Names / Partial Remote References", names)
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from hangar_core.hashing.arrays import alike, numpy_dtype
+from hangar_core.hashing.array_payloads import alike
+from hangar_core.hashing.arrays import numpy_dtype
 from hangar_core.hashing.digests import THREADED_FROM
 from hangar_core.hashing.samples import payload_of
 from hangar_core.storage.datastore import in_batches

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
-from hangar_core.arraysets.mapping import MISSING, ByName, pairs_of
+from hangar_core.arraysets.mapping import MISSING
+from hangar_core.arraysets.mapping_writer import ByName, pairs_of
 from hangar_core.arraysets.session import CommittedKeys, KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound, NotPicklable
 from hangar_core.model import Digest, Root, SampleKey
@@ -98,6 +98,8 @@ class MetadataReader:
         raise NotPicklable(what="Metadata")
 
     def __repr__(self) -> str:
+        from hangar_core.arraysets.cards import card
+
         return card("Metadata", {"Writeable": self.iswriteable, "Number of Keys": len(self)})
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.mapping import MISSING, shown
 from hangar_core.arraysets.remembering import RememberingMapping
 from hangar_core.arraysets.session import KeyView, ReadSession
@@ -295,6 +294,8 @@ class ArraysetDataReader(RememberingMapping):
         return None
 
     def __repr__(self) -> str:
+        from hangar_core.arraysets.cards import card
+
         schema = self._schema
         facts = {
             "Arrayset Name": self._name,

@@ -10,7 +10,7 @@ import warnings
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from operator import getitem
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hangar_core.errors import InvalidInput
 from hangar_core.model import SampleKey
@@ -26,13 +26,16 @@ class _Lookup(Protocol):
     def __getitem__(self, name: str) -> ArraysetDataReader: ...
 
 
-class Selection(NamedTuple):
+class Selection:
     """A parsed index. `samples` is None when whole arraysets were asked for."""
 
-    arraysets: tuple[str, ...]
-    one_arrayset: bool
-    samples: tuple[SampleKey, ...] | None
-    one_sample: bool
+    __slots__ = ("arraysets", "one_arrayset", "one_sample", "samples")
+
+    def __init__(
+        self, arraysets: tuple[str, ...], one_arrayset: bool, samples: tuple[SampleKey, ...] | None, one_sample: bool
+    ) -> None:
+        self.arraysets, self.one_arrayset = arraysets, one_arrayset
+        self.samples, self.one_sample = samples, one_sample
 
 
 def parse(index: object, names: Sequence[str]) -> Selection:

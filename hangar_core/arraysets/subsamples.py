@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
-from hangar_core.arraysets.mapping import ByName, SampleMapping, SampleMappingWriter, pairs_of, shown
+from hangar_core.arraysets.mapping import SampleMapping, shown
+from hangar_core.arraysets.mapping_writer import ByName, SampleMappingWriter, pairs_of
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import KeysOfSample, KeyView, NestedKeyView, WriteSession
 from hangar_core.arraysets.writer import ArraysetDataWriter
@@ -23,7 +24,7 @@ from hangar_core.storage.datastore import in_batches
 
 if TYPE_CHECKING:
     from hangar_core.backends.codecs import Compression
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 
 class NestedArraysetReader(ArraysetDataReader):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from hangar_core.arraysets.closing import is_closed
-from hangar_core.arraysets.mapping import SampleMappingWriter
+from hangar_core.arraysets.mapping_writer import SampleMappingWriter
 from hangar_core.arraysets.reader import DESCRIPTION_OPTION, TAGS_OPTION, ArraysetDataReader
 from hangar_core.arraysets.session import KeyView, WriteSession
 from hangar_core.backends.options import BACKEND_OPTION, choose, compression, replaced

@@ -19,7 +19,8 @@ from hangar_core.hashing import digests
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Payload, Sample
+    from hangar_core.hashing.kinds import Sample
+    from hangar_core.hashing.samples import Payload
 
 Location = NewType("Location", bytes)
 # A file of data is called by its uid.

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hangar_core.hashing.dtypes import is_canonical
-from hangar_core.hashing.samples import FRAME_DTYPES
+from hangar_core.hashing.kinds import FRAME_DTYPES
 
 if TYPE_CHECKING:
     import numpy as np

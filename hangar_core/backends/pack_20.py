@@ -46,7 +46,7 @@ from hangar_core.backends.pack_maps import MappedPack, PackMaps
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing
 from hangar_core.hashing import digests
 from hangar_core.hashing.digests import DIGEST_SIZE
-from hangar_core.hashing.samples import FRAME_DTYPES, read_only
+from hangar_core.hashing.kinds import FRAME_DTYPES, read_only
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from hangar_core.backends.pack_alike import Alike, BlockOfArrays, Gathered, Spot
     from hangar_core.backends.pack_rows import RowBlock
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
     # Positions among what was wanted, and the samples of these.
     Found: TypeAlias = tuple[Sequence[int], Gathered]
@@ -147,7 +147,7 @@ class PackReader:
             if block is not None:
                 self._used(place)
             among = block or self._known_rows(location)
-            return among and among.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
+            return None if among is None else among.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
         pack = self._maps.get(location[2:18])
         if pack is None or len(location) != LOCATION_SIZE:
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import xxhash
@@ -159,24 +159,24 @@ class Alike:
 class BlockOfArrays:
     """The arrays of one block, expanded. Spots in it are the index of a sample and the seed of its checksum."""
 
-    __slots__ = ("_block", "_raw", "dtype", "shape", "size")
+    __slots__ = ("_checks", "_raw", "dtype", "shape", "size")
 
     def __init__(self, block: Block, dtype: np.dtype[Any]) -> None:
-        self._block, self._raw = block, block.raw
+        self._checks, self._raw = block.checks, block.raw
         self.dtype, self.shape, self.size = dtype, block.shape, block.sample_size
 
     def let_go(self) -> None:
         """Make all spots void, and free what was expanded."""
-        self._raw, self._block = NOTHING, self._block._replace(raw=NOTHING)
+        self._raw = NOTHING
 
     def spot(self, digest: Digest, index: int) -> Spot | None:
         """Return where a sample lies, or None if there is none of that index."""
-        return (self, index, seed_of(digest)) if index < len(self._block.checks) else None
+        return (self, index, seed_of(digest)) if index < len(self._checks) else None
 
     def read(self, index: int, seed: int) -> NDArray[Any] | None:
         """Return a fresh array of a sample, or None if its checksum does not match."""
         data = self._raw[index * self.size : (index + 1) * self.size]
-        if _hashed(data, seed) != self._block.checks[index]:
+        if _hashed(data, seed) != self._checks[index]:
             return None
         return _ndarray(self.shape, self.dtype, data).copy()
 
@@ -201,15 +201,16 @@ class BlockOfArrays:
 Spot: TypeAlias = "tuple[Alike | BlockOfArrays | Rows, int, Any]"
 
 
-class Gathered(NamedTuple):
+class Gathered:
     """Many samples of one kind: a stack of them that is not writable, where each lies, and which are as they should be.
 
     `whole` is None if all are; of the others there is no spot.
     """
 
-    arrays: NDArray[Any]
-    spots: list[Spot | None]
-    whole: list[bool] | None
+    __slots__ = ("arrays", "spots", "whole")
+
+    def __init__(self, arrays: NDArray[Any], spots: list[Spot | None], whole: list[bool] | None) -> None:
+        self.arrays, self.spots, self.whole = arrays, spots, whole
 
     def fresh(self) -> list[NDArray[Any] | None]:
         """Return an array of its own for each sample, None for those that are not as they should be."""

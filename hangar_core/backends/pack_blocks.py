@@ -27,7 +27,7 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import Final, NamedTuple
+from typing import Final
 
 import xxhash
 
@@ -42,7 +42,7 @@ from hangar_core.backends.pack_frames import (
     encode_location,
 )
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES
+from hangar_core.hashing.kinds import FRAME_DTYPES
 from hangar_core.model import Digest
 
 BLOCK_MAGIC: Final = b"HB20"
@@ -64,29 +64,38 @@ _TAIL_AT: Final = _FIXED.size + _CHECK.size
 _hashed = xxhash.xxh3_64_intdigest
 
 
-class BlockHeader(NamedTuple):
+class BlockHeader:
     """A parsed header; `payload_at` and `size` are relative to the block's beginning."""
 
-    codec: int
-    dtype: str
-    shape: tuple[int, ...]
-    checks: Sequence[int]
-    payload_at: int
-    payload_size: int
+    __slots__ = ("checks", "codec", "dtype", "payload_at", "payload_size", "shape")
+
+    def __init__(
+        self,
+        codec: int,
+        dtype: str,
+        shape: tuple[int, ...],
+        checks: Sequence[int],
+        payload_at: int,
+        payload_size: int,
+    ) -> None:
+        self.codec, self.dtype, self.shape, self.checks = codec, dtype, shape, checks
+        self.payload_at, self.payload_size = payload_at, payload_size
 
     @property
     def size(self) -> int:
         return self.payload_at + self.payload_size + -self.payload_size % ALIGNMENT
 
 
-class Block(NamedTuple):
+class Block:
     """A block's samples, expanded. They are not verified before one is asked for."""
 
-    dtype: str
-    shape: tuple[int, ...]
-    checks: Sequence[int]
-    raw: memoryview
-    sample_size: int
+    __slots__ = ("checks", "dtype", "raw", "sample_size", "shape")
+
+    def __init__(
+        self, dtype: str, shape: tuple[int, ...], checks: Sequence[int], raw: memoryview, sample_size: int
+    ) -> None:
+        self.dtype, self.shape, self.checks = dtype, shape, checks
+        self.raw, self.sample_size = raw, sample_size
 
     def sample(self, digest: Digest, index: int) -> memoryview:
         """Return the bytes of a sample, which are those of the digest. Raises `BadFrame`."""

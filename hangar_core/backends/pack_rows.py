@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xxhash
@@ -88,13 +88,13 @@ class Rows:
         return Gathered(arrays, [spot if one else None for spot, one in zip(spots, whole, strict=True)], whole)
 
 
-class RowBlock(NamedTuple):
+class RowBlock:
     """A block that was met: what its samples have in common, where the first begins, the checksum of each, its end."""
 
-    rows: Rows
-    at: int
-    checks: Sequence[int]
-    end: int
+    __slots__ = ("at", "checks", "end", "rows")
+
+    def __init__(self, rows: Rows, at: int, checks: Sequence[int], end: int) -> None:
+        self.rows, self.at, self.checks, self.end = rows, at, checks, end
 
     def spot(self, digest: Digest, index: int) -> Spot | None:
         """Return where a sample lies, or None if there is none of that index."""

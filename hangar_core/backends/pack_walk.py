@@ -29,7 +29,7 @@ from hangar_core.backends.pack_frames import (
     frame_holds,
 )
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES
+from hangar_core.hashing.kinds import FRAME_DTYPES
 from hangar_core.model import Digest
 
 _MAGICS = (FRAME_MAGIC, pack_blocks.BLOCK_MAGIC)

@@ -12,7 +12,7 @@ from hangar_core.hashing import digests
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 CODE: Final = "50"
 

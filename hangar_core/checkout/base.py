@@ -13,7 +13,6 @@ from hangar_core.errors import NotPicklable, SampleNotFound
 
 if TYPE_CHECKING:
     from hangar_core.arraysets.collection import ArraysetsReader
-    from hangar_core.arraysets.metadata import MetadataReader
     from hangar_core.arraysets.session import ReadSession
     from hangar_core.arraysets.staged_collection import Arraysets
     from hangar_core.model import Digest
@@ -23,7 +22,6 @@ class Checkout:
     """A point of the history or the staging area: can hand out arraysets and metadata, answer `co[...]`, close."""
 
     arraysets: Arraysets | ArraysetsReader
-    metadata: MetadataReader
     _session: ReadSession
 
     def __getitem__(self, index: object) -> Any:

@@ -15,7 +15,7 @@ from hangar_core.model import NestedKey, SampleKey
 from hangar_core.reports import MergeState
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 
 class MergeInProgress:

@@ -7,9 +7,7 @@ import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.collection import ArraysetsReader
-from hangar_core.arraysets.metadata import MetadataReader
 from hangar_core.arraysets.session import ReadSession
 from hangar_core.checkout.base import Checkout
 from hangar_core.hashing import digests
@@ -17,6 +15,7 @@ from hangar_core.history.commits import root_of
 from hangar_core.model import CommitId
 
 if TYPE_CHECKING:
+    from hangar_core.arraysets.metadata import MetadataReader
     from hangar_core.checkout.comparing import ReaderUserDiff
     from hangar_core.storage.context import RepoContext
 
@@ -28,9 +27,8 @@ class ReaderCheckout(Checkout):
         self._commit = commit
         self._branch = branch
         self._session = ReadSession.of_commit(context, commit)
-        root = root_of(self._session.objects, commit)
-        self.arraysets = ArraysetsReader(self._session, root)
-        self.metadata = MetadataReader.committed(self._session, root)
+        self._root = root_of(self._session.objects, commit)
+        self.arraysets = ArraysetsReader(self._session, self._root)
         atexit.register(self.close)
 
     @property
@@ -45,6 +43,13 @@ class ReaderCheckout(Checkout):
     def branch_name(self) -> str:
         """Name of the branch that was checked out, empty when a commit was."""
         return self._branch
+
+    @cached_property
+    def metadata(self) -> MetadataReader:
+        """The text that was committed with the data."""
+        from hangar_core.arraysets.metadata import MetadataReader
+
+        return MetadataReader.committed(self._session, self._root)
 
     @cached_property
     def diff(self) -> ReaderUserDiff:
@@ -73,6 +78,8 @@ class ReaderCheckout(Checkout):
         return self
 
     def __repr__(self) -> str:
+        from hangar_core.arraysets.cards import card
+
         return card(
             "ReaderCheckout",
             {

@@ -8,9 +8,8 @@ share a digest exactly when they are the same array: ``int64(5)`` and ``longlong
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from blake3 import blake3
 from hangar_core.errors import UnsupportedDtype, UnsupportedFormat
 from hangar_core.hashing.digests import ARRAY, DOMAINS, THREADED_FROM, data_digest, hashing_threads
 from hangar_core.hashing.dtypes import ML_DTYPES
-from hangar_core.hashing.samples import Alike, Payload
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -29,8 +27,6 @@ MAX_RANK = 31
 _KINDS = frozenset("biufcMm")
 # Larger arrays in another order are converted in pieces of this size.
 _BLOCK = 16 << 20
-# Up to here equal rows are looked for before they are hashed.
-_TINY = 16
 
 
 def dtype_text(dtype: DTypeLike) -> str:
@@ -121,43 +117,6 @@ def digest_prefix(dtype: str, shape: tuple[int, ...]) -> bytes:
 def payload_digest(prefix: bytes, payload: bytes | memoryview) -> Digest:
     """Return the digest of canonical bytes behind their `digest_prefix`."""
     return data_digest(ARRAY, prefix, payload)
-
-
-def payloads_of(dtype: str, shape: tuple[int, ...]) -> Callable[[object], Payload | None]:
-    """Return a function that makes the payload of a canonical array of that dtype and shape, and None of all else.
-
-    What all samples of an arrayset have in common is looked at once. Raises `UnsupportedFormat` as `numpy_dtype` does.
-    """
-    wanted = numpy_dtype(dtype)
-    prefix = digest_prefix(dtype, shape)
-    small = wanted.itemsize * prod(shape) < THREADED_FROM
-    suffix = bytes([ARRAY])
-
-    def payload(value: object) -> Payload | None:
-        if (
-            type(value) is not np.ndarray
-            or value.dtype != wanted
-            or value.shape != shape
-            or not value.flags.c_contiguous
-        ):
-            return None
-        if small:
-            data = value.tobytes()
-            return Payload(Digest(blake3(prefix + data).digest() + suffix), dtype, shape, data)
-        view = payload_bytes(value)
-        return Payload(payload_digest(prefix, view), dtype, shape, view)
-
-    return payload
-
-
-def alike(dtype: str, shape: tuple[int, ...], rows: list[bytes]) -> Alike:
-    """Return small arrays of one dtype and shape with their digests; `rows` are their canonical bytes."""
-    prefix, suffix = digest_prefix(dtype, shape), bytes([ARRAY])
-    if rows and len(rows[0]) <= _TINY:
-        # Labels are few among many: finding an equal one costs a tenth of hashing it.
-        known = {row: Digest(blake3(prefix + row).digest() + suffix) for row in dict.fromkeys(rows)}
-        return Alike(dtype, shape, [known[row] for row in rows], rows)
-    return Alike(dtype, shape, [Digest(blake3(prefix + row).digest() + suffix) for row in rows], rows)
 
 
 def array_digest(array: NDArray[Any]) -> Digest:

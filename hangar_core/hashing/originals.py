@@ -24,7 +24,8 @@ from typing import Final, NamedTuple
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.hashing.dtypes import is_canonical
-from hangar_core.hashing.samples import FRAME_DTYPES, Payload
+from hangar_core.hashing.kinds import FRAME_DTYPES
+from hangar_core.hashing.samples import Payload
 from hangar_core.model import Digest
 
 _FORMAT: Final = 1

@@ -6,20 +6,14 @@ length as shape. Arrays: see `arrays`. Format: docs/formats/digests.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from hangar_core.hashing.digests import BYTES, DOMAINS, ORIGINAL, TEXT, data_digest
+from hangar_core.hashing.digests import BYTES, DOMAINS, TEXT, data_digest
+from hangar_core.hashing.kinds import FRAME_DTYPES
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from numpy.typing import NDArray
-
-    Sample: TypeAlias = NDArray[Any] | str | bytes
-
-# digest code -> dtype in the frame, for samples that are no arrays
-FRAME_DTYPES: Final = {TEXT: "text", BYTES: "bytes", ORIGINAL: "original"}
+    from hangar_core.hashing.kinds import Sample
 
 
 class Payload(NamedTuple):
@@ -60,18 +54,6 @@ def payload_of(sample: Sample) -> Payload:
     dtype, shape = dtype_text(plain.dtype), plain.shape
     data = payload_bytes(plain)
     return Payload(payload_digest(digest_prefix(dtype, shape), data), dtype, shape, data)
-
-
-def size_of(sample: Sample | Payload) -> int:
-    """Return about how many bytes a sample takes; for text the number of characters."""
-    return len(sample) if isinstance(sample, str | bytes) else sample.nbytes
-
-
-def read_only(sample: Sample) -> Sample:
-    """Return the sample, an array as one that cannot be written to."""
-    if not isinstance(sample, str | bytes):
-        sample.setflags(write=False)
-    return sample
 
 
 def _without_dtype(code: int, data: bytes) -> Payload:

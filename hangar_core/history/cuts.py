@@ -16,7 +16,7 @@ from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.model import CommitId
-from hangar_core.storage.tables import Batch
+from hangar_core.storage.batches import Batch
 
 CUT: Final = b"cut"
 

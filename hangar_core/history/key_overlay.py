@@ -31,6 +31,8 @@ class KeyOverlay:
         self.base_count = base_count
         self.changes: KeyChanges = {}
         self.count = base_count
+        # The key last looked up and what the base holds: whoever is about to set one asks for it first.
+        self._looked_up: tuple[bytes, Digest | None] = (b"", None)
 
     @property
     def entries(self) -> int:
@@ -113,7 +115,13 @@ class KeyOverlay:
         return tree.apply(self._objects, self.base, sorted(changes.items()))
 
     def _in_base(self, key: bytes) -> Digest | None:
-        return tree.lookup(self._objects, self.base, key) if self.base_count else None
+        if not self.base_count:
+            return None
+        known, digest = self._looked_up
+        if key != known:
+            digest = tree.lookup(self._objects, self.base, key)
+            self._looked_up = key, digest
+        return digest
 
 
 @dataclass(slots=True)

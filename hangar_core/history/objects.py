@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
@@ -15,7 +16,10 @@ from hangar_core.history.cuts import CUT, decode_cut
 from hangar_core.model import CommitId, Digest
 from hangar_core.records.compact_nodes import canonical, compacted
 from hangar_core.records.nodes import Node, view_node
-from hangar_core.storage.tables import Batch, Tables
+from hangar_core.storage.tables import Tables
+
+if TYPE_CHECKING:
+    from hangar_core.storage.batches import Batch
 
 _CACHED_NODES = 8192
 # From so many records on, room counts for more than the time that it takes to make nodes compact and whole again.
@@ -97,7 +101,7 @@ class Objects:
         """Hold a tree node for the next `flush`."""
         data = node.encoded()
         digest = self.put(digests.NODE, data)
-        self._keep(digest, view_node(data))
+        self._keep(digest, node if node.is_view else view_node(data))
         return digest
 
     def _keep(self, digest: Digest, node: Node) -> None:

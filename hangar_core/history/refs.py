@@ -18,7 +18,7 @@ unreachable by accident: see `hangar_core.history.roots`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hangar_core.errors import (
     AlreadyExists,
@@ -32,10 +32,11 @@ from hangar_core.errors import (
 from hangar_core.hashing import digests
 from hangar_core.model import CommitId, Digest
 from hangar_core.names import check_plain
-from hangar_core.storage.tables import Batch, Reader
 
 if TYPE_CHECKING:
     from hangar_core.reports import Move, Tag
+    from hangar_core.storage.batches import Batch
+    from hangar_core.storage.snapshots import Reader
 
 DEFAULT_BRANCH = "master"
 RESERVED = "HEAD"
@@ -53,16 +54,16 @@ _SHORTEST = 4
 _LISTED = 5
 
 
-class Note(NamedTuple):
+class Note:
     """What the reflog says about a move: who, when (microseconds), and why.
 
     `renamed_from` is the name that the branch has had so far, if all that changes is that.
     """
 
-    user: str
-    time: int
-    reason: str
-    renamed_from: str | None = None
+    __slots__ = ("reason", "renamed_from", "time", "user")
+
+    def __init__(self, user: str, time: int, reason: str, renamed_from: str | None = None) -> None:
+        self.user, self.time, self.reason, self.renamed_from = user, time, reason, renamed_from
 
 
 def _encoded(name: str) -> bytes:

@@ -22,7 +22,7 @@ from hangar_core.storage.context import RepoContext
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import COMPACT
 from hangar_core.storage.lock import WriterLock
-from hangar_core.storage.tables import Reader
+from hangar_core.storage.snapshots import Reader
 
 
 class Repair(NamedTuple):

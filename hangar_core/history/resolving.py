@@ -15,7 +15,7 @@ from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.graph import ReadCommit
 from hangar_core.model import CommitId
-from hangar_core.storage.tables import Reader
+from hangar_core.storage.snapshots import Reader
 
 _STEPS = re.compile(r"(?:~\d*|\^\d*|@\{[^{}]*\})*$", re.ASCII)
 _STEP = re.compile(r"~(\d*)|\^(\d*)|@\{([^{}]*)\}", re.ASCII)

@@ -19,7 +19,7 @@ from hangar_core.model import CommitId, NestedKey, SampleKey, Schema
 from hangar_core.records.keys import decode_either, encode_either
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 # None is the arrayset itself.
 ConflictKey: TypeAlias = SampleKey | NestedKey | None

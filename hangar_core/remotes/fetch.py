@@ -29,8 +29,8 @@ from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.layout import COMPACT, CUT, ORIGINALS, PROVENANCE
 
 if TYPE_CHECKING:
+    from hangar_core.storage.batches import Batch
     from hangar_core.storage.context import RepoContext
-    from hangar_core.storage.tables import Batch
 
 T = TypeVar("T")
 _ASKED_AT_ONCE: Final = 4096

@@ -10,15 +10,15 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from hangar_core.errors import DataMissing
+from hangar_core.hashing.kinds import size_of
 from hangar_core.hashing.originals import is_original
-from hangar_core.hashing.samples import size_of
 from hangar_core.model import Digest, Schema
 from hangar_core.remotes.frames import MOST_OBJECTS, USUAL, Frame, arrays_frame, plain_frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
     from hangar_core.storage.datastore import DataReader
 
 _FIRST_GUESS: Final = 16

@@ -18,7 +18,7 @@ from hangar_core.backends.base import Location, location_code
 from hangar_core.backends.codecs import fresh_array, stored_dtype
 from hangar_core.errors import BadAnswer, CorruptRecord, UnsupportedFormat
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import read_only, size_of
+from hangar_core.hashing.kinds import read_only, size_of
 from hangar_core.model import Digest
 from hangar_core.remotes.frames import Expanded, Frame, verified
 from hangar_core.remotes.transport import Credentials, Transport, open_transport
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hangar_core.backends.pack_alike import Spot
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 CACHED_BYTES: Final = 256 << 20
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES, Alike, Payload
+from hangar_core.hashing.kinds import FRAME_DTYPES
+from hangar_core.hashing.samples import Alike, Payload
 from hangar_core.remotes.frames import Expanded
 from hangar_core.storage.tables import Tables
 

@@ -39,10 +39,11 @@ from hangar_core.remotes.incoming import Incoming
 from hangar_core.remotes.payloads import unmade_frames_of
 from hangar_core.remotes.taking import Taker
 from hangar_core.remotes.transport import Info, RefUpdate
+from hangar_core.storage.batches import Batch
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.lock import WriterLock
-from hangar_core.storage.tables import Batch, Reader
+from hangar_core.storage.snapshots import Reader
 
 DATA: Final = frozenset({digests.ARRAY, digests.TEXT, digests.BYTES, digests.ORIGINAL})
 _AT_ONCE: Final = 1024

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -696,6 +695,8 @@ class Repository:
         plugin_options: Mapping[str, Any] | None = None,
     ) -> View:
         """Return one sample of the commit `start` (see `resolve`) in a form that a terminal can show."""
+        from dataclasses import replace
+
         from hangar_core.export import beside, view
         from hangar_core.external import preferring
 

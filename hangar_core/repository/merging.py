@@ -19,7 +19,7 @@ from hangar_core.reports import MergeState
 from hangar_core.storage.context import RepoContext
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 __all__ = ["ConflictKey", "ConflictRow", "MergeOutcome", "Merging"]
 

@@ -17,7 +17,7 @@ from hangar_core.backends.pack_frames import LOCATION_SIZE
 from hangar_core.errors import CorruptDataError, DataMissing, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.digests import THREADED_FROM
-from hangar_core.hashing.samples import Payload, read_only, size_of
+from hangar_core.hashing.kinds import read_only, size_of
 from hangar_core.model import Digest
 from hangar_core.storage.layout import Layout
 from hangar_core.storage.tables import Tables
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from hangar_core.backends.pack_20 import Found
     from hangar_core.backends.pack_alike import Spot
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
+    from hangar_core.hashing.samples import Payload
 
 K = TypeVar("K")
 P = ParamSpec("P")

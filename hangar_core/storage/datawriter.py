@@ -17,7 +17,8 @@ from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, ForkedWriter
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import Alike, Payload, payload_of, read_only
+from hangar_core.hashing.kinds import read_only
+from hangar_core.hashing.samples import Alike, Payload, payload_of
 from hangar_core.model import Digest
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import COMPRESSED, Layout
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hangar_core.backends.pack_alike import Spot
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 T = TypeVar("T")
 _FEW = 64

@@ -27,11 +27,12 @@ from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import Payload
 from hangar_core.model import Digest
+from hangar_core.storage.batches import Batch
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import Layout
 from hangar_core.storage.occupancy import count_samples, file_of
 from hangar_core.storage.sealing import stored_form
-from hangar_core.storage.tables import Batch, Tables
+from hangar_core.storage.tables import Tables
 
 T = TypeVar("T")
 _PACK: Final = PACK.encode()

@@ -22,7 +22,7 @@ Format: docs/formats/repository.md.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from hangar_core import files
 from hangar_core.errors import CorruptRecord, InvalidInput, RepositoryNotFound, UnsupportedFormat
@@ -58,10 +58,13 @@ DIRECTORY: Final = ".hangar"
 _USER_LIMIT = 256
 
 
-class Layout(NamedTuple):
-    """The paths below one `.hangar` directory."""
+class Layout:
+    """The paths below one `.hangar` directory, which is `root`."""
 
-    root: Path
+    __slots__ = ("root",)
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     @property
     def format_file(self) -> Path:

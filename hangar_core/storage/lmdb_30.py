@@ -43,14 +43,15 @@ from hangar_core.errors import (
     UnsupportedFormat,
 )
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES, Payload
+from hangar_core.hashing.kinds import FRAME_DTYPES
+from hangar_core.hashing.samples import Payload
 from hangar_core.model import Digest
 from hangar_core.storage.tables import Tables, open_tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 CODE: Final = "30"
 LARGEST: Final = 64 << 10

@@ -14,7 +14,7 @@ from hangar_core.backends.base import UID_SIZE, location_code
 from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.text_records import BadRecord, decode_place
 from hangar_core.storage.places import NAME, Columns, merged
-from hangar_core.storage.tables import Reader
+from hangar_core.storage.snapshots import Reader
 
 _PACK: Final = PACK.encode()
 _PACK_FILE: Final = slice(0, 18)

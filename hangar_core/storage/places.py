@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.digests import DIGEST_SIZE
@@ -57,13 +57,15 @@ _INDEX = struct.Struct("<H")
 _CODE: Final = b"20"
 
 
-class Columns(NamedTuple):
+class Columns:
     """Samples in order of names: the names as two columns of numbers, files, which of them, and places without that."""
 
-    names: NDArray[np.uint64]
-    files: list[bytes]
-    which: NDArray[np.uint64]
-    places: NDArray[np.uint64]
+    __slots__ = ("files", "names", "places", "which")
+
+    def __init__(
+        self, names: NDArray[np.uint64], files: list[bytes], which: NDArray[np.uint64], places: NDArray[np.uint64]
+    ) -> None:
+        self.names, self.files, self.which, self.places = names, files, which, places
 
 
 class Chunk:

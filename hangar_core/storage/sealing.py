@@ -16,11 +16,12 @@ from hangar_core.backends import registry
 from hangar_core.backends.base import Location, Sealed, SealingBackend
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, InvalidInput, UnsupportedFormat
 from hangar_core.hashing import digests
-from hangar_core.hashing.samples import FRAME_DTYPES, Payload, payload_of
+from hangar_core.hashing.kinds import FRAME_DTYPES
+from hangar_core.hashing.samples import Payload, payload_of
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 
 # (code, options of the backend, digests): where an arrayset wants its new samples to be

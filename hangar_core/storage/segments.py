@@ -27,7 +27,7 @@ from hangar_core.hashing.samples import Payload, payload_of
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 _PLACE = struct.Struct("<QH")
 # In place of a number in a block, which has at most 65,535 samples: the sample is a frame of its own.

@@ -15,7 +15,7 @@ from hangar_core.model import Schema
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 # What numpy can index.
 _LARGEST_SIZE = 2**63 - 1

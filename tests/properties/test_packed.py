@@ -26,7 +26,7 @@ from hangar_core.hashing.samples import Payload, payload_of
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
-    from hangar_core.hashing.samples import Sample
+    from hangar_core.hashing.kinds import Sample
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from packed import pack_of, publish, same
 
 from hangar_core.backends import pack_blocks, pack_maps
 from hangar_core.errors import CorruptDataError, DataMissing
-from hangar_core.hashing.arrays import alike, dtype_text
+from hangar_core.hashing.array_payloads import alike
+from hangar_core.hashing.arrays import dtype_text
 from hangar_core.model import Digest
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.datawriter import DataWriter

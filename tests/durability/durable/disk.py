@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePath
 
-from hangar_core.files import Operation
+from hangar_core.recording import Operation
 
 _SECTOR = 512
 _PAGE = 4096

@@ -12,7 +12,8 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hangar_core.files import Operation, recording
+from hangar_core.files import recording
+from hangar_core.recording import Operation
 from hangar_core.storage.tables import forget_tables
 
 from .disk import Disk, Keep, moments
