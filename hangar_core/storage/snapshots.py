@@ -102,6 +102,28 @@ class Reader:
         if table not in bundles.BUNDLED:
             yield from self._items(table, prefix)
             return
+        yield from ((key, value) for key, value in self._with_bundles(table, prefix) if value)
+
+    def every_place(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield all locations outside of runs; an empty one says that what a run has under that digest is void."""
+        yield from self._with_bundles("locations", b"")
+
+    def runs(self) -> Iterator[places.Columns]:
+        """Yield all runs of locations whole, newest first. Raises `CorruptRecord`."""
+        table = self._tables.get(places.TABLE)
+        if table is None:
+            return
+        with self._txn.cursor(db=table) as cursor:
+            for number in places.numbers(cursor):
+                first = places.key_of(number)
+                chunks: dict[bytes, bytes] = {}
+                there = cursor.set_key(first)
+                size = places.size_of(self._open(places.TABLE, first, cursor.value()))
+                while (there := there and cursor.next()) and (key := bytes(cursor.key())).startswith(first):
+                    chunks[key] = self._open(places.TABLE, key, cursor.value())
+                yield places.decode_run(size, chunks)
+
+    def _with_bundles(self, table: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         index = self._index_of(table)
         recent = sorted(key for key in index if key.startswith(prefix))
         bundled = ((key, self._open_bundled(table, key, index[key])) for key in recent)
@@ -109,7 +131,7 @@ class Reader:
         from heapq import merge  # only who lists needs it
 
         for key, value in merge(bundled, self._items(table, prefix), key=itemgetter(0)):
-            if key != before and value:  # what is in both is newer in the bundle, which comes first
+            if key != before:  # what is in both is newer in the bundle, which comes first
                 yield key, value
             before = key
 
