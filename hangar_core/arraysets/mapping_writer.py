@@ -135,11 +135,11 @@ class SampleMappingWriter(SampleMapping):
         """
         pairs = list(samples)
         with self._session.staging.lock:
-            known = [self._is_local(digest) for _, digest in pairs]
-            here = [pair for pair, is_here in zip(pairs, known, strict=True) if is_here]
+            known = self._session.data.has_many({digest for _, digest in pairs})
+            here = [pair for pair in pairs if pair[1] in known]
             keys = self._encode_names([name for name, _ in here])
             self.stage(zip(keys, (digest for _, digest in here), strict=True))
-        return [name for (name, _), is_here in zip(pairs, known, strict=True) if not is_here]
+        return [name for name, digest in pairs if digest not in known]
 
     def __delitem__(self, key: SampleKey) -> None:
         self.remove(key)
