@@ -10,13 +10,15 @@ Written by a fetch with a depth, in the transaction that brings the commits. For
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
 from hangar_core.model import CommitId
-from hangar_core.storage.batches import Batch
+
+if TYPE_CHECKING:
+    from hangar_core.storage.batches import Batch
 
 CUT: Final = b"cut"
 

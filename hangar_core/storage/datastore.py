@@ -6,7 +6,7 @@ publishes the locations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -241,11 +241,13 @@ class DataReader:
     def has(self, digest: Digest) -> bool:
         """Whether the data are on this machine; does not look at their bytes."""
         location = self.locate(digest)
-        if location is None or location.startswith(_PACK):
-            return location is not None
-        from hangar_core.backends import registry
+        return location is not None and _is_here(location)
 
-        return not registry.is_remote(location_code(location))
+    def has_many(self, wanted: Collection[Digest]) -> set[Digest]:
+        """Return those of which `has` says so; they are looked for together."""
+        with self._tables.read() as reader:
+            places = reader.get_many("locations", wanted)
+        return {Digest(digest) for digest, place in places.items() if _is_here(Location(place))}
 
     def holds(self, digest: Digest, location: Location, *, verify: bool) -> bool:
         """Whether the data lie whole where they should, with `verify` also undamaged."""
@@ -274,6 +276,14 @@ class DataReader:
                 raise bad_location(digest, f"no backend has the code {code!r}")
             reader = self._readers[code] = registry.open_backend(code, self._layout.data)
         return reader
+
+
+def _is_here(location: Location) -> bool:
+    if location.startswith(_PACK):
+        return True
+    from hangar_core.backends import registry
+
+    return not registry.is_remote(location_code(location))
 
 
 def _filled(samples: list[Any], spots: list[Spot | None] | None, found: Iterable[Found]) -> list[int]:
