@@ -78,6 +78,13 @@ class Objects:
         with self._tables.read() as reader:
             return reader.get("nodes", digest) is not None
 
+    def get_commit(self, commit: CommitId) -> tuple[bytes, bool]:
+        """Return the bytes of a commit, and whether history was cut there. Raises `CorruptRecord`."""
+        with self._tables.read() as reader:
+            data = self.get(commit)
+            is_whole = reader.get("refs", CUT) is None  # nearly always; every commit of a walk is asked for
+            return data, not is_whole and commit in self.cut()
+
     def cut(self) -> frozenset[CommitId]:
         """Return the commits at which history was cut: not all of their parents are here. Nearly always none."""
         with self._tables.read() as reader:
