@@ -133,7 +133,8 @@ def _row(run: RunRecord) -> tuple[str, ...]:
     steps = [step["status"] for step in run.facts.get("steps") or ()]
     counts = ", ".join(f"{steps.count(one)} {one}" for one in ("ran", "hit", "failed") if one in steps)
     short = run.run_id[:12] + (f"#{run.attempt}" if run.attempt > 1 else "")
-    return printable(short), _moment(run.started), run.status, seconds, printable(params), (run.read or "")[:12], counts
+    read = printable((run.read or "")[:12])
+    return printable(short), _moment(run.started), printable(run.status), seconds, printable(params), read, counts
 
 
 def _lines(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
