@@ -7,11 +7,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.arraysets.session import KeyView, ReadSession
-from hangar_core.errors import InvalidName, SampleNotFound
+from hangar_core.errors import DataMissing, InvalidName, SampleNotFound
 from hangar_core.hashing.kinds import size_of
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key
-from hangar_core.records.keys import decode_key, encode_key
+from hangar_core.records.keys import decode_key, encode_key, encode_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +47,10 @@ class SampleMapping:
     def _not_found(self, name: object) -> SampleNotFound:
         raise NotImplementedError
 
+    def _absent(self, name: object, why: DataMissing) -> DataMissing:
+        """Return the error about a sample whose data are not here."""
+        raise NotImplementedError
+
     def __len__(self) -> int:
         return self._keys.count
 
@@ -60,7 +64,10 @@ class SampleMapping:
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list):
             return self.read_many(key)
-        return self._session.data.get(self.digest(key))
+        try:
+            return self._session.data.get(self.digest(key))
+        except DataMissing as why:
+            raise self._absent(key, why) from why
 
     def digest(self, name: Any) -> Digest:
         """Return the digest of a sample's data without reading them. Raises `SampleNotFound`."""
@@ -72,16 +79,30 @@ class SampleMapping:
 
     def digests(self, names: Sequence[Any]) -> list[Digest]:
         """Return the digests of many samples at once. Raises `SampleNotFound` with the first that is not there."""
-        encoded = [_encoded_or_none(name) for name in names]
+        encoded = _all_encoded(names)
         found = self._keys.get_many({key for key in encoded if key is not None})
         for name, key in zip(names, encoded, strict=True):
             if key is None or key not in found:
                 raise self._not_found(name)
         return [found[key] for key in encoded if key is not None]
 
+    def digest_items(self) -> Iterator[tuple[SampleKey, Digest]]:
+        """Yield (name, digest of the data) in order of `keys`, without reading data."""
+        return ((decode_key(key), digest) for key, digest in self._keys.items())
+
+    def of_digests(self, digests: Sequence[Digest]) -> list[Any]:
+        """Return data by digests that samples here have; fast where they lie side by side, as they were stored.
+
+        Raises `DataMissing`, `CorruptDataError`.
+        """
+        return self._session.data.get_run(digests)
+
     def view(self, name: Any, *, again: bool = False) -> Any:
         """Return one sample, an array read-only; see `DataReader.view`. Raises `SampleNotFound`."""
-        return self._session.data.view(self.digest(name), again=again)
+        try:
+            return self._session.data.view(self.digest(name), again=again)
+        except DataMissing as why:
+            raise self._absent(name, why) from why
 
     def fill(self, names: Sequence[Any], out: NDArray[Any]) -> None:
         """Copy arrays into the rows of `out`. Raises `SampleNotFound`."""
@@ -146,6 +167,13 @@ def shown(key: object) -> str:
     """Return a key for a message."""
     text = str(key)
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _all_encoded(names: Sequence[object]) -> Sequence[bytes | None]:
+    try:
+        return encode_keys(names)  # type: ignore[arg-type]  # whatever is no name is refused there
+    except InvalidName:
+        return [_encoded_or_none(name) for name in names]
 
 
 def _encoded_or_none(key: object) -> bytes | None:

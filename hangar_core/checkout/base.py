@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -70,6 +70,10 @@ class Checkout:
     def has_data(self, digest: Digest) -> bool:
         """Whether the data of that digest are on this machine, whatever arrayset they belong to."""
         return self._session.data.has(digest)
+
+    def with_data(self, digests: Collection[Digest]) -> set[Digest]:
+        """Return those of which `has_data` says so; they are looked for together."""
+        return self._session.data.has_many(digests)
 
     def close(self) -> None:
         """Let everything go; handles obtained from here are dead afterwards. Closing twice is fine."""

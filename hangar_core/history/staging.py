@@ -46,11 +46,11 @@ from hangar_core.records.names import signature
 from hangar_core.records.staged_samples import Samples
 from hangar_core.reports import BranchHead, MergeState, Status
 from hangar_core.storage.adoption import last_of_each
+from hangar_core.storage.batches import Batch
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
 from hangar_core.storage.layout import COMPACT, ORIGINALS, PROVENANCE
 from hangar_core.storage.lock import WriterLock
-from hangar_core.storage.tables import Batch
 
 _BATCH = 65536
 

@@ -21,10 +21,12 @@ from hangar_core.records.keys import encode_key
 from hangar_core.remotes.fetch import fetch_history
 from hangar_core.remotes.push import send_commit
 from hangar_core.remotes.transport import Transport
+from hangar_core.remotes.working import WorkingRemote
 
 if TYPE_CHECKING:
     from hangar_core.history.integrating import Author
     from hangar_core.storage.context import RepoContext
+    from hangar_core.storage.tables import Tables
 
 _TRIES: Final = 20
 _MOST_BYTES: Final = 4 << 20
@@ -33,6 +35,8 @@ _MESSAGE: Final = "notes about runs"
 
 def push_notes(context: RepoContext, transport: Transport, remote: str, author: Author) -> int:
     """Send the notes that the remote lacks, and return how many those are. Raises `RemoteError`, `PushRejected`."""
+    if isinstance(transport, WorkingRemote):  # keeps its own as this repository does
+        return _add(transport.tables, list(run_notes(context.tables)))
     for left in reversed(range(_TRIES)):
         info = transport.info()
         old = info.branches.get(RUNS_BRANCH)
@@ -65,12 +69,14 @@ def fetch_notes(context: RepoContext, transport: Transport, remote: str) -> int:
 
     Raises `BadAnswer` for what are no notes, with nothing added; `RemoteError`, `StorageFailed`.
     """
+    if isinstance(transport, WorkingRemote):
+        return _add(context.tables, list(run_notes(transport.tables)))
     head = transport.info().branches.get(RUNS_BRANCH)
     if head is None:
         return 0
     _bring(context, transport, remote, head)
     objects = Objects(context.tables)
-    here = {digests.text_digest(travelling(note)) for note in run_notes(context.tables)}
+    here = _names(context.tables)
     fresh: list[dict[str, Any]] = []
     for key, digest in tree.items(objects, _root(objects, head).metadata):
         if digest in here:
@@ -84,6 +90,18 @@ def fetch_notes(context: RepoContext, transport: Transport, remote: str) -> int:
             raise BadAnswer(address=remote, reason=f"among its notes about runs: {why}") from why
     append_notes(context.tables, fresh)
     return len(fresh)
+
+
+def _add(tables: Tables, notes: list[dict[str, Any]]) -> int:
+    """Add those of other notes, newest first, that are not here; return how many those are."""
+    here = _names(tables)
+    fresh = [note for note in reversed(notes) if digests.text_digest(travelling(note)) not in here]
+    append_notes(tables, fresh)
+    return len(fresh)
+
+
+def _names(tables: Tables) -> set[Digest]:
+    return {digests.text_digest(travelling(note)) for note in run_notes(tables)}
 
 
 def _bring(context: RepoContext, transport: Transport, remote: str, head: CommitId) -> None:

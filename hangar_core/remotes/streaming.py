@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -123,6 +123,9 @@ class StreamingReader(DataReader):
     def has(self, digest: Digest) -> bool:  # noqa: ARG002 - the same for all
         """Say that it can be read."""
         return True
+
+    def has_many(self, wanted: Collection[Digest]) -> set[Digest]:
+        return set(wanted)
 
     def get(self, digest: Digest, location: Location | None = None) -> Sample:
         if location is None and self._absent([digest]):

@@ -125,6 +125,9 @@ class DataWriter(DataReader):
     def has(self, digest: Digest) -> bool:
         return digest in self.staged or super().has(digest)
 
+    def has_many(self, wanted: Collection[Digest]) -> set[Digest]:
+        return {digest for digest in wanted if digest in self.staged} | super().has_many(wanted)
+
     def put(self, sample: Sample | Payload, *, apart: bool | None = None, codec: Compression | None = None) -> Digest:
         """Store text, bytes or an array of any layout and byte order; data that are known are not stored again.
 

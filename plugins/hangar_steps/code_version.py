@@ -13,10 +13,8 @@ def code_head() -> str | None:
 
     None, and a RuntimeWarning, where there is no repository, no commit in it, or no git.
     """
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
-    places = [Path.cwd(), *([Path(script).resolve().parent] if script else [])]
-    for place in places:
-        head = _git(place, "rev-parse", "--verify", "--quiet", "HEAD")
+    for place in _places():
+        head = _head_of(place)
         if head:
             return head
     warnings.warn(
@@ -26,8 +24,18 @@ def code_head() -> str | None:
 
 
 def is_dirty() -> bool:
-    """Whether files that git knows differ from the commit."""
-    return bool(_git(Path.cwd(), "status", "--porcelain", "--untracked-files=no"))
+    """Whether files that git knows differ from the commit that `code_head` returns."""
+    place = next(filter(_head_of, _places()), None)
+    return place is not None and bool(_git(place, "status", "--porcelain", "--untracked-files=no"))
+
+
+def _places() -> list[Path]:
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    return [Path.cwd(), *([Path(script).resolve().parent] if script else [])]
+
+
+def _head_of(place: Path) -> str | None:
+    return _git(place, "rev-parse", "--verify", "--quiet", "HEAD")
 
 
 def _git(place: Path, *words: str) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from hangar_core.reports import Progress
+from hangar_steps.derive_inputs import Column, read_rows
 from hangar_steps.errors import StepError
 from hangar_steps.sample_forms import form_of
 from hangar_steps.spool import Spool
@@ -20,9 +23,14 @@ if TYPE_CHECKING:
     from hangar_core.reports import ProgressReporter
     from hangar_steps.deriving import Derived
 
-# A piece of the spool ends after so many samples or bytes.
-_MOST: Final = 1000
+# A piece of the spool ends after so many samples, bytes or seconds.
+_MOST: Final = 4096
 _MOST_BYTES: Final = 32 << 20
+_SECONDS: Final = 2.0
+# The progress is told after so many samples.
+_TOLD: Final = 16
+# What a process is handed at once.
+_TASK: Final = 1000
 
 
 class _Task(NamedTuple):
@@ -69,47 +77,60 @@ def compute(
 def _work(function: Callable[..., Any], task: _Task, advance: Callable[[int], None]) -> None:
     from hangar_core import Repository
 
-    spool = Spool(task.spool)
+    results = _Results(Spool(task.spool), advance)
+    options = task.options
     with closing(Repository(task.path).checkout(commit=task.commit)) as reader:
-        asets = [reader.arraysets[name] for name in task.inputs]
-        left = iter(task.samples)
-        while some := list(islice(left, _MOST)):
-            names = [name for name, _ in some]
-            sources: list[bytes] = []
-            values: list[Any] = []
-            forms: list[str] = []
-            nbytes = 0
-            rows = zip(*(_read(aset, names) for aset in asets), strict=True)
-            for (name, source), row in zip(some, rows, strict=True):
+        columns = [Column(reader, name) for name in task.inputs]
+        try:
+            for name, source, row in read_rows(columns, iter(task.samples)):
                 try:
-                    value = function(*row, **task.options)
+                    value = function(*row, **options)
                 except Exception as why:
                     why.add_note(f"while deriving the sample {name!r} of {', '.join(task.inputs)}")
-                    _keep(spool, sources, values, forms)
                     raise
-                forms.append(form_of(value, f"The result for the sample {name!r}"))
-                values.append(value)
-                sources.append(source)
-                nbytes += len(value) if isinstance(value, str | bytes) else value.nbytes
-                advance(1)
-                if nbytes > _MOST_BYTES:
-                    _keep(spool, sources, values, forms)
-                    nbytes = 0
-            _keep(spool, sources, values, forms)
+                results.add(name, source, value)
+        finally:
+            results.keep()  # also what was computed before an error
 
 
-def _read(aset: Any, names: list[SampleKey]) -> Iterator[Any]:
-    """Yield samples, a bounded number of which is in memory."""
-    for start in range(0, len(names), 64):
-        yield from aset[names[start : start + 64]]
+class _Results:
+    """What was computed and is not in the spool yet: never more than a few seconds of work."""
 
+    def __init__(self, spool: Spool, advance: Callable[[int], None]) -> None:
+        self._spool = spool
+        self._advance = advance
+        self._begin()
 
-def _keep(spool: Spool, sources: list[bytes], values: list[Any], forms: list[str]) -> None:
-    """Move what was computed to the spool."""
-    if sources:
-        spool.add(sources, values, forms)
-    for one in (sources, values, forms):
-        one.clear()
+    def _begin(self) -> None:
+        self._sources: list[bytes] = []
+        self._values: list[Any] = []
+        self._forms: list[str] = []
+        self._nbytes = 0
+        self._told = 0
+        self._until = monotonic() + _SECONDS
+
+    def add(self, name: SampleKey, source: bytes, value: Any) -> None:
+        """Take a result. Raises `InvalidData` for what no arrayset can hold."""
+        self._forms.append(form_of(value, name))
+        self._values.append(value)
+        self._sources.append(source)
+        self._nbytes += value.nbytes if isinstance(value, np.ndarray) else len(value)
+        number = len(self._sources)
+        if number >= _MOST or self._nbytes > _MOST_BYTES or monotonic() > self._until:
+            self.keep()
+        elif number - self._told >= _TOLD:
+            self._tell()
+
+    def keep(self) -> None:
+        """Move everything to the spool."""
+        if self._sources:
+            self._spool.add(self._sources, self._values, self._forms)
+            self._tell()
+        self._begin()
+
+    def _tell(self) -> None:
+        self._advance(len(self._sources) - self._told)
+        self._told = len(self._sources)
 
 
 # --- several processes ----------------------------------------------------------------------------------------------
@@ -133,7 +154,7 @@ def _in_processes(
             f"`{name}` cannot be computed in other processes: they have to import it.",
             hint="put it into a module of its own, or use one job",
         )
-    size = max(1, min(_MOST, len(pairs) // (4 * jobs)))
+    size = max(1, min(_TASK, len(pairs) // (4 * jobs)))
     tasks = [
         _Task(module, name, derived.options, derived.inputs, path, commit, pairs[at : at + size], spool.directory)
         for at in range(0, len(pairs), size)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hangar_core.errors import ArraysetNotFound, InvalidInput
 from hangar_core.hashing import digests
 from hangar_core.records.derivations import DERIVED_OPTION, Derivation, decode_derivation
+from hangar_steps.derive_inputs import Column, joined
 from hangar_steps.memo import Known, Memo
 from hangar_steps.workspaces.repository import STEPS
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from hangar_core.model import SampleKey
     from hangar_steps.deriving import Derived
 
-_AT_ONCE: Final = 4096
+# So many samples are looked up together.
+_AT_ONCE: Final = 1 << 14
 
 
 class DerivePlan(NamedTuple):
@@ -58,55 +59,55 @@ def steps_folder(repo: Repository) -> Path:
     return Path(repo.path) / ".hangar" / STEPS
 
 
+def fresh_plan(derived: Derived, repo: Repository) -> DerivePlan | None:
+    """Return the plan if there is nothing to do at the head of the staging branch; looks at the inputs as a whole."""
+    commit = digests.text(repo.resolve())
+    with closing(repo.checkout(commit=commit)) as reader:
+        return _fresh(derived, reader, commit, _derivation(derived, _columns(derived, reader)))
+
+
 def plan(derived: Derived, repo: Repository, *, force: bool) -> DerivePlan:
     """Return what is to be done at the head of the staging branch."""
     commit = digests.text(repo.resolve())
     with closing(repo.checkout(commit=commit)) as reader:
-        asets = [_input(reader, name) for name in derived.inputs]
-        contents = {name: _content_id(aset) for name, aset in zip(derived.inputs, asets, strict=True)}
-        derivation = Derivation(derived.unique_id, contents)
-        if not force and derived.output in reader.arraysets:
-            recorded = reader.arraysets[derived.output].options.get(DERIVED_OPTION)
-            if recorded is not None and decode_derivation(recorded, derived.output) == derivation:
-                return DerivePlan(commit, derivation, True, len(reader.arraysets[derived.output]), {}, {})
+        columns = _columns(derived, reader)
+        derivation = _derivation(derived, columns)
+        found = None if force else _fresh(derived, reader, commit, derivation)
+        if found is not None:
+            return found
         memo = memo_of(repo)
         known: dict[SampleKey, Known] = {}
         missing: dict[SampleKey, bytes] = {}
-        for names in _batches(asets):
-            columns = [aset.digests(names) for aset in asets]
-            made_of = [b"".join(row) for row in zip(*columns, strict=True)]
-            found = {} if force else memo.find(derived.unique_id, made_of)
-            for name, source in zip(names, made_of, strict=True):
-                result = found.get(source)
-                if result is not None and reader.has_data(result.digest):
+        samples = joined(columns)
+        while batch := list(islice(samples, _AT_ONCE)):
+            results = {} if force else memo.find(derived.unique_id, [source for _, source in batch])
+            if not results:
+                missing.update(batch)
+                continue
+            here = reader.with_data({result.digest for result in results.values()})
+            for name, source in batch:
+                result = results.get(source)
+                if result is not None and result.digest in here:
                     known[name] = result
                 else:
                     missing[name] = source
     return DerivePlan(commit, derivation, False, len(known) + len(missing), known, missing)
 
 
-def _input(reader: Any, name: str) -> Any:
-    if name not in reader.arraysets:
-        raise ArraysetNotFound(name=name)
-    aset = reader.arraysets[name]
-    if aset.contains_subsamples:
-        raise InvalidInput(f"The samples of `{name}` are mappings: they cannot be derived from yet.")
-    return aset
+def _columns(derived: Derived, reader: Any) -> list[Column]:
+    return [Column(reader, name) for name in derived.inputs]
 
 
-def _content_id(aset: Any) -> str:
-    known: bytes = aset.__det_digest__()[1]
-    return known.hex()
+def _derivation(derived: Derived, columns: list[Column]) -> Derivation:
+    contents = {name: column.content for name, column in zip(derived.inputs, columns, strict=True)}
+    return Derivation(derived.unique_id, contents)
 
 
-def _batches(asets: list[Any]) -> Iterator[list[SampleKey]]:
-    """Yield the names that all inputs have, in order."""
-    names: list[SampleKey] = []
-    for name in asets[0].keys():  # noqa: SIM118 - iteration over an arrayset is the same
-        if all(name in other for other in asets[1:]):
-            names.append(name)
-        if len(names) == _AT_ONCE:
-            yield names
-            names = []
-    if names:
-        yield names
+def _fresh(derived: Derived, reader: Any, commit: str, derivation: Derivation) -> DerivePlan | None:
+    if derived.output not in reader.arraysets:
+        return None
+    output = reader.arraysets[derived.output]
+    recorded = output.options.get(DERIVED_OPTION)
+    if recorded is None or decode_derivation(recorded, derived.output) != derivation:
+        return None
+    return DerivePlan(commit, derivation, True, len(output), {}, {})

@@ -10,7 +10,7 @@ from hangar_core.errors import AlreadyExists, DataMissing, InvalidData, PendingC
 from hangar_core.hashing import digests
 from hangar_core.records.derivations import DERIVED_OPTION, decode_derivation, encode_derivation
 from hangar_steps.derive_computing import compute
-from hangar_steps.derive_plan import DerivePlan, DeriveReceipt, memo_of, plan, steps_folder
+from hangar_steps.derive_plan import DerivePlan, DeriveReceipt, fresh_plan, memo_of, plan, steps_folder
 from hangar_steps.noting import noting
 from hangar_steps.sample_forms import needed_for
 from hangar_steps.spool import Spool
@@ -18,11 +18,13 @@ from hangar_steps.spool import Spool
 if TYPE_CHECKING:
     from hangar_core import Repository
     from hangar_core.checkout import WriterCheckout
-    from hangar_core.model import SampleKey
+    from hangar_core.model import Digest, SampleKey
     from hangar_core.reports import ProgressReporter
     from hangar_steps.deriving import Derived
 
 _AT_ONCE: Final = 4096
+# So many results are noted in the memory together.
+_REMEMBERED: Final = 1 << 17
 
 
 def update(
@@ -39,9 +41,9 @@ def update(
     if commit and not repo.status().clean:
         raise PendingChanges(branch=repo.staging_branch, blocked="committing a derived arrayset alone")
     with noting(derived.unique_id) as ran:
-        wanted = plan(derived, repo, force=force)
-        if wanted.fresh:
-            return _nothing_to_do(derived, wanted)
+        fresh = None if force else fresh_plan(derived, repo)
+        if fresh is not None:
+            return _nothing_to_do(derived, fresh)
         ran()
         with _alone(repo, derived.unique_id):
             wanted = plan(derived, repo, force=force)  # another process may have done it meanwhile
@@ -98,20 +100,30 @@ def _publish(
 ) -> DeriveReceipt:
     """Stage the output. What it was made of is recorded, so that later changes of the inputs make it stale."""
     memo, step = memo_of(repo), derived.unique_id
-    names: dict[bytes, list[SampleKey]] = {}
-    for name, source in wanted.missing.items():
-        names.setdefault(source, []).append(name)
+    names = {source: name for name, source in wanted.missing.items()}
+    again: list[tuple[SampleKey, bytes]] = []
+    if len(names) != len(wanted.missing):  # an equal input has an equal result
+        again = [(name, source) for name, source in wanted.missing.items() if names[source] != name]
     output = _output(derived, writer, wanted, spool, names)
+    fresh: list[tuple[bytes, Digest, str]] = []
     for piece in spool.pieces():
         rows = [row for row in zip(piece.sources, piece.values(), piece.forms, strict=True) if row[0] in names]
-        output.update((name, value) for source, value, _ in rows for name in names[source])
-        made = output.digests([names[source][0] for source, _, _ in rows])
-        memo.remember(step, ((source, digest, form) for (source, _, form), digest in zip(rows, made, strict=True)))
-    known = [(name, result.digest) for name, result in wanted.known.items()]
+        output.update((names[source], value) for source, value, _ in rows)
+        made = output.digests([names[source] for source, _, _ in rows])
+        fresh += ((source, digest, form) for (source, _, form), digest in zip(rows, made, strict=True))
+        if len(fresh) >= _REMEMBERED:
+            memo.remember(step, fresh)
+            fresh.clear()
+    memo.remember(step, fresh)
+    same = output.digests([names[source] for _, source in again])
+    known = [(name, digest) for (name, _), digest in zip(again, same, strict=True)]
+    known += ((name, result.digest) for name, result in wanted.known.items())
     for start in range(0, len(known), _AT_ONCE):
         if lost := output.attach(known[start : start + _AT_ONCE]):
-            raise DataMissing(digest=digests.text(wanted.known[lost[0]].digest), hint="run the same command again")
-    gone = [name for name in output if name not in wanted.known and name not in wanted.missing]
+            raise DataMissing(digest=digests.text(dict(known)[lost[0]]), hint="run the same command again")
+    gone = []
+    if len(output) != wanted.total:
+        gone = [name for name in output if name not in wanted.known and name not in wanted.missing]
     for name in gone:
         output.remove(name)
     output.set_options({**output.options, DERIVED_OPTION: encode_derivation(wanted.derivation)})
@@ -119,7 +131,7 @@ def _publish(
 
 
 def _output(
-    derived: Derived, writer: WriterCheckout, wanted: DerivePlan, spool: Spool, names: dict[bytes, list[SampleKey]]
+    derived: Derived, writer: WriterCheckout, wanted: DerivePlan, spool: Spool, names: dict[bytes, SampleKey]
 ) -> Any:
     """Return the arrayset that takes all results: the one that is there, widened if need be, or a new one.
 

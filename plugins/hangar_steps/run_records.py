@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -12,18 +14,20 @@ if TYPE_CHECKING:
 
 NOTE_VERSION: Final = "hangar.run-note/1"
 _LATEST: Final = 253_402_300_800  # the year 10000, which no date here can have
+_MADE: Final = re.compile("[0-9a-f]{32}")
 
 
 class RunRecord(NamedTuple):
     """One run. `status` is completed, failed, or unfinished: it still runs, or its process is gone without a word.
 
-    `attempt` counts the runs of one `run_id` from 1 on. `read` is the commit that was there when it began, `wrote` the
-    one that was there when it ended, if that is another. Times are seconds since 1970.
+    `attempt` counts the runs of one `run_id` from 1 on, up to `attempts`. `read` is the commit that was there when it
+    began, `wrote` the one that was there when it ended, if that is another. Times are seconds since 1970.
     """
 
     key: str
     run_id: str
     attempt: int
+    attempts: int
     status: str
     started: float
     ended: float | None
@@ -31,8 +35,18 @@ class RunRecord(NamedTuple):
 
     @property
     def id(self) -> str:
-        """What names the run on the command line: ``run_id``, and ``#2`` for the second attempt."""
-        return self.run_id if self.attempt == 1 else f"{self.run_id}#{self.attempt}"
+        """What names the run on the command line: ``run_id``, and ``#2`` for the second of several attempts."""
+        return self.run_id + self._number
+
+    @property
+    def short(self) -> str:
+        """The same for a table: an id that follows from the settings is cut, one that somebody has chosen is not."""
+        return (self.run_id[:12] if _MADE.fullmatch(self.run_id) else self.run_id) + self._number
+
+    @property
+    def _number(self) -> str:
+        # Alone the id would name the last one.
+        return "" if self.attempts == 1 else f"#{self.attempt}"
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -98,13 +112,16 @@ def _are_steps(steps: Any) -> bool:
 
 
 def _numbered(merged: Mapping[str, dict[str, Any]]) -> Iterator[RunRecord]:
-    attempts: dict[str, int] = {}
+    several = Counter(str(facts.get("run_id")) for facts in merged.values())
+    attempts: Counter[str] = Counter()
     for key, facts in merged.items():
         run_id = str(facts.get("run_id"))
-        attempts[run_id] = attempts.get(run_id, 0) + 1
+        attempts[run_id] += 1
         ended = facts.get("ended")
         status = str(facts.get("status")) if ended is not None else "unfinished"
-        yield RunRecord(key, run_id, attempts[run_id], status, float(facts.get("started", 0)), ended, facts)
+        yield RunRecord(
+            key, run_id, attempts[run_id], several[run_id], status, float(facts.get("started", 0)), ended, facts
+        )
 
 
 def find_run(runs: list[RunRecord], text: str) -> RunRecord:
@@ -112,8 +129,8 @@ def find_run(runs: list[RunRecord], text: str) -> RunRecord:
 
     Raises `StepNotFound` if there is none, or if several ids begin like that.
     """
-    wanted, hash_sign, number = text.partition("#")
-    if hash_sign and not (number.isascii() and number.isdecimal()):
+    wanted, _, number = text.rpartition("#")
+    if not wanted or not (number.isascii() and number.isdecimal()) or any(run.run_id == text for run in runs):
         wanted, number = text, ""
     same = [run for run in runs if run.run_id == wanted] or [
         run for run in runs if wanted and run.run_id.startswith(wanted)

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from hangar_core.errors import InvalidData
+from hangar_core.hashing.arrays import dtype_text
 
 if TYPE_CHECKING:
     from hangar_core.checkout import WriterCheckout
@@ -50,20 +54,21 @@ class Needed(NamedTuple):
         aset.widen(shape, variable=True)
 
 
-def form_of(sample: Any, where: str) -> str:
-    """Return the form of a result. Raises `InvalidData` naming `where` it came from, `UnsupportedDtype`."""
-    import numpy as np
-
-    from hangar_core.hashing.arrays import dtype_text
-
+def form_of(sample: Any, name: object) -> str:
+    """Return the form of the result for the sample `name`. Raises `InvalidData` with that name, `UnsupportedDtype`."""
+    if type(sample) is np.ndarray:
+        return _array_form(sample.dtype, sample.shape)
     if type(sample) in {str, bytes}:
         return "text" if type(sample) is str else "bytes"
-    if type(sample) is not np.ndarray:
-        raise InvalidData(
-            f"{where} is {type(sample).__name__}: a derived sample is an array, text or bytes.",
-            hint="np.asarray(...) makes an array of a number",
-        )
-    return f"array {dtype_text(sample.dtype)} {','.join(map(str, sample.shape))}"
+    raise InvalidData(
+        f"The result for the sample {name!r} is {type(sample).__name__}: a derived sample is an array, text or bytes.",
+        hint="np.asarray(...) makes an array of a number",
+    )
+
+
+@lru_cache(maxsize=4096)
+def _array_form(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
+    return f"array {dtype_text(dtype)} {','.join(map(str, shape))}"
 
 
 def needed_for(forms: Collection[str], output: str) -> Needed:

@@ -21,7 +21,7 @@ def without_data(filled, monkeypatch):
 
     from hangar_core.storage.datastore import DataReader
 
-    for name in ("get", "get_many", "get_spotted", "view", "view_spotted"):
+    for name in ("get", "raw", "get_many", "get_run", "get_spotted", "view", "view_spotted"):
         monkeypatch.setattr(DataReader, name, refuse)
     return filled
 

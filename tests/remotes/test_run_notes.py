@@ -59,7 +59,7 @@ def test_runs_of_two_machines_come_together(pushed: Repository, clone: Repositor
     for repo, count in ((pushed, 2), (clone, 4), (pushed, 0), (clone, 0)):
         assert repo.remote.bring_runs("origin") == count
         assert repo.remote.send_runs("origin") == 0
-    expected = [("two", "completed"), ("one#2", "completed"), ("one", "completed")]
+    expected = [("two", "completed"), ("one#2", "completed"), ("one#1", "completed")]
     assert known(pushed) == known(clone) == expected
 
 
@@ -77,6 +77,18 @@ def test_many_who_send_their_runs_at_once_lose_none(pushed: Repository, address:
         thread.join()
     assert pushed.remote.bring_runs("origin") == 8
     assert {run_id for run_id, _ in known(pushed)} == {f"run {number}" for number in range(4)}
+
+
+def test_a_repository_that_somebody_works_in_gives_and_takes_its_own_runs(origin: Repository, tmp_path: Path) -> None:
+    other = fresh(tmp_path / "other")
+    other.clone("Bob", "bob@example.org", origin.path)
+    started(origin, "theirs", 1000.0)
+    started(other, "ours", 2000.0)
+    for expected in (2, 0):
+        assert other.remote.send_runs("origin") == expected
+        assert other.remote.bring_runs("origin") == expected
+    assert known(origin) == known(other) == [("ours", "completed"), ("theirs", "completed")]
+    assert origin.list_branches() == ["master"]
 
 
 def test_the_branch_of_runs_is_no_branch(pushed: Repository, address: str, tmp_path: Path) -> None:

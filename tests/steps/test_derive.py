@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,15 @@ import numpy as np
 import pytest
 
 from hangar_core import Repository
-from hangar_core.errors import AlreadyExists, ArraysetNotFound, CorruptRecord, InvalidData, InvalidName, PendingChanges
+from hangar_core.errors import (
+    AlreadyExists,
+    ArraysetNotFound,
+    CorruptRecord,
+    InvalidData,
+    InvalidName,
+    PendingChanges,
+    StorageFailed,
+)
 from hangar_core.records.derivations import DERIVED_OPTION
 from hangar_steps import ConfigurationError, Derived, StepError, derive
 
@@ -245,16 +254,121 @@ def test_a_result_that_is_not_here_any_more_is_computed_again(
 
     calls.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(DataReader, "has", lambda self, digest: False)
+        patch.setattr(DataReader, "has_many", lambda self, wanted: set())
         assert len(small.plan(filled).missing) == 4
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage" * 1000])
-def test_a_damaged_memory_is_begun_anew(filled: Repository, damage: bytes) -> None:
+@pytest.mark.parametrize("damage", ["garbage", "another version", "the tree", "the rows"])
+def test_a_damaged_memory_is_begun_anew_with_a_warning_that_names_it(filled: Repository, damage: str) -> None:
+    put(filled, {number: number for number in range(10, 200)})
     small.update(filled, commit="small")
     put(filled, {"d": 4})
-    (Path(filled.path) / ".hangar" / "steps" / "memo.sqlite").write_bytes(damage)
+    memo = Path(filled.path) / ".hangar" / "steps" / "memo.sqlite"
+    data = memo.read_bytes()
+    if damage == "another version":
+        with closing(sqlite3.connect(memo)) as database:
+            database.execute("PRAGMA user_version = 9")
+    else:
+        start = {"garbage": 0, "the tree": 4096, "the rows": 3 * 4096}[damage]
+        assert len(data) > start + 4096
+        memo.write_bytes(data[:start] + b"garbage!" * 512 + data[start + 4096 :])
+    with pytest.warns(UserWarning, match=r"memo\.sqlite.*begun anew"):
+        assert small.update(filled, commit="again").computed == 194
+    assert small.plan(filled).fresh
+
+
+def test_an_emptied_memory_knows_nothing(filled: Repository) -> None:
+    small.update(filled, commit="small")
+    put(filled, {"d": 4})
+    (Path(filled.path) / ".hangar" / "steps" / "memo.sqlite").write_bytes(b"")
     assert small.update(filled, commit="again").computed == 4
+
+
+def test_a_memory_that_cannot_be_used_is_an_error_that_names_it(filled: Repository) -> None:
+    small.update(filled, commit="small")
+    put(filled, {"d": 4})
+    memo = Path(filled.path) / ".hangar" / "steps" / "memo.sqlite"
+    memo.unlink()
+    memo.mkdir()
+    with pytest.raises(StorageFailed, match=r"memo\.sqlite"):
+        small.update(filled)
+    assert filled.status().clean
+
+
+def test_a_sample_that_is_a_mapping_comes_as_a_dict(repo: Repository) -> None:
+    writer: Any = repo.checkout(write=True)
+    with closing(writer):
+        writer.arraysets.init_arrayset("views", shape=(2,), dtype=np.uint8, contains_subsamples=True)
+        for name in ("a", "b", 3):
+            writer["views"][name] = {"left": np.full(2, 1, np.uint8), 2: np.full(2, len(str(name)), np.uint8)}
+        writer.arraysets.init_arrayset("weights", shape=(), dtype=np.uint8).update({"a": np.uint8(1), "b": np.uint8(2)})
+        writer.commit("views")
+
+    @derive(input=("views", "weights"), output="sums", version="1")
+    def sums(views: Any, weight: Any) -> Any:
+        calls.append(sorted(map(str, views)))
+        return np.asarray(sum(int(view.sum()) for view in views.values()) * weight)
+
+    assert sums.update(repo, commit="sums")[2:6] == (2, 2, 0, 0)
+    assert calls == [["2", "left"]] * 2
+    assert read(repo, "sums") == {"a": 4, "b": 8}
+    writer = repo.checkout(write=True)
+    with closing(writer):
+        writer["views"]["a"]["right"] = np.full(2, 9, np.uint8)
+        writer.commit("another view")
+    assert repo.derived()[0].changed == ("views",)
+    assert sums.update(repo, commit="again")[2:6] == (2, 1, 1, 0)
+    assert read(repo, "sums") == {"a": 22, "b": 8}
+    writer = repo.checkout(write=True)
+    with closing(writer):  # equal data under another name are another sample
+        del writer["views"]["a"]["right"]
+        writer["views"]["a"]["up"] = np.full(2, 9, np.uint8)
+        writer.commit("the view has another name")
+    assert sums.update(repo).computed == 1
+
+
+def test_an_input_of_another_name_counts_as_changed_and_costs_nothing(filled: Repository) -> None:
+    small.update(filled, commit="small")
+    writer: Any = filled.checkout(write=True)
+    with closing(writer):
+        writer["images"].rename("pictures")
+        writer.commit("renamed")
+    [row] = filled.derived()
+    assert (row.inputs, row.stale) == (("images",), True)
+    with pytest.raises(ArraysetNotFound, match="images"):
+        small.update(filled)
+    calls.clear()
+    renamed = derive(input="pictures", output="small", version="1")(small.function)
+    assert renamed.update(filled, commit="of pictures")[2:6] == (3, 0, 3, 0)
+    assert calls == []
+    assert not filled.derived()[0].stale
+
+
+def test_what_was_changed_by_hand_stays_until_it_is_computed_anew(filled: Repository) -> None:
+    small.update(filled, commit="small")
+    writer: Any = filled.checkout(write=True)
+    with closing(writer):
+        writer["small"]["a"] = np.zeros((2, 2), np.uint8)
+        writer["small"]["by hand"] = np.zeros((2, 2), np.uint8)
+        writer.commit("by hand")
+    assert small.plan(filled).fresh
+    assert small.update(filled).total == 4
+    assert small.update(filled, force=True, commit="anew").dropped == 1
+    assert read(filled, "small") == {"a": [[1, 1]] * 2, "b": [[2, 2]] * 2, 3: [[3, 3]] * 2}
+
+
+def test_what_takes_long_is_kept_every_few_seconds(filled: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hangar_steps.derive_computing._SECONDS", 0.0)
+    kept = Path(filled.path) / ".hangar" / "steps" / "work"
+    pieces = []
+
+    @derive(input="images", output="slow", version="1")
+    def slow(image: Any) -> Any:
+        pieces.append(len(list(kept.glob("slow-*/piece-*"))))
+        return image
+
+    slow.update(filled)
+    assert pieces == [0, 1, 2]
 
 
 def test_a_copy_without_the_memory_knows_what_is_stale_and_reads_no_data(filled: Repository) -> None:

@@ -121,7 +121,10 @@ def test_repeated_runs_are_attempts_and_come_newest_first(filled: Repository) ->
     with filled.run(Params(), Config(seed=3)):
         pass
     assert [record.attempt for record in filled.runs] == [1, 2, 1]
-    assert filled.runs[1].id == f"{filled.runs[2].id}#2"
+    assert [record.attempts for record in filled.runs] == [1, 2, 2]
+    run_id = filled.runs[2].run_id
+    assert [record.id for record in filled.runs[1:]] == [f"{run_id}#2", f"{run_id}#1"]
+    assert filled.runs[0].id == filled.runs[0].run_id
 
 
 def test_the_hash_of_the_parameters_stays_once_a_run_has_begun(filled: Repository) -> None:
@@ -249,10 +252,54 @@ def test_two_runs_are_compared(two: Path) -> None:
         "data x: 1 added",
     ):
         assert line in said
+    assert f"step {train(lr=0.1).unique_id}: only a\n" in said
+    assert f"step {train(lr=1.1).unique_id}: only b\n" in said
     assert "run_id" not in said
     assert "Nothing differs" in hangar(two, "runs", "diff", ids[0], ids[0]).stdout
     document = json.loads(hangar(two, "runs", "diff", ids[1], ids[0], "--json").stdout)
     assert document["data"] == [{"arrayset": "x", "added": 1, "deleted": 0, "mutated": 0}]
+
+
+def test_attempts_are_told_apart_by_what_is_listed(filled: Repository) -> None:
+    place = Path(filled.path)
+    for loss in (1, 2):
+        with filled.run(Params(name="base"), Config(run_id="a chosen id that is long")) as run:
+            run.results["loss"] = loss
+    with filled.run(Params(name="base"), Config(run_id="#1")) as run:
+        pass
+    rows = json.loads(hangar(place, "runs", "--json").stdout)["runs"]
+    assert [row["id"] for row in rows] == ["#1", "a chosen id that is long#2", "a chosen id that is long#1"]
+    assert all(row["id"] in hangar(place, "runs").stdout for row in rows)
+    assert "results.loss: 1 -> 2" in hangar(place, "runs", "diff", rows[2]["id"], rows[1]["id"]).stdout
+    assert json.loads(hangar(place, "runs", "show", "a chosen", "--json").stdout)["id"] == rows[1]["id"]
+    assert json.loads(hangar(place, "runs", "show", "#1", "--json").stdout)["run_id"] == "#1"
+    for text in ("", "#2", "a chosen#3", "a chosen#x"):
+        assert "no run" in hangar(place, "runs", "show", text, code=4).stderr
+    said = hangar(place, "log", "--runs").stdout
+    assert all(f"read by run {row['id']}\n" in said for row in rows)
+
+
+def test_code_that_nobody_committed_is_told(filled: Repository, code: Path) -> None:
+    place = Path(filled.path)
+    for number in range(3):
+        with filled.run(config=Config(run_id=f"r{number}")):
+            pass
+        (code / "train.py").write_text(f"{number} + 1")
+    first = hangar(place, "runs", "diff", "r0", "r1")
+    assert "code.dirty: False -> True" in first.stdout
+    assert first.stderr == ""
+    second = hangar(place, "runs", "diff", "r1", "r2")
+    assert "Nothing differs" in second.stdout
+    assert "nobody had committed" in second.stderr
+
+
+def test_the_code_of_a_script_elsewhere_is_looked_at_where_it_lies(
+    filled: Repository, code: Path, tmp_path: Path
+) -> None:
+    (code / "train.py").write_text("from hangar_core import Repository\nRepository('.').run().__enter__()\n")
+    subprocess.run([sys.executable, code / "train.py"], cwd=filled.path, check=True)
+    assert filled.runs[0].facts["dirty"] is True
+    assert filled.runs[0].facts["experiment_id"] == Config()["experiment_id"]
 
 
 def test_the_log_tells_which_runs_have_read_a_commit(two: Path) -> None:

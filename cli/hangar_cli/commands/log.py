@@ -55,17 +55,31 @@ def log(startpoint: str | None, show_time: bool, show_user: bool, runs: bool, as
     else:
         graph = repo.log_graph(text, show_time=show_time, show_user=show_user)
         result(printable_lines(graph.removesuffix("\n")))
+        if repo.is_cut:
+            for entry in repo.log_entries(text):
+                if entry.commit.hidden:
+                    talk(
+                        f"History ends at {digests.short(entry.id)}: `hangar fetch REMOTE BRANCH --unshallow` goes on."
+                    )
         for entry in repo.log_entries(text) if noted else ():
             for run in noted.get(digests.text(entry.id), []):
-                result(f"{digests.short(entry.id)} {run['how']} by run {printable(run['run_id'])}")
+                result(f"{digests.short(entry.id)} {run['how']} by run {printable(run['id'])}")
 
 
 def _runs_by_commit(repo: Repository) -> dict[str, list[dict[str, str]]]:
     """Return for each commit which runs have read or written it, the newest first."""
+    notes = repo.run_notes()
+    attempts: dict[str, dict[str, int]] = {}
+    for note in reversed(notes):
+        keys = attempts.setdefault(str(note.get("run_id")), {})
+        keys.setdefault(str(note.get("key")), len(keys) + 1)
     found: dict[str, list[dict[str, str]]] = {}
-    for note in repo.run_notes():
+    for note in notes:
         # The first note of a run says what it reads, the last one what it has written.
         how, commit = ("read", note.get("read")) if note.get("event") == "start" else ("written", note.get("wrote"))
         if isinstance(commit, str):
-            found.setdefault(commit, []).append({"run_id": str(note.get("run_id")), "how": how})
+            run_id = str(note.get("run_id"))
+            keys = attempts[run_id]
+            name = run_id if len(keys) == 1 else f"{run_id}#{keys[str(note.get('key'))]}"
+            found.setdefault(commit, []).append({"id": name, "run_id": run_id, "how": how})
     return found

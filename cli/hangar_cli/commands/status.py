@@ -51,6 +51,8 @@ def _stale_lines(derived: Sequence[DerivedArrayset]) -> Iterator[str]:
         yield coloured("STALE", "yellow", bold=True)
     for one in stale:
         yield f"  {printable(one.name)}: {', '.join(map(printable, one.changed))} changed since {printable(one.step)}"
+    if stale:
+        yield "  `hangar run MODULE:FUNCTION` computes what has changed."
 
 
 def _derived_json(one: DerivedArrayset) -> dict[str, Any]:

@@ -111,10 +111,12 @@ def diff(a: str, b: str, as_json: bool) -> None:
     result(f"b: {printable(two.id)}  {_moment(two.started)}")
     if not changes and not data:
         result("Nothing differs.")
-    for what, before, after in changes:
-        result(f"{printable(what)}: {printable(before)} -> {printable(after)}")
+    for line in _explained(changes):
+        result(printable(line))
     for row in data:
         result(f"data {printable(row['arrayset'])}: {_counted(row)}")
+    if all(run.facts.get("dirty") for run in (one, two)):
+        talk("Both ran with changes of the code that nobody had committed: these may differ too.")
 
 
 def run_json(run: RunRecord) -> dict[str, Any]:
@@ -132,9 +134,15 @@ def _row(run: RunRecord) -> tuple[str, ...]:
     params = f"{run.params['name']} ({run.params['class'].rpartition('.')[2]})" if run.params else ""
     steps = [step["status"] for step in run.facts.get("steps") or ()]
     counts = ", ".join(f"{steps.count(one)} {one}" for one in ("ran", "hit", "failed") if one in steps)
-    short = run.run_id[:12] + (f"#{run.attempt}" if run.attempt > 1 else "")
-    read = printable((run.read or "")[:12])
-    return printable(short), _moment(run.started), printable(run.status), seconds, printable(params), read, counts
+    return (
+        printable(run.short),
+        _moment(run.started),
+        printable(run.status),
+        seconds,
+        printable(params),
+        printable((run.read or "")[:12]),
+        counts,
+    )
 
 
 def _lines(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -152,6 +160,7 @@ def _changes(one: RunRecord, two: RunRecord) -> list[tuple[str, Any, Any]]:
     sides = []
     for run in (one, two):
         side: dict[str, Any] = {"code": run.facts.get("experiment_id"), "data": run.read, "status": run.status}
+        side["code.dirty"] = run.facts.get("dirty")
         side |= {f"params.{name}": value for name, value in run.params.items() if name in {"class", "name"}}
         for kind in ("counted", "ignored"):
             side |= {f"params.{name}": value for name, value in (run.params.get(kind) or {}).items()}
@@ -164,6 +173,20 @@ def _changes(one: RunRecord, two: RunRecord) -> list[tuple[str, Any, Any]]:
     return [
         (name, sides[0].get(name), sides[1].get(name)) for name in names if sides[0].get(name) != sides[1].get(name)
     ]
+
+
+def _explained(changes: list[tuple[str, Any, Any]]) -> Iterator[str]:
+    for what, before, after in changes:
+        if what.startswith("step "):
+            yield f"{what}: only {'a' if after is None else 'b'}"
+        elif what in {"code", "data"}:  # commits
+            yield f"{what}: {_shortened(before)} -> {_shortened(after)}"
+        else:
+            yield f"{what}: {before} -> {after}"
+
+
+def _shortened(commit: str | None) -> str:
+    return "none" if commit is None else commit[:12]
 
 
 def _data_changes(repo: Repository, one: RunRecord, two: RunRecord) -> list[dict[str, Any]]:
