@@ -172,6 +172,13 @@ class NoCommits(HangarError, ValueError, RuntimeError):
     default_hint = "add data and run `hangar commit -m MESSAGE` first"
 
 
+class HistoryEnds(HangarError, ValueError):
+    """What was asked for may lie behind the commit at which the history of this repository was cut."""
+
+    template = "History ends at {commit} in this repository: {what}."
+    default_hint = "`hangar fetch REMOTE BRANCH --unshallow` brings the rest; --depth N brings more of it"
+
+
 class AlreadyExists(HangarError, LookupError, ValueError):
     """The name is taken."""
 
@@ -424,6 +431,13 @@ class RemoteRefused(RemoteError, ValueError):
     """The remote does not take what was sent. `code` is stable: `bad-object`, `missing-object`, `too-large`..."""
 
     template = "The remote refuses what was sent ({code}): {reason}."
+
+
+class BranchInUse(RemoteRefused):
+    """Somebody works on that branch, in the repository that is the remote: to move it would pull it from under them."""
+
+    template = "The branch `{branch}` is the one that is worked on in `{address}`: nothing was moved there."
+    default_hint = "push another branch and merge it there; or switch there first, with `hangar checkout OTHER`"
 
 
 class BadAnswer(RemoteError):

@@ -67,7 +67,10 @@ class Root(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """One point of the history. `time` is in microseconds since 1970-01-01 UTC."""
+    """One point of the history. `time` is in microseconds since 1970-01-01 UTC.
+
+    `hidden` are parents that are not in this repository, whose history was cut there; they are not among `parents`.
+    """
 
     parents: tuple[CommitId, ...]
     root: Digest
@@ -75,6 +78,7 @@ class Commit(NamedTuple):
     user: str
     email: str
     message: str
+    hidden: tuple[CommitId, ...] = ()
 
 
 class User(NamedTuple):

@@ -176,6 +176,7 @@ def commit_json(entry: LogEntry) -> dict[str, Any]:
     return {
         "digest": digests.text(entry.id),
         "parents": [digests.text(parent) for parent in commit.parents],
+        **({"hidden_parents": [digests.text(parent) for parent in commit.hidden]} if commit.hidden else {}),
         "branches": list(entry.branches),
         "time": time_text(commit.time),
         "user": commit.user,

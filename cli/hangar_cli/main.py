@@ -50,6 +50,9 @@ COMMANDS = {
         f"{_AT}.fetch_data:fetch_data", "Get data from REMOTE referenced by STARTPOINT (short-commit or branch)."
     ),
     "pull": Entry(f"{_AT}.pull:pull", "Fetch BRANCH from REMOTE and merge it into the staging branch."),
+    "drop": Entry(
+        f"{_AT}.drop:drop", "Free disk space: data of ARRAYSET that a remote is proved to hold go from here."
+    ),
     "server": Entry(f"{_AT}.server:server", "Start a hangar server, initializing one if does not exist."),
     "run": Entry("hangar_steps.commands.run:run", "Compute steps and derived arraysets named by TARGET."),
     "runs": Entry("hangar_steps.commands.runs:runs", "List runs, show one, and compare two."),

@@ -130,3 +130,13 @@ def strategy_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")(command)
+
+
+def depth_option(command: _Command) -> _Command:
+    """Add `--depth N`, for commands that bring history."""
+    return click.option(
+        "--depth",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only the newest N commits on each way back. History ends there.",
+    )(command)

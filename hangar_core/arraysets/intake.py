@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import prod
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from hangar_core.arraysets.pairs import as_pair
 from hangar_core.hashing.array_payloads import alike
 from hangar_core.hashing.arrays import numpy_dtype
 from hangar_core.hashing.digests import THREADED_FROM
@@ -29,30 +30,37 @@ _ROWS: Final = 4096
 _BYTES: Final = 4 << 20
 
 
-def take_in(samples: Iterable[tuple[K, object]], schema: Schema) -> Iterator[tuple[list[K], Alike | list[Payload]]]:
+def take_in(pairs: Iterable[Any], schema: Schema) -> Iterator[tuple[list[Any], Alike | list[Payload]]]:
     """Yield the names and the samples of one batch after another, checked and converted where nothing is lost.
 
-    Raises `InvalidData` for a sample that does not fit; nothing of its batch is yielded then.
+    Raises `InvalidData` for a sample that does not fit, `InvalidInput` for what is no pair; nothing of its batch is
+    yielded then.
     """
     if schema.kind == "array" and not schema.variable:
         size = numpy_dtype(schema.dtype).itemsize * prod(schema.shape)
         if size < THREADED_FROM:
-            return _alike(iter(samples), schema, max(1, min(_ROWS, _BYTES // size)))
-    return _one_by_one(samples, schema)
+            return _alike(iter(pairs), schema, max(1, min(_ROWS, _BYTES // size)))
+    return _one_by_one(map(as_pair, pairs), schema)
 
 
-def _alike(samples: Iterator[tuple[K, object]], schema: Schema, most: int) -> Iterator[tuple[list[K], Alike]]:
+def _alike(pairs: Iterator[Any], schema: Schema, most: int) -> Iterator[tuple[list[Any], Alike]]:
     """Take in small arrays of one dtype and shape: what they have in common is looked at once."""
     wanted, shape, plain = numpy_dtype(schema.dtype), schema.shape, np.ndarray
+    pair: Any = (None, None)
     while True:
-        names: list[K] = []
+        names: list[Any] = []
         rows: list[bytes] = []
-        for name, value in islice(samples, most):
-            if type(value) is not plain or value.dtype != wanted or value.shape != shape:
-                value = fit(schema, value)
-                assert isinstance(value, plain)
-            names.append(name)
-            rows.append(value.tobytes())
+        try:
+            for pair in islice(pairs, most):
+                name, value = pair
+                if type(value) is not plain or value.dtype != wanted or value.shape != shape:
+                    value = fit(schema, value)
+                    assert isinstance(value, plain)
+                names.append(name)
+                rows.append(value.tobytes())
+        except (TypeError, ValueError):
+            as_pair(pair)  # if it is one, the error is about something else
+            raise
         if not names:
             return
         yield names, alike(schema.dtype, shape, rows)

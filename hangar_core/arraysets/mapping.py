@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.arraysets.session import KeyView, ReadSession
-from hangar_core.errors import InvalidName, SampleNotFound
+from hangar_core.errors import DataMissing, InvalidName, SampleNotFound
 from hangar_core.hashing.kinds import size_of
 from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key
@@ -47,6 +47,10 @@ class SampleMapping:
     def _not_found(self, name: object) -> SampleNotFound:
         raise NotImplementedError
 
+    def _absent(self, name: object, why: DataMissing) -> DataMissing:
+        """Return the error about a sample whose data are not here."""
+        raise NotImplementedError
+
     def __len__(self) -> int:
         return self._keys.count
 
@@ -60,7 +64,10 @@ class SampleMapping:
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list):
             return self.read_many(key)
-        return self._session.data.get(self.digest(key))
+        try:
+            return self._session.data.get(self.digest(key))
+        except DataMissing as why:
+            raise self._absent(key, why) from why
 
     def digest(self, name: Any) -> Digest:
         """Return the digest of a sample's data without reading them. Raises `SampleNotFound`."""
@@ -92,7 +99,10 @@ class SampleMapping:
 
     def view(self, name: Any, *, again: bool = False) -> Any:
         """Return one sample, an array read-only; see `DataReader.view`. Raises `SampleNotFound`."""
-        return self._session.data.view(self.digest(name), again=again)
+        try:
+            return self._session.data.view(self.digest(name), again=again)
+        except DataMissing as why:
+            raise self._absent(name, why) from why
 
     def fill(self, names: Sequence[Any], out: NDArray[Any]) -> None:
         """Copy arrays into the rows of `out`. Raises `SampleNotFound`."""

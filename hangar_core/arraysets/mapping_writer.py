@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hangar_core.arraysets.mapping import MISSING, SampleMapping
+from hangar_core.arraysets.pairs import ByName, items_of
 from hangar_core.arraysets.session import WriteSession
-from hangar_core.errors import InvalidInput, SampleNotFound
+from hangar_core.errors import SampleNotFound
 from hangar_core.hashing.digests import ORIGINAL
 from hangar_core.hashing.samples import payload_of
 from hangar_core.model import Digest, SampleKey, Schema
@@ -18,9 +19,6 @@ from hangar_core.records.keys import encode_key, encode_keys
 if TYPE_CHECKING:
     from hangar_core.backends.codecs import Compression
     from hangar_core.hashing.samples import Payload
-
-# By name: a mapping does not care which of the two kinds of names its keys are, but the type of its keys does.
-ByName: TypeAlias = Mapping[str, Any] | Mapping[int, Any] | Mapping[SampleKey, Any]
 
 K = TypeVar("K")
 
@@ -83,7 +81,7 @@ class SampleMappingWriter(SampleMapping):
         batch; if one sample is refused, its batch is not staged. Raises as `add` does, `InvalidInput` for what is
         neither a mapping nor pairs.
         """
-        return self._put_all(pairs_of(samples), self._encode_names)
+        return self._put_all(items_of(samples), self._encode_names)
 
     def _encode_names(self, names: Sequence[SampleKey]) -> list[bytes]:
         """Return the encoded keys of names as a user gives them. Raises `InvalidName`."""
@@ -176,17 +174,3 @@ def _maker_of(schema: Schema) -> Callable[[object], Payload | None]:
     from hangar_core.hashing.array_payloads import payloads_of
 
     return payloads_of(schema.dtype, schema.shape)
-
-
-def pairs_of(samples: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (key, value) of a mapping or of an iterable of pairs. Raises `InvalidInput` for anything else."""
-    try:
-        pairs = iter(samples.items() if hasattr(samples, "items") else samples)
-    except TypeError as why:
-        raise InvalidInput(f"A mapping or pairs (name, data) are needed, not {type(samples).__name__}.") from why
-    for pair in pairs:
-        try:
-            key, value = pair
-        except (TypeError, ValueError) as why:
-            raise InvalidInput(f"Pairs (name, data) are needed, not {type(pair).__name__}.") from why
-        yield key, value

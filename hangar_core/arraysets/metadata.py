@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Self
 
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import MISSING
-from hangar_core.arraysets.mapping_writer import ByName, pairs_of
+from hangar_core.arraysets.pairs import ByName, pairs_of
 from hangar_core.arraysets.session import CommittedKeys, KeyView, ReadSession, WriteSession
 from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound, NotPicklable
 from hangar_core.model import Digest, Root, SampleKey

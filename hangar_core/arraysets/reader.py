@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from hangar_core.arraysets.mapping import MISSING, shown
 from hangar_core.arraysets.remembering import RememberingMapping
 from hangar_core.arraysets.session import KeyView, ReadSession
-from hangar_core.errors import CorruptRecord, NotPicklable, SampleNotFound, UnsupportedFormat
+from hangar_core.errors import CorruptRecord, DataMissing, NotPicklable, SampleNotFound, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import schema_digest
 from hangar_core.model import CommitId, SampleKey, Schema
@@ -263,6 +263,11 @@ class ArraysetDataReader(RememberingMapping):
 
     def _not_found(self, name: object) -> SampleNotFound:
         return SampleNotFound(key=shown(name), arrayset=self._name)
+
+    def _absent(self, name: object, why: DataMissing) -> DataMissing:
+        from hangar_core.arraysets.absent import absent
+
+        return absent(why, self._session, self._name, name)
 
     # --- in other processes -----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.arraysets.mapping import SampleMapping
+from hangar_core.errors import DataMissing
 from hangar_core.model import SampleKey
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ class RememberingMapping(SampleMapping):
             array = kind.read(at, check)
             if array is not None:
                 return array
-        sample, spot = self._session.data.get_spotted(self.digest(key))
+        try:
+            sample, spot = self._session.data.get_spotted(self.digest(key))
+        except DataMissing as why:
+            raise self._absent(key, why) from why
         if spot is not None:
             self._remember(key, spot)
         return sample
@@ -54,7 +58,10 @@ class RememberingMapping(SampleMapping):
             array = kind.view(at, check)
             if array is not None:
                 return array
-        sample, spot = self._session.data.view_spotted(self.digest(name))
+        try:
+            sample, spot = self._session.data.view_spotted(self.digest(name))
+        except DataMissing as why:
+            raise self._absent(name, why) from why
         if spot is not None:
             self._remember(name, spot)
         return sample

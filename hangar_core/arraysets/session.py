@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from hangar_core.arraysets.closing import Handles
+from hangar_core.hashing import digests
 from hangar_core.history import refs, tree
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest
@@ -132,6 +133,11 @@ class ReadSession:
         return ReadSession(context, Objects(context.tables), context.open_data(), commit)
 
     @property
+    def start(self) -> str:
+        """Short text that names the commit, or the branch of a writer, to a command."""
+        return "" if self.commit is None else digests.short(self.commit)
+
+    @property
     def all_local(self) -> bool:
         """Whether the data of every commit can be read, so that nobody needs to look for missing ones.
 
@@ -149,6 +155,10 @@ class WriteSession(ReadSession):
         self.store = staging.data
         self.staging = staging
         self._entered: dict[str, int] = {}
+
+    @property
+    def start(self) -> str:
+        return self.staging.branch
 
     def enter(self, name: str) -> None:
         with self.staging.lock:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from hangar_core.arraysets.cards import card
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import SampleMapping, shown
-from hangar_core.arraysets.mapping_writer import ByName, SampleMappingWriter, pairs_of
+from hangar_core.arraysets.mapping_writer import SampleMappingWriter
+from hangar_core.arraysets.pairs import ByName, pairs_of
 from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.session import KeysOfSample, KeyView, NestedKeyView, WriteSession
 from hangar_core.arraysets.writer import ArraysetDataWriter
-from hangar_core.errors import InvalidData, InvalidInput, InvalidName, SampleNotFound
+from hangar_core.errors import DataMissing, InvalidData, InvalidInput, InvalidName, SampleNotFound
 from hangar_core.model import Digest, NestedKey, SampleKey, Schema
 from hangar_core.names import check_sample_key
 from hangar_core.records.keys import decode_key, decode_nested, decode_prefix, encode_key, prefix_of
@@ -142,6 +143,11 @@ class SubsampleReader(SampleMapping):
     def _not_found(self, name: object) -> SampleNotFound:
         message = f"HANGAR KEY ERROR: {shown(name)} not in sample {shown(self._sample)} of aset `{self._aset.name}`."
         return SampleNotFound(message, key=shown(name), arrayset=self._aset.name)
+
+    def _absent(self, name: object, why: DataMissing) -> DataMissing:
+        from hangar_core.arraysets.absent import absent
+
+        return absent(why, self._session, self._aset.name, f"{self._sample}/{name}")
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import Final
+from typing import Final, cast
 
 import xxhash
 
@@ -245,7 +245,7 @@ def encode_block_location(uid: bytes, offset: int, index: int) -> Location:
 def encode_block_locations(uid: bytes, offset: int, count: int) -> list[Location]:
     """Return the locations of all samples of the block of `count` at `offset` of the pack `uid`."""
     block = encode_location(uid, offset)
-    return [Location(block + index) for index in _indexes(count)]
+    return cast("list[Location]", [block + index for index in _indexes(count)])
 
 
 @lru_cache(maxsize=8)

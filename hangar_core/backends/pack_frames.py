@@ -55,6 +55,8 @@ ALIGNMENT: Final = 8
 
 _FIXED = struct.Struct("<4sBBBBQ33s7xQ")
 _CHECK = struct.Struct("<Q")
+# Of frames and of blocks.
+CODEC_AT: Final = 4
 UNITS_AT: Final = 7
 DIGEST_AT: Final = 16
 two_checks: Final = struct.Struct("<QQ").unpack_from

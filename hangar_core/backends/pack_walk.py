@@ -17,6 +17,7 @@ from hangar_core.backends import codecs, pack_blocks
 from hangar_core.backends.base import Location
 from hangar_core.backends.pack_frames import (
     ALIGNMENT,
+    CODEC_AT,
     FRAME_MAGIC,
     PACK_HEADER_SIZE,
     BadFrame,
@@ -35,12 +36,13 @@ _MAGICS = (FRAME_MAGIC, pack_blocks.BLOCK_MAGIC)
 
 
 class Whole(NamedTuple):
-    """A sample whose bytes have its digest; `end` is where its frame or block ends."""
+    """A sample whose bytes have its digest; `end` is where its frame or block ends, `codec` how they are stored."""
 
     digest: Digest
     location: Location
     uid: bytes
     end: int
+    codec: int = codecs.PLAIN
 
 
 class Damaged(NamedTuple):
@@ -140,7 +142,7 @@ def _samples(view: memoryview, uid: bytes, at: int, end: int) -> Iterator[Whole 
             if digest is None:
                 yield f"the checksum of sample {index} of the block does not match"
             else:
-                yield Whole(digest, pack_blocks.encode_block_location(uid, at, index), uid, end)
+                yield Whole(digest, pack_blocks.encode_block_location(uid, at, index), uid, end, view[at + CODEC_AT])
         return
     frame = decode_frame(view, at)
     start = at + frame.payload_at
@@ -149,7 +151,7 @@ def _samples(view: memoryview, uid: bytes, at: int, end: int) -> Iterator[Whole 
         raise BadFrame("the checksum of the data does not match")
     if _digest_of(frame, raw) != frame.digest:
         raise BadFrame("the data have another digest")
-    yield Whole(frame.digest, encode_location(uid, at), uid, end)
+    yield Whole(frame.digest, encode_location(uid, at), uid, end, frame.codec)
 
 
 def _digest_of(frame: Frame, raw: memoryview) -> Digest:

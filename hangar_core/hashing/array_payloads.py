@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from blake3 import blake3
@@ -50,6 +50,9 @@ def alike(dtype: str, shape: tuple[int, ...], rows: list[bytes]) -> Alike:
     prefix, suffix = digest_prefix(dtype, shape), bytes([ARRAY])
     if rows and len(rows[0]) <= _TINY:
         # Labels are few among many: finding an equal one costs a tenth of hashing it.
-        known = {row: Digest(blake3(prefix + row).digest() + suffix) for row in dict.fromkeys(rows)}
-        return Alike(dtype, shape, [known[row] for row in rows], rows)
-    return Alike(dtype, shape, [Digest(blake3(prefix + row).digest() + suffix) for row in rows], rows)
+        known = {row: blake3(prefix + row).digest() + suffix for row in dict.fromkeys(rows)}
+        digests = list(map(known.__getitem__, rows))
+    else:
+        digests = [blake3(prefix + row).digest() + suffix for row in rows]
+    # Naming each a `Digest` would take as long as all else that is done here but hashing.
+    return Alike(dtype, shape, cast("list[Digest]", digests), rows)

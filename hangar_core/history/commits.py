@@ -11,8 +11,13 @@ from hangar_core.records.commits import ArraysetRow, decode_commit, decode_root,
 
 
 def read_commit(objects: Objects, commit: CommitId) -> Commit:
-    """Return a commit. Raises `CorruptRecord`."""
-    return decode_commit(objects.get(commit))
+    """Return a commit, as it is seen where history was cut. Raises `CorruptRecord`."""
+    found = decode_commit(objects.get(commit))
+    if found.parents and commit in objects.cut():
+        there = tuple(parent for parent in found.parents if objects.has(parent))
+        hidden = tuple(parent for parent in found.parents if parent not in there)
+        return found._replace(parents=there, hidden=hidden)
+    return found
 
 
 def write_commit(objects: Objects, commit: Commit) -> CommitId:

@@ -170,6 +170,8 @@ def sample_events(
         before = [values[parent] for parent in entry.commit.parents] or [None]
         if all(one != now for one in before):
             kind = "removed" if now is None else "added" if before[0] is None else "mutated"
+            if entry.commit.hidden and kind == "added":
+                kind = "unknown"
             events.append(SampleEvent(entry, kind, now))
     return events
 

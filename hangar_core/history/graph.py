@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from hangar_core.errors import HistoryEnds
+from hangar_core.hashing import digests
 from hangar_core.model import Commit, CommitId
 
 ReadCommit = Callable[[CommitId], Commit]
@@ -43,6 +45,8 @@ def walk(start: CommitId, read: ReadCommit) -> list[tuple[CommitId, Commit]]:
 def merge_base(one: CommitId, two: CommitId, read: ReadCommit) -> CommitId | None:
     """Return the newest commit that is behind both, None for histories that never met.
 
+    Raises `HistoryEnds` if they may have met where history was cut.
+
     Both sides are painted downwards from the newest commit on; what is behind a common ancestor is stale, and when only
     stale commits are left nothing nearer can come. Of several nearest ancestors the newest is taken (of equally new
     ones that with the smaller id), so that merging either way round asks the same question.
@@ -67,6 +71,8 @@ def merge_base(one: CommitId, two: CommitId, read: ReadCommit) -> CommitId | Non
     nearest = [commit for commit in common if not colours[commit] & _STALE]
     if len(nearest) > 1:  # a clock that went backwards can make an ancestor of one look like another
         nearest = [one for one in nearest if not any(one != two and is_ancestor(one, two, read) for two in nearest)]
+    if not nearest:
+        refuse_cut(list(colours), read, "no common ancestor is known")
     return min(nearest, key=lambda commit: (-common[commit], commit), default=None)
 
 
@@ -83,3 +89,10 @@ def is_ancestor(old: CommitId, new: CommitId, read: ReadCommit) -> bool:
                 seen.add(parent)
                 found.append(parent)
     return False
+
+
+def refuse_cut(commits: Iterable[CommitId], read: ReadCommit, what: str) -> None:
+    """Raise `HistoryEnds` if the history behind any of these commits was cut; `what` says what cannot be told."""
+    for one in commits:
+        if read(one).hidden:
+            raise HistoryEnds(commit=digests.short(one), what=what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hangar_core.errors import InvalidInput, MergeConflict, NoMerge, NothingToCommit
+from hangar_core.errors import HistoryEnds, InvalidInput, MergeConflict, NoMerge, NothingToCommit
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.changes import Changes
@@ -197,9 +197,11 @@ def _conflict(plan: MergePlan) -> MergeConflict:
 
 
 def _only_parent(commit: Commit, identity: CommitId, verb: str) -> CommitId | None:
-    if len(commit.parents) > 1:
+    if len(commit.parents) + len(commit.hidden) > 1:
         raise InvalidInput(
             f"{digests.short(identity)} is a merge: which of its sides is to be {verb} is not clear.",
             hint="name one of the commits that it merged",
         )
+    if commit.hidden:
+        raise HistoryEnds(commit=digests.short(identity), what=f"what it changed, and would be {verb}, is not known")
     return commit.parents[0] if commit.parents else None

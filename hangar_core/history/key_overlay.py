@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from hangar_core.history import nested, tree
 from hangar_core.history.lookups import lookup_many
@@ -31,6 +31,8 @@ class KeyOverlay:
         self.base_count = base_count
         self.changes: KeyChanges = {}
         self.count = base_count
+        # The key last looked up and what the base holds: whoever is about to set one asks for it first.
+        self._looked_up: tuple[bytes, Digest | None] = (b"", None)
 
     @property
     def entries(self) -> int:
@@ -108,12 +110,18 @@ class KeyOverlay:
     def tree(self) -> Digest:
         """Return the root of the tree with all changes applied, held in `Objects`."""
         changes = self.changes
-        if not self.base_count:
-            return tree.build(self._objects, {key: one for key, one in changes.items() if one is not None})
+        if not self.base_count:  # of what is nowhere, nothing is removed
+            return tree.build(self._objects, cast("dict[bytes, Digest]", changes))
         return tree.apply(self._objects, self.base, sorted(changes.items()))
 
     def _in_base(self, key: bytes) -> Digest | None:
-        return tree.lookup(self._objects, self.base, key) if self.base_count else None
+        if not self.base_count:
+            return None
+        known, digest = self._looked_up
+        if key != known:
+            digest = tree.lookup(self._objects, self.base, key)
+            self._looked_up = key, digest
+        return digest
 
 
 @dataclass(slots=True)

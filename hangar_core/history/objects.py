@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
-from hangar_core.model import Digest
+from hangar_core.history.cuts import CUT, decode_cut
+from hangar_core.model import CommitId, Digest
 from hangar_core.records.compact_nodes import canonical, compacted
 from hangar_core.records.nodes import Node, view_node
-from hangar_core.storage.tables import Batch, Tables
+from hangar_core.storage.tables import Tables
+
+if TYPE_CHECKING:
+    from hangar_core.storage.batches import Batch
 
 _CACHED_NODES = 8192
 # From so many records on, room counts for more than the time that it takes to make nodes compact and whole again.
@@ -28,6 +33,7 @@ class Objects:
         self._tables = tables
         self._cache: OrderedDict[Digest, Node] = OrderedDict()
         self._pending: dict[Digest, bytes] = {}
+        self._cut: tuple[bytes | None, frozenset[CommitId]] = (None, frozenset())
 
     def get(self, digest: Digest) -> bytes:
         """Return the canonical bytes with that digest. Raises `CorruptRecord` when they are missing or other ones."""
@@ -68,6 +74,14 @@ class Objects:
         with self._tables.read() as reader:
             return reader.get("nodes", digest) is not None
 
+    def cut(self) -> frozenset[CommitId]:
+        """Return the commits at which history was cut: not all of their parents are here. Nearly always none."""
+        with self._tables.read() as reader:
+            value = reader.get("refs", CUT)
+        if value != self._cut[0]:
+            self._cut = value, decode_cut(value)
+        return self._cut[1]
+
     def put(self, code: int, data: bytes) -> Digest:
         """Hold a record for the next `flush` and return its digest."""
         digest = digests.compute(code, data)
@@ -87,7 +101,7 @@ class Objects:
         """Hold a tree node for the next `flush`."""
         data = node.encoded()
         digest = self.put(digests.NODE, data)
-        self._keep(digest, view_node(data))
+        self._keep(digest, node if node.is_view else view_node(data))
         return digest
 
     def _keep(self, digest: Digest, node: Node) -> None:

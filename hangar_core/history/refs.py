@@ -32,10 +32,11 @@ from hangar_core.errors import (
 from hangar_core.hashing import digests
 from hangar_core.model import CommitId, Digest
 from hangar_core.names import check_plain
-from hangar_core.storage.tables import Batch, Reader
 
 if TYPE_CHECKING:
     from hangar_core.reports import Move, Tag
+    from hangar_core.storage.batches import Batch
+    from hangar_core.storage.snapshots import Reader
 
 DEFAULT_BRANCH = "master"
 RESERVED = "HEAD"

@@ -22,7 +22,7 @@ from hangar_core.storage.context import RepoContext
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import COMPACT
 from hangar_core.storage.lock import WriterLock
-from hangar_core.storage.tables import Reader
+from hangar_core.storage.snapshots import Reader
 
 
 class Repair(NamedTuple):
@@ -83,7 +83,7 @@ def _named(context: RepoContext) -> tuple[set[Digest], tuple[str, ...]]:
     """Return the digests of all data that commits name, and what could not be read of their records."""
     objects = Objects(context.tables)
     with context.tables.read() as reader:
-        todo: list[CommitId] = list(_starts(reader))
+        todo: list[CommitId] = list(starts(reader))
     named: set[Digest] = set()
     seen: set[Digest] = set()
     unreadable: list[str] = []
@@ -104,7 +104,7 @@ def _named(context: RepoContext) -> tuple[set[Digest], tuple[str, ...]]:
     return named, tuple(unreadable)
 
 
-def _starts(reader: Reader) -> Iterator[CommitId]:
+def starts(reader: Reader) -> Iterator[CommitId]:
     """Yield the commits that branches, tags and stashes point at, and those at which branches have pointed."""
     yield from (head for head in refs.branches(reader).values() if head is not None)
     yield from (tag.commit for tag in refs.tags(reader).values())

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from hangar_core.errors import AmbiguousDigest, CommitNotFound, NoCommits
+from hangar_core.errors import AmbiguousDigest, CommitNotFound, HistoryEnds, NoCommits
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.graph import ReadCommit
 from hangar_core.model import CommitId
-from hangar_core.storage.tables import Reader
+from hangar_core.storage.snapshots import Reader
 
 _STEPS = re.compile(r"(?:~\d*|\^\d*|@\{[^{}]*\})*$", re.ASCII)
 _STEP = re.compile(r"~(\d*)|\^(\d*)|@\{([^{}]*)\}", re.ASCII)
@@ -29,7 +29,7 @@ STAGING = frozenset({refs.RESERVED, "@"})
 def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -> CommitId:
     """Return the commit that `text` means; None means the staging branch.
 
-    Raises `CommitNotFound`, `AmbiguousDigest` (with the candidates), `NoCommits`.
+    Raises `CommitNotFound`, `AmbiguousDigest` (with the candidates), `NoCommits`, `HistoryEnds`.
     """
     if text is None:
         return _staging_head(reader)
@@ -84,7 +84,9 @@ def _named(reader: Reader, name: str) -> CommitId:
 def _parent(read: ReadCommit, commit: CommitId, number: int, text: str) -> CommitId:
     if number == 0:
         return commit
-    parents = read(commit).parents
+    parents, hidden = read(commit).parents, read(commit).hidden
+    if hidden:
+        raise HistoryEnds(commit=digests.short(commit), what=f"`{text}` lies behind it")
     if number > len(parents):
         has = "no parent" if not parents else "1 parent" if len(parents) == 1 else f"{len(parents)} parents"
         raise CommitNotFound(text=text, hint=f"{digests.short(commit)} has {has}")

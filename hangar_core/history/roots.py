@@ -12,7 +12,7 @@ from typing import Final
 from hangar_core.history import refs
 from hangar_core.history.overlay import Overlay
 from hangar_core.model import CommitId, Digest
-from hangar_core.storage.tables import Reader
+from hangar_core.storage.snapshots import Reader
 
 # So long a move keeps the commits that it names, whatever else is removed.
 REFLOG_DAYS: Final = 90

@@ -46,11 +46,11 @@ from hangar_core.records.names import signature
 from hangar_core.records.staged_samples import Samples
 from hangar_core.reports import BranchHead, MergeState, Status
 from hangar_core.storage.adoption import last_of_each
+from hangar_core.storage.batches import Batch
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.host import boot_id
 from hangar_core.storage.layout import COMPACT, ORIGINALS, PROVENANCE
 from hangar_core.storage.lock import WriterLock
-from hangar_core.storage.tables import Batch
 
 _BATCH = 65536
 
@@ -659,11 +659,12 @@ class StagingArea:
 
     def _start_over(self, base: CommitId | None, branch: str) -> None:
         self.data.turn_over()
+        root = root_of(self.objects, base)  # held still, if it was just written
         self.objects.clear_pending()
         self.base = base
         self.branch = branch
         self._generation += 1
-        self.overlay = Overlay(self.objects, root_of(self.objects, base))
+        self.overlay = Overlay(self.objects, root)
         prepared = self._log.recycle(self._generation, self.branch, base)
         if prepared is not None:
             lay_over(self.overlay, self.objects, records.GROUP, prepared)

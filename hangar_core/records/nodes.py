@@ -158,7 +158,16 @@ class Node:
                 counts[index] = total
         if counts is not None:
             data[first + DIGEST_SIZE * self.size :] = _longs(self.size).pack(*counts)
-        return view_node(bytes(data))
+        node = Node.__new__(Node)
+        node.level, node.fanout, node.size = self.level, self.fanout, self.size
+        node.counts, node.total = counts, self.size if counts is None else sum(counts)
+        node._ends, node._digests_at, node._data, node._looked = self._ends, first, bytes(data), 0
+        return node
+
+    @property
+    def is_view(self) -> bool:
+        """Whether little but its bytes is held."""
+        return self._looked < _OFTEN
 
     def _parsed_keys(self) -> list[bytes]:
         data, ends = self._data, self._ends

@@ -63,7 +63,7 @@ MARKER: Final = "hangar-remote.json"
 FORMAT: Final = 1
 _CACHED_FRAMES = 32
 _READ_AT_ONCE = 16
-_SEGMENTS = "segments/"
+SEGMENTS: Final = "segments/"
 _REFS = "refs/"
 
 
@@ -180,7 +180,7 @@ class BareRemote:
     def refresh(self) -> None:
         """Learn of segments that others have stored."""
         with self._lock:
-            fresh = [name for name in self._store.names(_SEGMENTS) if name not in self._seen]
+            fresh = [name for name in self._store.names(SEGMENTS) if name not in self._seen]
             for name, directory in zip(fresh, side_by_side(self._read_directory, fresh, _READ_AT_ONCE), strict=True):
                 self._add(name, directory)
 
@@ -232,7 +232,7 @@ class BareRemote:
         self._directories.append(directory.frames)
 
     def _read_directory(self, name: str) -> Directory:
-        place = _SEGMENTS + name
+        place = SEGMENTS + name
         tail = self._store.tail(place, USUAL_TAIL)
         found = directory_place(tail, place)
         at, size, _ = found
@@ -242,7 +242,7 @@ class BareRemote:
 
     def _read_frame(self, segment: int, number: int) -> Frame:
         offset, length, _ = self._directories[segment][number]
-        name = _SEGMENTS + self._segments[segment]
+        name = SEGMENTS + self._segments[segment]
         data = self._store.read(name, offset, length)
         try:
             return read_frame(memoryview(data or b""))[0]
@@ -283,7 +283,7 @@ class BareRemote:
     def _store_segment(self, frames: Sequence[Frame]) -> None:
         name = uuid.uuid4().hex
         buffers, directory = encode_segment(frames)
-        self._store.create(_SEGMENTS + name, buffers)
+        self._store.create(SEGMENTS + name, buffers)
         with self._lock:
             if name not in self._seen:
                 self._add(name, directory)

@@ -12,28 +12,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.originals import is_original
 from hangar_core.hashing.schemas import decode_schema
 from hangar_core.history import refs
+from hangar_core.history.cuts import set_cut
 from hangar_core.history.objects import Objects, stored
 from hangar_core.model import Commit, CommitId, Digest
 from hangar_core.records.commits import decode_commit, decode_root
 from hangar_core.records.nodes import Node
 from hangar_core.remotes.checking import checked_node, names_in
-from hangar_core.remotes.frames import Expanded, Frame, verified
+from hangar_core.remotes.fetch_commits import Answers, CommitFetcher, cut_after, pairs
 from hangar_core.remotes.parallel import side_by_side
-from hangar_core.remotes.transport import Transport
+from hangar_core.remotes.transport import Giver
 from hangar_core.reports import Progress, ProgressReporter
-from hangar_core.storage.layout import COMPACT, ORIGINALS, PROVENANCE
+from hangar_core.storage.layout import COMPACT, CUT, ORIGINALS, PROVENANCE
 
 if TYPE_CHECKING:
+    from hangar_core.storage.batches import Batch
     from hangar_core.storage.context import RepoContext
 
 T = TypeVar("T")
 _ASKED_AT_ONCE: Final = 4096
-_COMMITS_AT_ONCE: Final = 4096
 _STORED_AT_ONCE: Final = 32 << 20
 
 
@@ -55,27 +55,43 @@ class _Claim(NamedTuple):
 
 def fetch_history(
     context: RepoContext,
-    transport: Transport,
+    transport: Giver,
     remote: str,
     branch: str,
     head: CommitId,
     progress: ProgressReporter | None = None,
+    *,
+    depth: int | None = None,
+    settle: Callable[[Batch], None] | None = None,
 ) -> Fetched:
     """Bring `head` and all that it leads to, except data, and note that the branch is there.
 
-    Raises `BadAnswer` if anything is not what it should be, with nothing visible; `UnsupportedFormat` for what a newer
-    hangar has written, `RemoteError`, `StorageFailed`.
+    With `settle` that is what it adds to the transaction, and nothing else is noted: then the data have to be here.
+
+    With a `depth` only commits come that are fewer steps behind `head`; those behind commits that are here too, if they
+    had been cut off. Where not all parents of a commit have come, history is cut from then on. Nothing goes that is
+    here. Raises `BadAnswer` if anything is not what it should be, with nothing visible; `UnsupportedFormat` for what a
+    newer hangar has written, `InvalidInput` for a depth below 1, `RefChanged` if another fetch has moved the cuts,
+    `RemoteError`, `StorageFailed`.
     """
-    return _Fetcher(context, transport, remote, progress).fetch(branch, head)
+    fetcher = _Fetcher(context, transport, remote, progress)
+    if settle is not None:
+        return fetcher.fetch(head, depth, settle)
+
+    def note(batch: Batch) -> None:
+        refs.set_remote_head(batch, remote, branch, head)
+        if fetcher.has_new_commits:
+            refs.mark_partial(batch)
+
+    return fetcher.fetch(head, depth, note)
 
 
 class _Fetcher:
-    def __init__(
-        self, context: RepoContext, transport: Transport, remote: str, progress: ProgressReporter | None
-    ) -> None:
+    def __init__(self, context: RepoContext, transport: Giver, remote: str, progress: ProgressReporter | None) -> None:
         self._context = context
         self._transport = transport
         self._remote = remote
+        self._answers = Answers(remote)
         self._progress = progress or (lambda _: None)
         self._objects = Objects(context.tables)
         self._records = 0
@@ -85,50 +101,40 @@ class _Fetcher:
         self._stored: dict[Digest, bytes] = {}
         self._stored_size = 0
         self._has_originals = False
+        self.has_new_commits = False
+        self._cut: frozenset[CommitId] = frozenset()
 
-    def fetch(self, branch: str, head: CommitId) -> Fetched:
+    def fetch(self, head: CommitId, depth: int | None, settle: Callable[[Batch], None]) -> Fetched:
         """Do it all."""
         self._context.layout.require(COMPACT)
-        commits = self._fetch_commits(head)
+        was_cut = self._objects.cut()
+        commits = self._fetch_commits(head, depth)
+        self.has_new_commits = bool(commits)
         self._fetch_trees(dict.fromkeys(commit.root for commit in commits.values()))
         self._flush()
         with self._context.tables.write() as batch:
             for level in sorted(self._nodes):
                 batch.put_many("nodes", stored(self._nodes[level]))
             batch.put_many("nodes", stored(self._held))
-            refs.set_remote_head(batch, self._remote, branch, head)
-            if commits:
-                refs.mark_partial(batch)
+            set_cut(batch, was_cut, self._cut)
+            settle(batch)
         return Fetched(head, len(commits), self._records)
 
-    # --- commits ----------------------------------------------------------------------------------------------------
-
-    def _fetch_commits(self, head: CommitId) -> dict[CommitId, Commit]:
-        """Return the commits that are new here, held back. A commit that is here has its parents here."""
-        with self._context.tables.read() as reader:
-            known = [one for one in refs.branches(reader).values() if one is not None]
-        new: dict[CommitId, Commit] = {}
-        todo = [] if self._objects.has(head) else [head]
-        while todo:
-            before = len(new)
-            for found in self._verified(self._transport.history(todo, known, _COMMITS_AT_ONCE)):
-                for digest, data in _pairs(found):
-                    if digests.code_of(digest) != digests.COMMIT:
-                        raise self._bad("it sent something else than the commits that were asked for")
-                    one = CommitId(digest)
-                    if one not in new and not self._objects.has(one):
-                        new[one] = self._decoded(decode_commit, data)
-                        self._held[one] = data
-            if len(new) == before:
-                raise self._bad(f"it has not got the commit {digests.text(todo[0])}")
-            self._progress(Progress(len(new), None, "commits"))
-            needed = dict.fromkeys(parent for commit in new.values() for parent in commit.parents)
-            todo = [one for one in (head, *needed) if one not in new and not self._objects.has(one)]
-        reachable = _reachable(head, new)
-        for one in new.keys() - reachable.keys():
-            del self._held[one]
-        self._records += len(reachable)
-        return reachable
+    def _fetch_commits(self, head: CommitId, depth: int | None) -> dict[CommitId, Commit]:
+        """Return the commits that are new here, held back."""
+        fetcher = CommitFetcher(self._objects, self._transport, self._answers, self._progress)
+        if depth is None:
+            with self._context.tables.read() as reader:
+                known = [one for one in refs.branches(reader).values() if one is not None]
+            found = fetcher.all_behind(head, known)
+        else:
+            found = fetcher.fewer_steps_behind(head, depth)
+        self._held.update(found.items())
+        self._records += len(found)
+        self._cut = cut_after(self._objects, found)
+        if self._cut:
+            self._context.layout.require(CUT)
+        return {one: decode_commit(data) for one, data in found.items()}
 
     # --- trees ------------------------------------------------------------------------------------------------------
 
@@ -138,7 +144,7 @@ class _Fetcher:
         schemas: dict[Digest, None] = {}
         contents = self._all_of(roots)
         for data in contents.values():
-            rows, metadata, metadata_count = self._decoded(decode_root, data)
+            rows, metadata, metadata_count = self._answers.decoded(decode_root, data)
             valued[metadata] = None
             self._expect_total(trees, metadata, metadata_count)
             for row in rows:
@@ -148,7 +154,7 @@ class _Fetcher:
                     valued[row.provenance] = None
                     self._expect_total(trees, row.provenance, None)
         found = self._all_of(schemas)
-        nested = {digest: self._decoded(decode_schema, found[digest]).nested for digest in schemas}
+        nested = {digest: self._answers.decoded(decode_schema, found[digest]).nested for digest in schemas}
         for data in contents.values():
             for row in decode_root(data)[0]:
                 self._expect_total(trees, row.tree, None if nested[row.schema] else row.count)
@@ -159,7 +165,7 @@ class _Fetcher:
 
     def _expect_total(self, trees: dict[Digest, int | None], tree: Digest, total: int | None) -> None:
         if total is not None and trees.get(tree, total) not in {total, None}:
-            raise self._bad("one tree is said to have two sizes")
+            raise self._answers.bad("one tree is said to have two sizes")
         trees[tree] = total if total is not None else trees.get(tree)
 
     def _descend(
@@ -200,7 +206,7 @@ class _Fetcher:
         """Bring metadata and records of provenance, and what these name."""
         found = self._all_of(values)
         named = dict.fromkeys(
-            one for digest, data in found.items() for one in self._decoded(partial(names_in, digest), data)
+            one for digest, data in found.items() for one in self._answers.decoded(partial(names_in, digest), data)
         )
         self._held.update(self._new_among(found))
         if named:
@@ -209,7 +215,7 @@ class _Fetcher:
     def _check_claims(self, node: Node, claims: set[_Claim], total: int | None) -> None:
         last = node.keys[-1] if node.size else b""
         if any(claim != (node.level, node.total, last) for claim in claims) or total not in {None, node.total}:
-            raise self._bad("a node is not what the one above it says")
+            raise self._answers.bad("a node is not what the one above it says")
 
     def _nodes_of(self, wanted: Iterable[Digest]) -> Iterator[tuple[Digest, Node, bool]]:
         """Yield nodes, and whether they are new: those that are here, then those that have to be fetched."""
@@ -217,7 +223,7 @@ class _Fetcher:
         for digest in here:
             yield digest, self._objects.get_node(digest), False
         for digest, data in self._fetched(missing):
-            yield digest, self._decoded(checked_node, data), True
+            yield digest, self._answers.decoded(checked_node, data), True
             self._records += 1
             self._progress(Progress(self._records, None, "records"))
 
@@ -247,25 +253,17 @@ class _Fetcher:
     def _fetched(self, wanted: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Yield all of these from the remote, verified. Raises `BadAnswer` if it lacks some."""
         pieces = (wanted[start : start + _ASKED_AT_ONCE] for start in range(0, len(wanted), _ASKED_AT_ONCE))
-        for asked, answer in side_by_side(lambda some: (some, list(self._verified(self._transport.get(some)))), pieces):
+        for asked, answer in side_by_side(
+            lambda some: (some, list(self._answers.verified(self._transport.get(some)))), pieces
+        ):
             left = set(asked)
             for found in answer:
-                for digest, data in _pairs(found):
+                for digest, data in pairs(found):
                     if digest in left:
                         left.discard(digest)
                         yield digest, data
             if left:
-                raise self._bad(f"it lacks {digests.text(next(iter(left)))}, which its history names")
-
-    def _verified(self, frames: Iterable[Frame]) -> Iterator[Expanded]:
-        for frame in frames:
-            try:
-                found = verified(frame)
-            except CorruptRecord as why:
-                raise self._bad(str(why)) from why
-            if found.dtype:
-                raise self._bad("it sent data where records were asked for")
-            yield found
+                raise self._answers.bad(f"it lacks {digests.text(next(iter(left)))}, which its history names")
 
     def _store(self, digest: Digest, data: bytes) -> None:
         """Store a leaf: nothing names it yet."""
@@ -280,29 +278,3 @@ class _Fetcher:
                 batch.put_many("nodes", stored(self._stored))
             self._stored = {}
             self._stored_size = 0
-
-    def _decoded(self, decode: Callable[[bytes], T], data: bytes) -> T:
-        try:
-            return decode(data)
-        except CorruptRecord as why:
-            raise self._bad(str(why)) from why
-
-    def _bad(self, reason: str) -> BadAnswer:
-        return BadAnswer(address=self._remote, reason=reason)
-
-
-def _pairs(found: Expanded) -> Iterator[tuple[Digest, bytes]]:
-    for digest, part in zip(found.digests, found.parts, strict=True):
-        yield digest, bytes(part)
-
-
-def _reachable(head: CommitId, commits: dict[CommitId, Commit]) -> dict[CommitId, Commit]:
-    """Return those commits that `head` leads to: a remote may have sent others."""
-    found: dict[CommitId, Commit] = {}
-    todo = [head]
-    while todo:
-        one = todo.pop()
-        if one in commits and one not in found:
-            found[one] = commits[one]
-            todo += commits[one].parents
-    return found

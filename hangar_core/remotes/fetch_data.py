@@ -6,9 +6,7 @@ staged: a fetch that is cut off goes on with what is still missing.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,14 +14,12 @@ from hangar_core.backends import registry
 from hangar_core.backends.base import Location, location_code
 from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
-from hangar_core.hashing.kinds import FRAME_DTYPES
-from hangar_core.hashing.samples import Alike, Payload
-from hangar_core.history.commits import read_commit, read_root
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest, Schema
-from hangar_core.records.keys import decode_either
 from hangar_core.remotes.frames import Expanded, verified
 from hangar_core.remotes.parallel import side_by_side
+from hangar_core.remotes.selecting import selected
+from hangar_core.remotes.taking import Taker
 from hangar_core.remotes.transport import BATCH_BYTES, Transport
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.lock import WriterLock
@@ -32,11 +28,9 @@ if TYPE_CHECKING:
     from hangar_core.storage.context import RepoContext
     from hangar_core.storage.datawriter import DataWriter
 
-_PUBLISHED_AT_ONCE: Final = 64 << 20
 # Of samples whose size nobody knows, so many are asked for at once.
 _FEW: Final = 64
 _MOST: Final = 8192
-_LEAVES_AT_ONCE: Final = 512
 # When so many bytes have come for one request, the rest of it waits for another.
 _MOST_AT_ONCE: Final = 16 << 20
 
@@ -102,7 +96,7 @@ class _DataFetcher:
         self._remote = remote
         self._data = data
         self._progress = progress or (lambda _: None)
-        self._samples = self._nbytes = self._unpublished = 0
+        self._taker = Taker(context.tables, data)
 
     def fetch(self, commits: Sequence[CommitId], wanted: Wanted) -> FetchedData:
         """Do it all."""
@@ -113,53 +107,25 @@ class _DataFetcher:
                 for one in answer:
                     fitting = self._fitting(one, wanted.max_bytes)
                     stopped = stopped or len(fitting) < len(one.digests)
-                    self._store(one, fitting)
-                self._progress(Progress(self._samples, None, "samples"))
+                    self._taker.take(one, fitting)
+                self._progress(Progress(self._taker.samples, None, "samples"))
                 if stopped:  # one more than the limit allows is asked for, so that this is known
                     break
         finally:
-            self._publish()
-        return FetchedData(self._samples, self._nbytes, stopped)
+            self._taker.publish()
+        return FetchedData(self._taker.samples, self._taker.nbytes, stopped)
 
     # --- which ------------------------------------------------------------------------------------------------------
 
     def _missing(self, commits: Sequence[CommitId], wanted: Wanted) -> Iterator[tuple[list[Digest], Schema]]:
         """Yield data that are not here, each once, with their schema."""
-        met_nodes: set[Digest] = set()
         met: set[Digest] = set()
-        for commit in commits:
-            root = read_root(self._objects, read_commit(self._objects, commit).root)
-            for name, aset in root.arraysets.items():
-                if wanted.arraysets is not None and name not in wanted.arraysets:
-                    continue
-                leaves = self._leaves(aset.tree, met_nodes, wanted.keys)
-                while some := self._next(leaves):
-                    fresh = [one for one in dict.fromkeys(d for leaf in some for d in leaf) if one not in met]
-                    absent = self._absent(fresh, verify=wanted.verify)
-                    met.update(absent)
-                    if absent:
-                        yield absent, aset.schema
-
-    def _next(self, leaves: Iterator[Sequence[Digest]]) -> list[Sequence[Digest]]:
-        with self._objects.snapshot():
-            return list(islice(leaves, _LEAVES_AT_ONCE))
-
-    def _leaves(self, root: Digest, met: set[Digest], globs: Sequence[str]) -> Iterator[Sequence[Digest]]:
-        """Yield the data of each leaf in order; of leaves that were met in another commit nothing."""
-        todo = [root]
-        while todo:
-            digest = todo.pop()
-            if digest in met:
-                continue
-            met.add(digest)
-            node = self._objects.get_node(digest)
-            if node.level:
-                todo += reversed(node.digests)
-            elif globs:
-                pairs = zip(node.keys, node.digests, strict=True)
-                yield [one for key, one in pairs if _matches(key, globs)]
-            else:
-                yield node.digests
+        for some, schema in selected(self._objects, commits, wanted.arraysets, wanted.keys):
+            fresh = [one for one in some if one not in met]
+            absent = self._absent(fresh, verify=wanted.verify)
+            met.update(absent)
+            if absent:
+                yield absent, schema
 
     def _absent(self, some: Sequence[Digest], *, verify: bool) -> list[Digest]:
         with self._tables.read() as reader:
@@ -215,48 +181,12 @@ class _DataFetcher:
         """Return which of the samples, from the first on, do not exceed the limit."""
         if limit is None:
             return range(len(found.parts))
-        total = self._nbytes
+        total = self._taker.nbytes
         for number, part in enumerate(found.parts):
             total += len(part)
             if total > limit:
                 return range(number)
         return range(len(found.parts))
-
-    # --- storing ----------------------------------------------------------------------------------------------------
-
-    def _store(self, found: Expanded, fitting: range) -> None:
-        if not fitting:
-            return
-        names, parts = found.digests[: len(fitting)], found.parts[: len(fitting)]
-        if found.dtype and isinstance(parts[0], bytes):
-            rows = [one for one in parts if isinstance(one, bytes)]
-            self._data.put_batch(Alike(found.dtype, found.shape, names, rows), apart=False, codec=None)
-        else:
-            payloads = [
-                Payload(name, found.dtype, found.shape, part)
-                if found.dtype
-                else Payload(name, FRAME_DTYPES[digests.code_of(name)], (len(part),), part)
-                for name, part in zip(names, parts, strict=True)
-            ]
-            self._data.put_batch(payloads, apart=False, codec=None)
-        size = sum(map(len, parts))
-        self._samples += len(parts)
-        self._nbytes += size
-        self._unpublished += size
-        if self._unpublished >= _PUBLISHED_AT_ONCE:
-            self._publish()
-
-    def _publish(self) -> None:
-        """Make what was stored durable, then known: never a location before its data."""
-        if not self._data.staged:
-            return
-        self._data.keep()
-        self._data.sync()
-        with self._tables.write() as batch:
-            batch.put_many("locations", self._data.locations().items())
-            batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self._data.published().items()))
-        self._data.turn_over()
-        self._unpublished = 0
 
 
 def _pieces(found: Iterable[tuple[list[Digest], Schema]], limit: int | None) -> Iterator[list[Digest]]:
@@ -287,11 +217,3 @@ def _size_of(schema: Schema) -> int | None:
     from hangar_core.hashing.arrays import numpy_dtype
 
     return numpy_dtype(schema.dtype).itemsize * prod(schema.shape)
-
-
-def _matches(key: bytes, globs: Sequence[str]) -> bool:
-    found = decode_either(key)
-    names = ["/".join(map(str, found)) if isinstance(found, tuple) else str(found)]
-    if isinstance(found, int):
-        names.append(f"int:{found}")
-    return any(fnmatch.fnmatchcase(name, glob) for name in names for glob in globs)

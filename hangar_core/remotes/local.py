@@ -1,4 +1,4 @@
-"""``file://``: a bare remote in a folder on a disk that is mounted here."""
+"""``file://``: a bare remote in a folder on a disk that is mounted here, or a repository that somebody works in."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hangar_core.errors import NoRepositoryThere
 from hangar_core.remotes.bare import MARKER, BareRemote
 from hangar_core.remotes.store import FolderStore
 from hangar_core.remotes.transport import Credentials, Transport
-
-_WORKING = ".hangar"
+from hangar_core.remotes.working import WorkingRemote
+from hangar_core.storage.layout import DIRECTORY
 
 
 def folder_of(address: str) -> Path:
@@ -20,18 +20,16 @@ def folder_of(address: str) -> Path:
 
 
 def open_folder(address: str, _credentials: Credentials, create: bool) -> Transport:
-    """Return the transport to a folder. With `create`, one that is empty or missing becomes a remote.
+    """Return the transport to a folder, which may be that of a repository.
+
+    With `create`, a folder that is empty or missing becomes a remote.
 
     Raises `NoRepositoryThere`: a folder with other files in it is left alone.
     """
     folder = folder_of(address)
     if not (folder / MARKER).is_file():
-        if (folder / _WORKING).is_dir():
-            raise NoRepositoryThere(
-                address=address,
-                reason=": it is a repository that somebody works in",
-                hint="push it from there to a bare folder of its own, and use that as the remote",
-            )
+        if (folder / DIRECTORY).is_dir():
+            return WorkingRemote(folder, address)
         if create and not _is_free(folder):
             raise NoRepositoryThere(address=address, reason=": the folder holds other files", hint="use an empty one")
         if create and not folder.parent.is_dir():

@@ -39,6 +39,12 @@ def unmade_frames(data: DataReader, wanted: Sequence[Digest], schema: Schema) ->
         yield from _one_by_one(data, wanted)
 
 
+def unmade_frames_of(data: DataReader, wanted: Sequence[Digest]) -> Iterator[tuple[int, int, Unmade]]:
+    """Yield what `unmade_frames` does of samples of any schema."""
+    yield from _files(data, [one for one in wanted if is_original(one)])
+    yield from _one_by_one(data, [one for one in wanted if not is_original(one)])
+
+
 def _files(data: DataReader, wanted: Sequence[Digest]) -> Iterator[tuple[int, int, Unmade]]:
     """Yield what `unmade_frames` does of samples that are kept as files: as they are, and undecoded."""
     some: list[Digest] = []

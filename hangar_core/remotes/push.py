@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from hangar_core.errors import DataMissing, NoCommits, PushRejected, RefChanged
+from hangar_core.errors import BranchInUse, DataMissing, HistoryEnds, NoCommits, PushRejected, RefChanged
+from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit
-from hangar_core.history.graph import is_ancestor
+from hangar_core.history.graph import is_ancestor, refuse_cut, walk
 from hangar_core.history.objects import Objects
-from hangar_core.model import CommitId, Digest, Schema
+from hangar_core.model import Commit, CommitId, Digest, Schema
 from hangar_core.remotes.frames import Frame, frames_of
 from hangar_core.remotes.lacking import Lacking, lacking
 from hangar_core.remotes.parallel import side_by_side
@@ -60,8 +61,8 @@ def push(
 ) -> Pushed:
     """Send a branch, and note where it is now.
 
-    Raises `BranchNotFound`, `NoCommits`, `PushRejected`, `DataMissing` for data that neither side has, `RemoteError`;
-    the branch of the remote is where it was then.
+    Raises `BranchNotFound`, `NoCommits`, `PushRejected`, `HistoryEnds`, `DataMissing` for data that neither side has,
+    `RemoteError`; the branch of the remote is where it was then.
     """
     with context.tables.read() as reader:
         head = refs.head(reader, branch)
@@ -70,10 +71,13 @@ def push(
     info = transport.info()
     old = info.branches.get(branch)
     if old != head:
+        if branch == info.in_use:
+            raise BranchInUse(code="in-use", branch=branch, address=remote)
         sent = _Sender(context, transport, remote, info.batch_bytes, progress)
         if old is not None and not force:
             _refuse_unless_behind(sent.objects, old, head, branch, remote)
         missing = lacking(sent.objects, transport, head, info.branches.values())
+        _refuse_without_parents(sent.objects, transport, missing.commits, remote)
         sent.send(missing)
         try:
             transport.move(RefUpdate(branch, old, head, note.user, note.time, note.reason, force))
@@ -88,8 +92,25 @@ def push(
 
 
 def _refuse_unless_behind(objects: Objects, old: CommitId, head: CommitId, branch: str, remote: str) -> None:
-    if not objects.has(old) or not is_ancestor(old, head, lambda one: read_commit(objects, one)):
+    def read(one: CommitId) -> Commit:
+        return read_commit(objects, one)
+
+    if not objects.has(old):
         raise PushRejected(branch=branch, remote=remote)
+    if not is_ancestor(old, head, read):
+        behind = [one for one, _ in walk(head, read)] if objects.cut() else []
+        refuse_cut(behind, read, f"whether the branch `{branch}` of `{remote}` is behind it is not known")
+        raise PushRejected(branch=branch, remote=remote)
+
+
+def _refuse_without_parents(objects: Objects, transport: Transport, commits: Iterable[CommitId], remote: str) -> None:
+    """Raise `HistoryEnds` if the remote lacks what history here was cut off from: it takes nothing without that."""
+    if not objects.cut():
+        return
+    hidden = {parent: one for one in commits for parent in read_commit(objects, one).hidden}
+    for (_, one), there in zip(hidden.items(), transport.has(list(hidden)) if hidden else (), strict=True):
+        if not there:
+            raise HistoryEnds(commit=digests.short(one), what=f"`{remote}` has not got what is behind it either")
 
 
 class _Sender:

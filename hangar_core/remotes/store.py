@@ -18,7 +18,7 @@ from hangar_core.errors import StorageFailed
 from hangar_core.remotes.transport import BATCH_BYTES
 
 # Nobody is still writing a file that he began so many seconds ago.
-_LEFT_FOR: Final = 24 * 3600
+LEFT_FOR: Final = 24 * 3600
 
 
 class Store(Protocol):
@@ -79,7 +79,7 @@ class FolderStore:
     def tidy(self) -> None:
         """Remove what a crash left half-written a day ago or earlier."""
         try:
-            left = [entry for entry in os.scandir(self.root / "tmp") if time.time() - entry.stat().st_mtime > _LEFT_FOR]
+            left = [entry for entry in os.scandir(self.root / "tmp") if time.time() - entry.stat().st_mtime > LEFT_FOR]
         except FileNotFoundError:
             return
         for entry in left:

@@ -26,11 +26,13 @@ _HOST_AND_PORT = re.compile(r"[A-Za-z0-9_.-]+:[0-9]{1,5}(/.*)?|\[[0-9A-Fa-f:]+\]
 class Info(NamedTuple):
     """What a remote says of itself in one round trip.
 
-    `batch_bytes` is how much one `put` should carry.
+    `batch_bytes` is how much one `put` should carry; `in_use` a branch that somebody works on there, and that nobody
+    else moves.
     """
 
     branches: Mapping[str, CommitId]
     batch_bytes: int = BATCH_BYTES
+    in_use: str = ""
 
 
 class RefUpdate(NamedTuple):
@@ -57,7 +59,20 @@ class Credentials(NamedTuple):
     password: str = ""
 
 
-class Transport(Protocol):
+class Giver(Protocol):
+    """What a fetch asks: a remote, or what else has objects."""
+
+    def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
+        """Yield these objects in whatever order, those that the remote lacks left out. Closing it ends the answer."""
+
+    def history(self, heads: Sequence[CommitId], known: Sequence[CommitId], limit: int) -> Iterator[Frame]:
+        """Yield `heads` and commits behind them, children before their parents as a rule, at most `limit`.
+
+        The walk ends at those that are `known`; what has been sent in vain does no harm.
+        """
+
+
+class Transport(Giver, Protocol):
     """One open connection to one remote. Threads may use it side by side.
 
     Every verb raises `RemoteError` or one of its kind: `RemoteUnreachable`, `NotAuthorized`, `RemoteRefused`,
@@ -72,15 +87,6 @@ class Transport(Protocol):
 
     def has(self, wanted: Sequence[Digest]) -> list[bool]:
         """Return for each object whether the remote holds it, and with it everything that it names."""
-
-    def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
-        """Yield these objects in whatever order, those that the remote lacks left out. Closing it ends the answer."""
-
-    def history(self, heads: Sequence[CommitId], known: Sequence[CommitId], limit: int) -> Iterator[Frame]:
-        """Yield `heads` and commits behind them, children before their parents as a rule, at most `limit`.
-
-        The walk ends at those that are `known`; what has been sent in vain does no harm.
-        """
 
     def put(self, frames: Sequence[Frame]) -> None:
         """Store objects durably; nothing names them yet.

@@ -9,9 +9,9 @@ from hangar_core.errors import AlreadyExists, NoRepositoryThere, RemoteBranchNot
 from hangar_core.history import refs
 from hangar_core.history.creation import create_repository
 from hangar_core.model import CommitId
-from hangar_core.remotes.known import KnownRemotes
 from hangar_core.remotes.transport import Credentials, Transport, open_transport
 from hangar_core.storage.context import RepoContext
+from hangar_core.storage.known_remotes import KnownRemotes
 from hangar_core.storage.layout import DIRECTORY, Layout
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ def clone(
     address: str,
     *,
     branch: str | None = None,
+    depth: int | None = None,
     remove_old: bool = False,
     credentials: Credentials = Credentials(),  # noqa: B008 - a frozen value
     progress: ProgressReporter | None = None,
 ) -> Cloned:
-    """Make a repository in `directory` whose remote ``origin`` is `address`.
+    """Make a repository in `directory` whose remote ``origin`` is `address`; with a `depth`, of its newest commits.
 
     A clone that was cut off is gone on with. Raises `AlreadyExists` for another repository that is there, unless
     `remove_old`; `NoRepositoryThere`, `RemoteBranchNotFound`, `RemoteError`, with nothing made if the remote cannot be
@@ -53,7 +54,7 @@ def clone(
         if remove_old or not _is_begun(directory, address):
             create_repository(directory, author.user, remove_old=remove_old)
             KnownRemotes(Layout(directory / DIRECTORY).remotes).add(ORIGIN, address)
-        return _fill(RepoContext(directory), transport, name, head, author, progress)
+        return _fill(RepoContext(directory), transport, name, head, author, progress, depth)
     finally:
         transport.close()
 
@@ -90,11 +91,12 @@ def _fill(
     head: CommitId,
     author: Author,
     progress: ProgressReporter | None,
+    depth: int | None,
 ) -> Cloned:
     from hangar_core.history.staging import StagingArea
     from hangar_core.remotes.fetch import fetch_history
 
-    done = fetch_history(context, transport, ORIGIN, name, head, progress)
+    done = fetch_history(context, transport, ORIGIN, name, head, progress, depth=depth)
     note = author.note("clone")
     with StagingArea(context) as staging:
         if staging.branch != name:

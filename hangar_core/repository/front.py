@@ -119,12 +119,21 @@ class Repository:
         self.__dict__.pop("_context", None)
         return str(create_repository(self._directory, User(user_name, user_email), remove_old=remove_old))
 
-    def clone(self, user_name: str, user_email: str, remote_address: str, *, remove_old: bool = False) -> str:
+    def clone(
+        self,
+        user_name: str,
+        user_email: str,
+        remote_address: str,
+        *,
+        remove_old: bool = False,
+        depth: int | None = None,
+    ) -> str:
         """Make this a repository with the history of a remote, without its data, and return the name of its branch.
 
-        The remote is called ``origin`` here. Raises what `take_over` raises.
+        The remote is called ``origin`` here. With a `depth` only the newest commits come, so many on each way back.
+        Raises what `take_over` raises.
         """
-        return self.take_over(user_name, user_email, remote_address, remove_old=remove_old).branch
+        return self.take_over(user_name, user_email, remote_address, remove_old=remove_old, depth=depth).branch
 
     def take_over(
         self,
@@ -133,6 +142,7 @@ class Repository:
         remote_address: str,
         *,
         branch: str | None = None,
+        depth: int | None = None,
         remove_old: bool = False,
         credentials: Credentials | None = None,
         progress: ProgressReporter | None = None,
@@ -154,6 +164,7 @@ class Repository:
             Author(User(user_name, user_email), microseconds_now()),
             remote_address,
             branch=branch,
+            depth=depth,
             remove_old=remove_old,
             credentials=credentials or Credentials(),
             progress=progress,
@@ -479,6 +490,11 @@ class Repository:
             return reason_of(checkout.arraysets, arrayset, sample, commit)
         finally:
             checkout.close()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether history ends somewhere because it was fetched with a depth."""
+        return bool(Objects(self._context.tables).cut())
 
     def log_entries(self, start: str | None = None) -> list[LogEntry]:
         """Return the history behind `start` (see `resolve`), newest first."""

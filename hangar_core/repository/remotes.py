@@ -15,13 +15,14 @@ from hangar_core.history.commits import read_commit
 from hangar_core.history.graph import is_ancestor
 from hangar_core.history.objects import Objects
 from hangar_core.names import check_plain
-from hangar_core.remotes.known import KnownRemotes, RemoteInfo
 from hangar_core.remotes.transport import Credentials, Info, Transport, open_transport
 from hangar_core.storage.context import RepoContext
+from hangar_core.storage.known_remotes import KnownRemotes, RemoteInfo
 
 if TYPE_CHECKING:
     from hangar_core.history.integrating import Author
     from hangar_core.model import CommitId
+    from hangar_core.remotes.dropping import Dropped
     from hangar_core.remotes.fetch import Fetched
     from hangar_core.remotes.fetch_data import FetchedData
     from hangar_core.remotes.push import Pushed
@@ -111,7 +112,7 @@ class Remotes:
         """Send a branch, and return what that took.
 
         Raises `RemoteNotFound`, `BranchNotFound`, `NoCommits`, `PushRejected` (fetch and merge first; or `force`, if
-        the remote allows it), `NotAuthorized` (a `PermissionError`), `DataMissing`, `RemoteError`.
+        the remote allows it), `HistoryEnds`, `NotAuthorized` (a `PermissionError`), `DataMissing`, `RemoteError`.
         """
         from hangar_core.remotes.push import push
 
@@ -122,22 +123,27 @@ class Remotes:
         with self._opened(info, username, password, create=True) as transport:
             return push(self._context, transport, remote, branch, note, force=force, progress=progress)
 
-    def fetch(self, remote: str, branch: str) -> str:
+    def fetch(self, remote: str, branch: str, *, depth: int | None = None) -> str:
         """Bring what is new on a branch of a remote, without data, and return its name here: ``remote/branch``.
 
-        If the local branch has all of it that is worth a UserWarning, and the plain name is returned. Raises what
-        `bring` raises.
+        If the local branch has all of it that is worth a UserWarning, and the plain name is returned. `depth` and what
+        is raised as with `bring`.
         """
-        done = self.bring(remote, branch)
+        done = self.bring(remote, branch, depth=depth)
         if done is None:
             warnings.warn(f"The branch `{branch}` of `{remote}` has nothing new.", stacklevel=2)
             return branch
         return f"{remote}/{branch}"
 
-    def bring(self, remote: str, branch: str, *, progress: ProgressReporter | None = None) -> Fetched | None:
+    def bring(
+        self, remote: str, branch: str, *, depth: int | None = None, progress: ProgressReporter | None = None
+    ) -> Fetched | None:
         """Bring what is new on a branch; None, and nothing is changed, if the local branch of that name has all of it.
 
-        Raises `RemoteNotFound`, `RemoteBranchNotFound`, `BadAnswer`, `RemoteError`.
+        With a `depth` only the newest commits come, so many on each way back, and history ends there; where it ended
+        before, that many are brought as well. A depth greater than any history (``fetch_commits.WHOLE``) brings all
+        that was cut off. Raises `RemoteNotFound`, `RemoteBranchNotFound`, `InvalidInput` for a depth below 1,
+        `BadAnswer`, `RemoteError`.
         """
         from hangar_core.remotes.fetch import fetch_history
 
@@ -145,9 +151,9 @@ class Remotes:
         check_plain(branch, "Branch")
         with self._opened(info) as transport:
             head = _branch_of(transport.info(), branch, info.address)
-            if self._has_all(branch, head):
+            if depth is None and self._has_all(branch, head):
                 return None
-            return fetch_history(self._context, transport, remote, branch, head, progress)
+            return fetch_history(self._context, transport, remote, branch, head, progress, depth=depth)
 
     def fetch_data(
         self,
@@ -212,6 +218,41 @@ class Remotes:
         with self._opened(info) as transport:
             done = fetch_data(self._context, transport, remote, commits, wanted, progress=progress, wait=wait)
         return commits, done
+
+    def drop(
+        self,
+        remote: str,
+        *,
+        arrayset_names: Sequence[str] | None = None,
+        keys: Sequence[str] = (),
+        commits: Sequence[str] | None = None,
+        keep: Sequence[str] = (),
+        stored_before: float | None = None,
+        dry_run: bool = False,
+        progress: ProgressReporter | None = None,
+        wait: float = 0.0,
+    ) -> Dropped:
+        """Give back the room of data that a remote is proved to hold: it is asked for them, and read.
+
+        Records stay, and so does what is staged. Without `commits` the data of all commits are meant that anything here
+        leads to; `keys` are globs of sample names; what the commits `keep` name stays. Of `stored_before`, in seconds
+        since 1970, only what was stored here earlier goes. Data are stored once: those that samples share, within what
+        is meant or with others, go for all of them. With `dry_run` nothing goes, and the remote is only asked.
+
+        Raises `RemoteNotFound`, `CommitNotFound`, `ArraysetNotFound`, `Locked`, `RemoteError`, `StorageFailed`.
+        """
+        from hangar_core.remotes.dropping import Droppable, drop
+
+        info = self._known.get(remote)
+        chosen = Droppable(
+            None if commits is None else [self._resolve(one) for one in commits],
+            None if arrayset_names is None else tuple(arrayset_names),
+            tuple(keys),
+            [self._resolve(one) for one in keep],
+            stored_before,
+        )
+        with self._opened(info) as transport:
+            return drop(self._context, transport, chosen, dry_run=dry_run, progress=progress, wait=wait)
 
     def streaming(self, remote: str) -> RepoContext:
         """Return this repository with readers that take from a remote what is not here. Raises `RemoteNotFound`."""

@@ -6,8 +6,9 @@ publishes the locations.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from hangar_core.backends.base import BackendReader, Location, bad_location, location_code
 from hangar_core.backends.pack_20 import PackReader
@@ -30,12 +31,32 @@ if TYPE_CHECKING:
     from hangar_core.hashing.samples import Payload
 
 K = TypeVar("K")
+P = ParamSpec("P")
+R = TypeVar("R")
 S = TypeVar("S", bound="Sample | Payload")
 _PACK = PACK.encode()
 # For fewer, looking up the two ends is no less than looking up all.
 _SHORTEST_RUN = 8
 _BATCH = 1024
 _BATCH_BYTES = 32 << 20
+
+
+def _again_if_moved(call: Callable[P, R]) -> Callable[P, R]:
+    """Have a call made again if the file of data was gone when it was opened.
+
+    A pack may be written anew (see `freeing`) by another process between looking up a place and opening the file.
+    """
+
+    @wraps(call)
+    def again(*words: P.args, **more: P.kwargs) -> R:
+        try:
+            return call(*words, **more)
+        except DataMissing as why:
+            if "file" not in why.facts:
+                raise
+        return call(*words, **more)
+
+    return again
 
 
 class DataReader:
@@ -66,7 +87,13 @@ class DataReader:
 
     def raw(self, digest: Digest, location: Location | None = None) -> Sample:
         """Return what `get` does, but a file that was kept as it is as it is stored: see `hashing.originals`."""
-        place = self._place(digest) if location is None else location
+        if location is not None:
+            return self._reader(digest, location).read(digest, location)
+        place = self._place(digest)
+        try:
+            return self._reader(digest, place).read(digest, place)
+        except DataMissing as why:
+            place = self._moved_to(digest, why)
         return self._reader(digest, place).read(digest, place)
 
     @staticmethod
@@ -84,7 +111,10 @@ class DataReader:
 
         `again` says that data which were verified before in this session need not be verified once more.
         """
-        return self._view_at(digest, self._place(digest), again=again)
+        try:
+            return self._view_at(digest, self._place(digest), again=again)
+        except DataMissing as why:
+            return self._view_at(digest, self._moved_to(digest, why), again=again)
 
     def _view_at(self, digest: Digest, place: Location, *, again: bool = False) -> Sample:
         reader = self._reader(digest, place)
@@ -92,12 +122,14 @@ class DataReader:
             return self._packs.view(digest, place, again=again)
         return read_only(self._sample(digest, reader.read(digest, place)))
 
+    @_again_if_moved
     def view_spotted(self, digest: Digest) -> tuple[Sample, Spot | None]:
         """Return what `view` does, and what `get_spotted` does."""
         place = self._place(digest)
         sample = self._view_at(digest, place)
         return sample, self._packs.spot(digest, place) if place.startswith(_PACK) else None
 
+    @_again_if_moved
     def read_into(
         self, wanted: Sequence[Digest], out: NDArray[Any], rows: Sequence[int] | None = None
     ) -> list[Spot | None]:
@@ -128,7 +160,10 @@ class DataReader:
 
     def get_spotted(self, digest: Digest) -> tuple[Sample, Spot | None]:
         """Return what `get` does, and from where it can be read again without being looked for, if that can be said."""
-        return self._read_spotted(digest, self._place(digest))
+        try:
+            return self._read_spotted(digest, self._place(digest))
+        except DataMissing as why:
+            return self._read_spotted(digest, self._moved_to(digest, why))
 
     def _read_spotted(self, digest: Digest, place: Location) -> tuple[Sample, Spot | None]:
         if not place.startswith(_PACK) or digest[-1] == digests.ORIGINAL:
@@ -142,6 +177,7 @@ class DataReader:
         """
         return self.get_many_spotted(wanted)[0]
 
+    @_again_if_moved
     def get_many_spotted(self, wanted: Sequence[Digest]) -> tuple[list[Sample], list[Spot | None]]:
         """Return what `get_many` does, and for each what `get_spotted` does."""
         places = self._places(wanted)
@@ -160,6 +196,7 @@ class DataReader:
             samples[position] = sample
         return samples, spots
 
+    @_again_if_moved
     def get_run(self, wanted: Sequence[Digest]) -> list[Sample]:
         """Return what `get_many` does; faster where samples lie side by side in this order, as they were once stored.
 
@@ -184,6 +221,12 @@ class DataReader:
         if place is None:
             raise DataMissing(digest=digests.text(digest))
         return place
+
+    def _moved_to(self, digest: Digest, why: DataMissing) -> Location:
+        """Return where data lie by now whose file was gone; raise `why` again for data that are not here."""
+        if "file" not in why.facts:
+            raise why
+        return self._place(digest)
 
     def _places(self, wanted: Sequence[Digest]) -> list[Location]:
         """Return where published data lie. Raises `DataMissing`."""
@@ -213,6 +256,10 @@ class DataReader:
         except (CorruptDataError, UnsupportedFormat):
             return False
         return reader.check_extent(digest, location, verify=verify)
+
+    def forget_pack(self, uid: bytes) -> None:
+        """Let a pack go that is about to be removed."""
+        self._packs.forget(uid)
 
     def close(self) -> None:
         for reader in self._readers.values():

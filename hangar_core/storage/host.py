@@ -1,4 +1,4 @@
-"""Which machine this is, and which start of it: needed to know whether unsynced bytes can still be trusted."""
+"""This machine: its name, which start of it this is (can unsynced bytes still be trusted?), and what its disk has."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def host_name() -> str:
     import socket  # only writers have to say who they are
 
     return socket.gethostname()
+
+
+def free_bytes(path: Path) -> int | None:
+    """Return how many bytes the disk of a path has left, None if one cannot know."""
+    import shutil
+
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return None

@@ -11,6 +11,7 @@
       records/       the database
       staging.log    what is staged since the last commit
       data/CODE/     what each backend has stored
+      incoming/      what others push, until it is taken over: a bare remote; only there if somebody has pushed
       tmp/           anything here may be deleted by the next writer
       cache/         anything here may be deleted by anybody while nobody writes
       quarantine.json  files that imports have rejected and are not to try again
@@ -37,7 +38,9 @@ COMPRESSED: Final = "pack-20-zstd"
 PROVENANCE: Final = "provenance-1"
 # From the first file on that is kept as it is.
 ORIGINALS: Final = "originals-1"
-UNDERSTOOD: Final = FEATURES | {COMPRESSED, PROVENANCE, ORIGINALS}
+# From the first commit on whose parents are not here.
+CUT: Final = "cut-history-1"
+UNDERSTOOD: Final = FEATURES | {COMPRESSED, PROVENANCE, ORIGINALS, CUT}
 
 
 def _format_text(features: frozenset[str]) -> bytes:
@@ -98,6 +101,10 @@ class Layout:
     @property
     def temporary(self) -> Path:
         return self.root / "tmp"
+
+    @property
+    def incoming(self) -> Path:
+        return self.root / "incoming"
 
     @property
     def import_index(self) -> Path:

@@ -40,7 +40,8 @@ LEAST: Final = 2048
 _MOST: Final = 1 << 22
 # With its seal, a full chunk takes three pages of the database.
 _CHUNK_SIZE: Final = 3 * 4096 - 16 - 8
-_NAME = slice(8, 24)
+# Which bytes of a digest are its name.
+NAME: Final = slice(8, 24)
 _NAME_SIZE: Final = 16
 _UID_SIZE: Final = 16
 _ROW_SIZE: Final = _NAME_SIZE + 8
@@ -111,7 +112,7 @@ class Runs:
 
     def get(self, digest: bytes) -> bytes | None:
         """Return the location of a sample, or None."""
-        name = digest[_NAME]
+        name = digest[NAME]
         for number in self._numbers:
             chunk = self._chunk(_NUMBER.pack(number), name)
             location = None if chunk is None else chunk.find(name)
@@ -122,7 +123,7 @@ class Runs:
     def get_many(self, digests: Collection[bytes]) -> dict[bytes, bytes]:
         """Return digest -> location of those that are there."""
         found: dict[bytes, bytes] = {}
-        wanted = sorted((digest[_NAME], digest) for digest in digests)
+        wanted = sorted((digest[NAME], digest) for digest in digests)
         for number in self._numbers:
             run, chunk, left = _NUMBER.pack(number), None, []
             for name, digest in wanted:
@@ -181,7 +182,7 @@ def columns_of(locations: Mapping[bytes, bytes]) -> tuple[Columns, list[bytes]]:
         padded = [one.ljust(size, b"\xff") for one in padded]
     rows = np.frombuffer(b"".join(padded), np.uint8).reshape(count, size)
     digests = np.frombuffer(b"".join(locations), np.uint8).reshape(count, DIGEST_SIZE)
-    names = np.ascontiguousarray(digests[:, _NAME]).view(">u8").astype(np.uint64)
+    names = np.ascontiguousarray(digests[:, NAME]).view(">u8").astype(np.uint64)
     files, which = _files_of(rows[:, 2:18])
     offsets = np.ascontiguousarray(rows[:, 18:26]).view("<u8")[:, 0].astype(np.uint64)
     places = offsets << np.uint64(13) | np.ascontiguousarray(rows[:, 26:]).view("<u2")[:, 0]

@@ -5,7 +5,7 @@ What a run is, `places` says; a reader has no use for this.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.storage import places
@@ -25,7 +25,9 @@ def put_runs(txn: Any, table: Any, locations: Any, changes: dict[bytes, bytes | 
         there: set[bytes] = set()
         if txn.stat(locations)["entries"]:  # which are looked up first
             there = {bytes(key) for key, _ in known.getmulti(sorted(changes))}
-        new = {key: value for key, value in changes.items() if value and key not in there}
+        new = cast("dict[bytes, bytes]", changes)
+        if there or not all(changes.values()):
+            new = {key: value for key, value in changes.items() if value and key not in there}
         if len(new) < places.LEAST:
             return changes
         rows, others = places.columns_of(new)

@@ -1,9 +1,8 @@
 """The one LMDB environment of a repository, with named tables.
 
 Reading happens in short `read()` transactions. Writing means filling a `Batch` inside `write()`: it is applied in one
-transaction when the block ends, or not at all if anything raises. Because a batch is data, it can be applied again
-after the map had to grow; because its expectations are checked inside the transaction, replacing a ref is a
-compare-and-set. Every value carries a checksum over its key and its bytes, which LMDB itself does not have.
+transaction when the block ends, or not at all if anything raises. What a snapshot does with it, `snapshots` says, and
+`batches` what a transaction does.
 
 Tables: `nodes` (digest -> tree node, commit, root, schema, text), `refs` (branch heads and the state of staging),
 `reflog` (every move of a branch), `locations` (data digest -> where its bytes lie here), `packs` (pack -> published
@@ -15,26 +14,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from operator import itemgetter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import lmdb
 
 from hangar_core import files
-from hangar_core.errors import ClosedError, CorruptRecord, RefChanged, StorageFailed
+from hangar_core.errors import ClosedError, CorruptRecord, StorageFailed
 from hangar_core.storage import bundles, places
 from hangar_core.storage.read_only import is_writable, refusal
-from hangar_core.storage.seals import CHECK_SIZE, checksum, open_seal, seal
+from hangar_core.storage.snapshots import Reader
+
+if TYPE_CHECKING:
+    from hangar_core.storage.batches import Batch
 
 TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE, places.TABLE)
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
 _HARDLY_ANY = 64 << 10
-_ROOM_TO_MOVE = 64 << 20
 # What LMDB takes for so many; a file of another size would give it another number of readers.
 _LOCK_SIZE = 64 * (_MAX_READERS + 2)
 # Tables that have not always been there, and cannot be made on read-only media.
@@ -43,161 +43,12 @@ _LATER: Final = (bundles.TABLE, places.TABLE)
 _LONGEST_REST = 5.0
 # About what the database needs for an entry besides its key and value.
 _PER_ENTRY = 32
-# Values up to here are copied without a look at the size of the file.
-_LARGE = 1 << 16
+# How much longer than its records the file is at least.
+_BEHIND: Final = 1 << 16
 
 
 def _data_file(path: Path) -> Path:
     return path / "data.mdb"
-
-
-class Batch:
-    """Changes to be made together. A later change of a key replaces an earlier one."""
-
-    def __init__(self) -> None:
-        self.changes: dict[str, dict[bytes, bytes | None]] = {}
-        self.expected: list[tuple[str, bytes, bytes | None, str]] = []
-
-    def put(self, table: str, key: bytes, value: bytes) -> None:
-        self.changes.setdefault(table, {})[key] = value
-
-    def put_many(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
-        self.changes.setdefault(table, {}).update(items)
-
-    def delete(self, table: str, key: bytes) -> None:
-        self.changes.setdefault(table, {})[key] = None
-
-    def expect(self, table: str, key: bytes, value: bytes | None, name: str) -> None:
-        """Require that the table holds `value` (None: nothing) under `key`, else nothing is changed: `RefChanged`."""
-        self.expected.append((table, key, value, name))
-
-
-class Reader:
-    """One snapshot of all tables."""
-
-    def __init__(self, txn: Any, tables: dict[str, Any], path: Path, recent: bundles.Recent) -> None:
-        self._txn = txn
-        self._tables = tables
-        self._path = path
-        self._recent = recent
-        self._bundled: bundles.Index | None = None
-        self._runs: places.Runs | None = None
-
-    def get(self, table: str, key: bytes) -> bytes | None:
-        """Return the value under `key`, or None. Raises `CorruptRecord`."""
-        number = self._index_of(table).get(key)
-        if number is not None:
-            return self._open_bundled(table, key, number) or (None if table == "locations" else b"")
-        sealed = self._txn.get(key, db=self._tables[table])
-        if table != "locations":
-            return None if sealed is None else self._open(table, key, sealed)
-        if sealed is None:
-            runs = self._runs_of_places()
-            return None if runs is None else runs.get(key)
-        return self._open(table, key, sealed) or None
-
-    def get_many(self, table: str, keys: Collection[bytes]) -> dict[bytes, bytes]:
-        """Return key -> value of those keys that are there. Raises `CorruptRecord`."""
-        index = self._index_of(table)
-        values: dict[bytes, bytes] = {}
-        if index:
-            values = {key: self._open_bundled(table, key, index[key]) for key in index.keys() & keys}
-        if not self._txn.stat(self._tables[table])["entries"]:
-            return values if table != "locations" else self._with_runs(keys, values)
-        with self._txn.cursor(db=self._tables[table]) as cursor:
-            # In their order, most are found on the page of the one before.
-            elsewhere = sorted(key for key in keys if key not in values) if values else sorted(keys)
-            for name, sealed in cursor.getmulti(elsewhere):
-                key = bytes(name)
-                # What `_open` does, without two calls for each of many small values.
-                if len(sealed) <= _LARGE:
-                    data = bytes(sealed)
-                    value = data[:-CHECK_SIZE]
-                    if checksum(key + value) == data[-CHECK_SIZE:]:
-                        values[key] = value
-                        continue
-                values[key] = self._open(table, key, sealed)
-        return values if table != "locations" else self._with_runs(keys, values)
-
-    def _with_runs(self, keys: Collection[bytes], values: dict[bytes, bytes]) -> dict[bytes, bytes]:
-        """Add the locations that are in runs; those that were removed there are empty in their table."""
-        if len(values) < len(keys) and (runs := self._runs_of_places()):
-            values |= runs.get_many([key for key in keys if key not in values])
-        return values if all(values.values()) else {key: value for key, value in values.items() if value}
-
-    def _runs_of_places(self) -> places.Runs | None:
-        """Return the runs, None if there are none."""
-        if self._runs is None:
-            table = self._tables.get(places.TABLE)
-            if table is None:
-                return None
-            numbers = self._recent.runs_of_snapshot(self._txn, table)
-            if not numbers:
-                return None
-            cursor = self._txn.cursor(db=table)
-            self._runs = places.Runs(cursor, lambda key, sealed: self._open(places.TABLE, key, sealed), numbers)
-        return self._runs
-
-    def has_locations(self) -> bool:
-        """Whether any data are published."""
-        if self._index_of("locations") or self._runs_of_places() is not None:
-            return True
-        return bool(self._txn.stat(self._tables["locations"])["entries"])
-
-    def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) in order of keys, of those keys that begin with `prefix`; not what is in runs.
-
-        Of refs, and of a whole table, all are looked at and counted: one that cannot be found any more is damage, and
-        must not look as if it had never been.
-        """
-        if table not in bundles.BUNDLED:
-            yield from self._items(table, prefix)
-            return
-        index = self._index_of(table)
-        recent = sorted(key for key in index if key.startswith(prefix))
-        bundled = ((key, self._open_bundled(table, key, index[key])) for key in recent)
-        before = None
-        from heapq import merge  # only who lists needs it
-
-        for key, value in merge(bundled, self._items(table, prefix), key=itemgetter(0)):
-            if key != before and value:  # what is in both is newer in the bundle, which comes first
-                yield key, value
-            before = key
-
-    def _items(self, table: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        whole = table == "refs" or not prefix
-        found = 0
-        with self._txn.cursor(db=self._tables[table]) as cursor:
-            for key, sealed in cursor if cursor.set_range(b"" if whole else prefix) else ():
-                name = bytes(key)
-                wanted = name.startswith(prefix)
-                if not wanted and not whole:
-                    return
-                value = self._open(table, name, sealed)
-                found += 1
-                if wanted:
-                    yield name, value
-        if whole and found != (entries := self._txn.stat(self._tables[table])["entries"]):
-            raise CorruptRecord(what=f"table {table}", reason=f"{found} of its {entries} records can be found")
-
-    def _index_of(self, table: str) -> Mapping[bytes, int]:
-        """Return which records of a table are in bundles, and in which."""
-        if table not in bundles.BUNDLED:
-            return {}
-        if self._bundled is None:
-            recent = self._tables.get(bundles.TABLE)
-            self._bundled = self._recent.index_of_snapshot(self._txn, recent) if recent is not None else {}
-        return self._bundled.get(table, {})
-
-    def _open_bundled(self, table: str, key: bytes, number: int) -> bytes:
-        sealed = self._recent.sealed(self._txn, self._tables[bundles.TABLE], number, table, key)
-        return open_seal(table, key, sealed)
-
-    def _open(self, table: str, key: bytes, sealed: memoryview) -> bytes:
-        # Copying what a damaged length claims could reach behind the end of the file, which kills the process.
-        if len(sealed) > _LARGE and len(sealed) > _data_file(self._path).stat().st_size:
-            raise CorruptRecord(what=f"{table}/{key.hex()}", reason="it is longer than the database")
-        return open_seal(table, key, bytes(sealed))
 
 
 class Snapshot:
@@ -251,6 +102,8 @@ class Tables:
         self._check_process()
         if not self._writable:
             raise refusal(_data_file(self.path))
+        from hangar_core.storage.batches import Batch
+
         batch = Batch()
         yield batch
         # The map can only grow while no snapshot is held; this thread would wait for itself.
@@ -267,7 +120,7 @@ class Tables:
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
             snapshot._txn = txn = self._begin()
-            self._local.reader = reader = Reader(txn, self._tables, self.path, self._recent)
+            self._local.reader = reader = Reader(txn, self._tables, _data_file(self.path), self._recent)
         return reader
 
     def _leave(self, txn: Any) -> None:
@@ -355,7 +208,7 @@ class Tables:
         """
         path = _data_file(self.path)
         with self._env.begin(write=self._writable):  # nobody else makes the file grow meanwhile
-            needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+            needed = self._end_of_records()
             size = path.stat().st_size
             if needed > 2 * size + _FIRST_MAP:
                 raise CorruptRecord(what=str(path), reason=f"it has {size} bytes, and says {needed}")
@@ -367,6 +220,24 @@ class Tables:
                 )
             if size < needed:
                 files.truncate(path, needed)
+            if self._writable:
+                self._lengthen(needed)
+
+    def _lengthen(self, end: int) -> None:
+        """See to it, as far as the disk allows, that the file is longer than its records, which end at `end`, need.
+
+        LMDB trusts the lengths in its pages, and its binding touches all of a value before it hands it out. A bit that
+        flips in the lower half of a length then finds zeros where the last page ends, and a checksum that does not
+        match. Nothing of it is on the disk, and no promise rests on it, so that it is not synced.
+        """
+        path = _data_file(self.path)
+        with suppress(OSError):
+            if path.stat().st_size < end + _BEHIND:
+                os.truncate(path, end + 2 * _BEHIND)
+
+    def _end_of_records(self) -> int:
+        """Return how long LMDB's records say that the file is."""
+        return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
 
     def _close_environment(self) -> None:
         self._recent = bundles.Recent()  # another environment may number its transactions anew
@@ -376,27 +247,13 @@ class Tables:
 
     def _apply(self, batch: Batch) -> bool:
         """Apply whole, or return False when the map is too small."""
+        from hangar_core.storage.batches import Writing
+
         txn = self._begin(write=True)
         try:
-            for table, key, value, name in batch.expected:
-                sealed = txn.get(key, db=self._tables[table])
-                if (None if sealed is None else open_seal(table, key, bytes(sealed))) != value:
-                    raise RefChanged(name=name)
-            bundled = bundles.BUNDLED if self._bundle(txn, batch.changes) else ()
-            for table, changes in batch.changes.items():
-                if table in bundled:
-                    continue
-                if table == "locations":
-                    from hangar_core.storage.run_writing import put_runs  # who only reads has no use for it
-
-                    changes = put_runs(txn, self._tables[places.TABLE], self._tables[table], changes)
-                db = self._tables[table]
-                puts = ((key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None)
-                with txn.cursor(db=db) as cursor:
-                    cursor.putmulti(puts)
-                for key in (key for key, value in changes.items() if value is None):
-                    txn.delete(key, db=db)
+            Writing(txn, self._tables, self._recent, self.path).apply(batch)
             txn.commit()
+            self._lengthen(self._end_of_records())
         except lmdb.MapFullError:
             txn.abort()
             return False
@@ -409,48 +266,6 @@ class Tables:
         finally:
             self._end()
         return True
-
-    def _bundle(self, txn: Any, changes: dict[str, dict[bytes, bytes | None]]) -> bool:
-        """Write what is bundled as one more bundle, or return False when it is too much for that.
-
-        Earlier bundles move to their tables when there are many, and before a record of theirs is written there.
-        """
-        if not any(changes.get(table) for table in bundles.BUNDLED):
-            return True
-        small = bundles.is_small(changes)
-        recent = self._tables[bundles.TABLE]
-        first, last = bundles.numbers(txn, recent) or (1, 0)
-        index = self._recent.index(txn, recent)
-        if self._is_crowded(last - first + 1) or not (
-            small or all(changes.get(name, {}).keys().isdisjoint(keys) for name, keys in index.items())
-        ):
-            self._move_bundles(txn, first, last, keep_last=not small)
-        if small:
-            rows = ((table, *one) for table in bundles.BUNDLED for one in changes.get(table, {}).items())
-            bundle = bundles.encode_bundle((table, key, seal(key, value or b"")) for table, key, value in rows)
-            number = bundles.encode_number(last + 1)
-            txn.put(number, seal(number, bundle), db=recent)
-        return small
-
-    def _is_crowded(self, count: int) -> bool:
-        """Whether so many bundles are to move. That takes room, which must not be what a last commit lacks."""
-        return count >= bundles.MOST and (count >= 2 * bundles.MOST - 1 or _free(self.path) > _ROOM_TO_MOVE)
-
-    def _move_bundles(self, txn: Any, first: int, last: int, *, keep_last: bool) -> None:
-        """Put the records of bundles into their tables. The last stays as an empty one, so that numbers go on."""
-        recent = self._tables[bundles.TABLE]
-        moved: dict[str, dict[bytes, bytes]] = {table: {} for table in bundles.BUNDLED}
-        for number in range(first, last + 1):
-            data = bundles.read_bundle(txn, recent, number)
-            for table, keys in bundles.decode_bundle(number, data).items():
-                moved[table].update({key: bytes(data[start:end]) for key, (start, end) in keys.items()})
-            txn.delete(bundles.encode_number(number), db=recent)
-        for table, rows in moved.items():
-            with txn.cursor(db=self._tables[table]) as cursor:
-                cursor.putmulti(sorted(rows.items()))
-        if keep_last and last >= first:
-            key = bundles.encode_number(last + 1)
-            txn.put(key, seal(key, bundles.encode_bundle(())), db=recent)
 
     def _begin(self, *, write: bool = False) -> Any:
         while True:
@@ -599,14 +414,7 @@ def _translated(path: Path, why: lmdb.Error) -> CorruptRecord | StorageFailed:
 
 def _is_full(path: Path) -> bool:
     """Whether there is hardly any room: LMDB calls a write that was cut short for that an input/output error."""
-    return _free(path) < _HARDLY_ANY
+    from hangar_core.storage.host import free_bytes
 
-
-def _free(path: Path) -> int:
-    """Return how many bytes the disk has left, as far as one can know."""
-    import shutil
-
-    try:
-        return shutil.disk_usage(path).free
-    except OSError:
-        return _ROOM_TO_MOVE
+    free = free_bytes(path)
+    return free is not None and free < _HARDLY_ANY

@@ -141,3 +141,20 @@ def test_a_repository_can_be_used_in_a_with_block_and_after_it(tmp_path):
     with repo.checkout() as reader:
         assert reader.metadata["a"] == "b"
     reader.close()
+
+
+def test_an_error_of_the_one_who_yields_pairs_is_theirs(writer):
+    """What is no pair is refused as such; whatever else goes wrong while pairs are made is passed on as it is."""
+    aset = writer.arraysets.init_arrayset("theirs", shape=(2,), dtype=np.uint8)
+
+    def broken():
+        yield "a", np.zeros(2, np.uint8)
+        raise ValueError("the camera is off")
+
+    with pytest.raises(ValueError, match="the camera is off"):
+        aset.update(broken())
+    with pytest.raises(InvalidInput, match="not int"):
+        aset.update(iter([("a", np.zeros(2, np.uint8)), 5]))
+    with pytest.raises(InvalidData):
+        aset.update([("a", np.zeros(3, np.uint8))])
+    assert not list(aset)

@@ -38,7 +38,7 @@ def test_an_example_from_the_help_runs(committed: Terminal, example: str) -> Non
         committed(*line.split())
     if words[0] == "resolve":
         leave_a_conflict(committed)
-    if words[0] in {"push", "fetch", "fetch-data", "pull", "clone"} or words[:2] in (
+    if words[0] in {"push", "fetch", "fetch-data", "drop", "pull", "clone"} or words[:2] in (
         ["remote", "ping"],
         ["remote", "remove"],
     ):

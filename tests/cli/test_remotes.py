@@ -106,3 +106,48 @@ def test_a_token_file_that_others_may_read_is_refused(committed: Terminal, other
 )
 def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
     assert parse_size(text) == size
+
+
+def test_what_a_remote_holds_is_dropped_and_fetched_again(committed: Terminal) -> None:
+    assert "No remote is known here" in committed("drop", "pictures", code=2).stderr
+    committed("remote", "add", "lab", "../remote")
+    committed("push", "lab", "master")
+    assert "Say what is to go" in committed("drop", code=2).stderr
+    assert "is no age" in committed("drop", "pictures", "--fetched-before", "soon", code=2).stderr
+    assert "No arrayset `pictues`" in committed("drop", "pictues", code=4).stderr
+    assert committed("drop", "pictures", "--dry-run").stdout.startswith("Would drop")
+    assert "they came later" in committed("drop", "pictures", "--fetched-before", "1h").stdout
+    done = committed.json("drop", "pictures", "--keys", "cat/*")
+    assert (done["remote"], done["dry_run"], done["samples"], done["kept"]) == ("lab", False, 2, {})
+    assert done["freed"] > 0
+    hint = committed("view", "pictures", "cat/001", code=6).stderr.partition("Hint: run `")[2].partition("`")[0]
+    assert hint.startswith("hangar fetch-data lab ")
+    committed(*hint.split()[1:])
+    committed("view", "pictures", "cat/001")
+    committed("remote", "add", "attic", "../attic")
+    assert "--remote attic or lab" in committed("drop", "--all", code=2).stderr
+    assert "all present on lab" in committed("drop", "--all", "--remote", "lab").stdout
+
+
+def test_the_end_of_a_history_and_the_rest(committed: Terminal, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        committed("arrayset", "create", name, "UINT8", "3")
+        committed("commit", "-m", name)
+    committed("remote", "add", "origin", "../remote")
+    committed("push", "origin", "master")
+    place = tmp_path / "end"
+    place.mkdir()
+    end = dataclasses.replace(committed, directory=place)
+    done = end("clone", "../remote", "--depth", "1", *USER)
+    assert done.stdout.startswith("Cloned master of ../remote: 1 commit, 3 samples")
+    assert "History ends there" in done.stderr
+    assert "--unshallow" in end("log").stderr
+    [commit] = end.json("log")["commits"]
+    assert (commit["parents"], len(commit["hidden_parents"])) == ([], 1)
+    assert "History ends at" in end("log", "HEAD~1", code=1).stderr
+    assert "0 is not in the range" in end("fetch", "origin", "master", "--depth", "0", code=2).stderr
+    assert "two different wishes" in end("fetch", "origin", "master", "--depth", "1", "--unshallow", code=2).stderr
+    assert end.json("fetch", "origin", "master", "--depth", "2")["commits"] == 1
+    assert end.json("fetch", "origin", "master", "--unshallow")["commits"] == 1
+    assert end.json("log")["commits"] == committed.json("log")["commits"]
+    assert end("log").stderr == ""

@@ -8,14 +8,18 @@ import pytest
 from goldens import load
 from goldens.records import commits, digest_of, moves, nodes, root_rows, schemas, tag
 
+from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import decode_schema, encode_schema, schema_digest
+from hangar_core.history.cuts import decode_cut, encode_cut
+from hangar_core.model import CommitId
 from hangar_core.records.commits import decode_commit, decode_root, encode_commit, encode_root
 from hangar_core.records.keys import decode_key, decode_nested, encode_key, encode_nested, sample_prefix
 from hangar_core.records.names import decode_move, decode_tag, encode_move, encode_tag
 from hangar_core.records.nodes import decode_node, encode_node
 
 VECTORS = load("records-1.json")
+CUT = load("cut-1.json")
 
 
 @pytest.mark.parametrize(("key", "data"), VECTORS["keys"])
@@ -37,6 +41,15 @@ def test_nested_keys_keep_their_bytes(sample: str | int, key: str | int, data: s
 
 def test_golden_nested_keys_are_in_their_order() -> None:
     assert [data for *_, data in VECTORS["nested keys"]] == sorted(data for *_, data in VECTORS["nested keys"])
+
+
+def test_where_history_was_cut_keeps_its_bytes() -> None:
+    found = frozenset(CommitId(digests.check(bytes.fromhex(one), digests.COMMIT, "golden")) for one in CUT["commits"])
+    assert encode_cut(found).hex() == CUT["bytes"]
+    assert decode_cut(bytes.fromhex(CUT["bytes"])) == found
+    for damaged in (CUT["bytes"][:-2], CUT["bytes"] * 2, CUT["bytes"][:8] + CUT["bytes"][74:] + CUT["bytes"][8:74]):
+        with pytest.raises(CorruptRecord):
+            decode_cut(bytes.fromhex(damaged))
 
 
 @pytest.mark.parametrize(("schema", "row"), list(zip(schemas(), VECTORS["schemas"], strict=True)))

@@ -17,6 +17,7 @@ from hangar_core.errors import CorruptRecord, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.originals import Original, decode_original, encode_original
 from hangar_core.hashing.schemas import decode_schema, encode_schema
+from hangar_core.history.cuts import decode_cut, encode_cut
 from hangar_core.provenance import (
     ReadingRecord,
     SourceRecord,
@@ -76,6 +77,7 @@ CODECS: dict[str, Codec] = {
     "either key": Codec(drawn.sample_keys | drawn.nested_keys, encode_either, decode_either),
     "schema": Codec(drawn.schemas, encode_schema, decode_schema),
     "commit": Codec(drawn.commits, encode_commit, decode_commit),
+    "cut": Codec(st.frozensets(drawn.of_code(digests.COMMIT), max_size=5), encode_cut, decode_cut),
     "root": Codec(drawn.roots, _spread(encode_root), decode_root, _seen_root),
     "original": Codec(
         st.tuples(drawn.originals, st.binary(max_size=20)),
@@ -234,6 +236,7 @@ def _example(name: str) -> Any:
         "either key": (7, "name"),
         "schema": schema,
         "commit": drawn.Commit((commit,), root, 1, "user", "mail", "message"),
+        "cut": frozenset({commit}),
         "root": ([drawn.ArraysetRow("images", schema_id, node, 3, {"key": "value"})], node, 1),
         "node": Node(1, (b"a", b"b"), (node, node), (1, 2), 32),
         "location": (bytes(16), 64),

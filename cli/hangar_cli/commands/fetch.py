@@ -6,15 +6,17 @@ import click
 
 from hangar_cli.describe import plural
 from hangar_cli.output import printable, result, result_json
-from hangar_cli.parameters import json_option
+from hangar_cli.parameters import depth_option, json_option
 from hangar_cli.remotes import repository_for, short, transferring
 
 
 @click.command()
 @click.argument("remote")
 @click.argument("branch")
+@depth_option
+@click.option("--unshallow", is_flag=True, help="Bring all of the history that --depth has left away.")
 @json_option
-def fetch(remote: str, branch: str, as_json: bool) -> None:
+def fetch(remote: str, branch: str, depth: int | None, unshallow: bool, as_json: bool) -> None:
     """Retrieve the commit history from REMOTE for BRANCH.
 
     It becomes the branch REMOTE/BRANCH here; nothing else changes, and no data come: see `hangar fetch-data`. Merge it
@@ -24,9 +26,15 @@ def fetch(remote: str, branch: str, as_json: bool) -> None:
     Example:
       hangar fetch origin master
     """
+    if unshallow:
+        from hangar_core.remotes.fetch_commits import WHOLE
+
+        if depth is not None:
+            raise click.UsageError("--depth and --unshallow are two different wishes.")
+        depth = WHOLE
     repo = repository_for(remote)
     with transferring("Fetch") as progress:
-        done = repo.remote.bring(remote, branch, progress=progress)
+        done = repo.remote.bring(remote, branch, depth=depth, progress=progress)
     name = f"{remote}/{branch}"
     if as_json:
         facts = {

@@ -55,6 +55,12 @@ def log(startpoint: str | None, show_time: bool, show_user: bool, runs: bool, as
     else:
         graph = repo.log_graph(text, show_time=show_time, show_user=show_user)
         result(printable_lines(graph.removesuffix("\n")))
+        if repo.is_cut:
+            for entry in repo.log_entries(text):
+                if entry.commit.hidden:
+                    talk(
+                        f"History ends at {digests.short(entry.id)}: `hangar fetch REMOTE BRANCH --unshallow` goes on."
+                    )
         for entry in repo.log_entries(text) if noted else ():
             for run in noted.get(digests.text(entry.id), []):
                 result(f"{digests.short(entry.id)} {run['how']} by run {printable(run['id'])}")

@@ -13,7 +13,7 @@ from hangar_cli.output import printable, result, result_json
 from hangar_cli.parameters import json_option
 
 if TYPE_CHECKING:
-    from hangar_core.remotes.known import RemoteInfo
+    from hangar_core.storage.known_remotes import RemoteInfo
 
 
 @click.group(cls=Section)

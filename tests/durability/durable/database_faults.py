@@ -22,7 +22,8 @@ import numpy as np
 from durable.scenario import World, arrayset, commit, enter, init, leave, note, opened, play, put
 from durable.state import differences, observe, read_content
 from hangar_core.errors import StorageFailed
-from hangar_core.storage.tables import Batch, Tables
+from hangar_core.storage.batches import Batch
+from hangar_core.storage.tables import Tables
 
 BEFORE = [init(), opened(), arrayset("a"), put("a", "one", 1), commit("first"), put("a", "two", 2), note("text", "x")]
 

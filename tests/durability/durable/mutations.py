@@ -13,8 +13,9 @@ from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.files import AppendFile
 from hangar_core.history.staging import StagingArea
 from hangar_core.history.staging_log import StagingLog
+from hangar_core.storage.batches import Batch
 from hangar_core.storage.datawriter import DataWriter
-from hangar_core.storage.tables import Batch, Tables
+from hangar_core.storage.tables import Tables
 
 
 def _nothing(*_: Any, **__: Any) -> None:

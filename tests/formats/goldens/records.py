@@ -6,6 +6,7 @@ from typing import Any
 
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import encode_schema, schema_digest
+from hangar_core.history.cuts import encode_cut
 from hangar_core.model import Commit, CommitId, Digest, NestedKey, Schema
 from hangar_core.records.commits import ArraysetRow, encode_commit, encode_root
 from hangar_core.records.compact_nodes import compacted
@@ -178,6 +179,12 @@ def compact_vectors() -> dict[str, Any]:
     )
     rows = [encode_node(node) for node in made]
     return {"nodes": [{"canonical": row.hex(), "compact": compacted(row).hex()} for row in rows]}
+
+
+def cut_vector() -> dict[str, Any]:
+    """Where history was cut: two commits."""
+    found = [digest_of(digests.COMMIT, number) for number in (7, 3)]
+    return {"commits": [one.hex() for one in found], "bytes": encode_cut(map(CommitId, found)).hex()}
 
 
 def _tag_vector() -> dict[str, Any]:

@@ -73,7 +73,14 @@ other_schemas = st.builds(
 )
 schemas = array_schemas | other_schemas
 commits = st.builds(
-    Commit, st.lists(commit_ids, max_size=4).map(tuple), of_code(digests.ROOT), moments, texts, texts, texts
+    Commit,
+    st.lists(commit_ids, max_size=4).map(tuple),
+    of_code(digests.ROOT),
+    moments,
+    texts,
+    texts,
+    texts,
+    st.just(()),
 )
 rows = st.builds(
     ArraysetRow,

@@ -1,0 +1,67 @@
+"""What others push into a repository, until it is taken over: a bare remote in a folder of it.
+
+Everything is verified as it comes, and taken only if all that it names is there or in the repository. Nobody who works
+in the repository sees any of it. A push that broke off is gone on with from here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from hangar_core import files
+from hangar_core.model import Digest
+from hangar_core.remotes.bare import SEGMENTS, BareRemote
+from hangar_core.remotes.frames import Frame, split_digests
+from hangar_core.remotes.segments import Directory
+from hangar_core.remotes.store import LEFT_FOR, FolderStore
+
+
+class Incoming(BareRemote):
+    """A bare remote beside a repository: what the repository has need not be here."""
+
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        has_already: Callable[[Sequence[Digest]], list[bool]],
+        read: Callable[[Digest], bytes],
+    ) -> None:
+        """`has_already` tells what the repository has whole; `read` gives a record of it."""
+        self._folder = folder
+        self._has_already = has_already
+        self._read = read
+        super().__init__(FolderStore(folder), address, create=True)
+
+    def has(self, wanted: Sequence[Digest]) -> list[bool]:
+        """Return which objects are here or in the repository."""
+        here = super().has(wanted)
+        elsewhere = iter(self._has_already([one for one, known in zip(wanted, here, strict=True) if not known]))
+        return [known or next(elsewhere) for known in here]
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield everything that is here."""
+        self.refresh()
+        for segment, directory in enumerate(list(self._directories)):
+            for number in range(len(directory)):
+                yield self._read_frame(segment, number)
+
+    def tidy(self, is_taken: Callable[[Sequence[Digest]], bool]) -> None:
+        """Remove segments of which everything has been taken over, or that nobody has come back for in a day."""
+        for path in list((self._folder / SEGMENTS).glob("*")):
+            name = path.name
+            old = time.time() - path.stat().st_mtime > LEFT_FOR
+            if old or is_taken(split_digests(self._read_directory(name).names)):
+                files.remove(path)
+
+    def _read_directory(self, name: str) -> Directory:
+        try:
+            return super()._read_directory(name)
+        except FileNotFoundError:  # it has just been taken over
+            return Directory([], b"")
+
+    def _small_objects(self, wanted: Sequence[Digest]) -> list[bytes]:
+        here = self._find_known(wanted)[:, 0].tolist()
+        stored = iter(super()._small_objects([one for one, place in zip(wanted, here, strict=True) if place >= 0]))
+        return [next(stored) if place >= 0 else self._read(one) for one, place in zip(wanted, here, strict=True)]
