@@ -19,6 +19,10 @@ class NoFormatFor(WrongType):
     template = "{place}: the format {format} cannot store an object of type {type}."
     default_hint = "return numbers, text, lists, dicts or arrays, or give the step FORMAT = PickleFormat()"
 
+    def of_step(self, step_id: str) -> NoFormatFor:
+        """Return the same with the step whose result it is."""
+        return NoFormatFor(f"The result of {step_id} cannot be kept: {self.message}", hint=self.hint, **self.facts)
+
 
 class BadResult(Corrupt, ValueError):
     """A stored result that is damaged, or that nobody here may read."""

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 from blake3 import blake3
 
 from hangar_core import files
-from hangar_steps.errors import BadResult, StepNotFound
+from hangar_steps.errors import BadResult, NoFormatFor, StepNotFound
 from hangar_steps.source_digests import source_digest
 from hangar_steps.step_names import check_step_id
 from hangar_steps.workspaces.base import StepState, Workspace, is_iterator
@@ -197,7 +197,10 @@ class LocalWorkspace(Workspace):
         fresh = room / step_id
         fresh.mkdir(parents=True)
         try:
-            form.write(value, fresh)
+            try:
+                form.write(value, fresh)
+            except NoFormatFor as why:
+                raise why.of_step(step_id) from why
             for path in fresh.iterdir():
                 _sync(path)
             target = self._path("results", step_id)
