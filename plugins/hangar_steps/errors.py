@@ -9,6 +9,10 @@ class StepError(HangarError, RuntimeError):
     """A step was used in a way that its state forbids, or cannot be computed."""
 
 
+class StepWarning(UserWarning):
+    """Something about steps that ought to be known, and does not keep them from being computed."""
+
+
 class ConfigurationError(HangarError, ValueError):
     """A step, a parameter or a configuration that cannot be made like that."""
 

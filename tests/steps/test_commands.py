@@ -141,6 +141,30 @@ def test_what_is_forced_is_named_by_id_by_its_beginning_or_by_its_arrayset(place
     assert facts(place, "run", "pipeline:small", "--force", "small")["steps"][0]["computed"] == 5
 
 
+def test_what_steps_warn_of_is_told_in_a_line(place: Path) -> None:
+    module = place / "again.py"
+    module.write_text(
+        "import warnings\nfrom hangar_steps import step\n"
+        "@step('again', version='1', exist_ok=True)\ndef again():\n    return 1\nthis = again()\n"
+    )
+    [row] = facts(place, "run", "again:this")["steps"]
+    [result] = (place / ".hangar" / "steps" / "results" / row["id"]).glob("result.json")
+    result.write_text("damaged")
+    said = typed(place, "run", "again:this")
+    assert f"Warning: The stored result of {row['id']} cannot be used: its bytes are not those" in said
+    assert ".py" not in said
+    module.write_text(module.read_text().replace("return 1", "return 1 + 0") + "warnings.warn('mine')\n")
+    said = typed(place, "run", "again:this")
+    assert "Warning: The source of again has changed" in said
+    assert "again.py:7: UserWarning: mine" in said
+
+
+def typed(place: Path, *words: str) -> str:
+    """Return what is said of a command in a process of its own, where warnings are no errors."""
+    command = [sys.executable, "-m", "hangar_cli", *words]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=60, check=True).stderr
+
+
 def test_an_empty_list_has_nothing_to_run(place: Path) -> None:
     done = hangar(place, "run", "pipeline:empty")
     assert (done.stdout, done.stderr) == ("", "`pipeline:empty` is empty: there is nothing to run.\n")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import nullcontext, redirect_stdout
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,7 +69,7 @@ def run(
     # Outputs that are not as they will be, at the commit that is read.
     pending: set[str] = set()
     # What the user's own code prints is not part of the document.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), _warnings_told():
         runnables = load_target(target, settings)
         to_force = {_forced(name, runnables) for name in force}
         for one in runnables:
@@ -94,6 +96,24 @@ def run(
         talk(f'Staged: {", ".join(map(printable, staged))}. Next: hangar commit -m "MESSAGE"')
     if any(row.get("done") == "waits" for row in rows):
         talk("What waits is made of what is only staged: commit that and run again, or use --commit MESSAGE.")
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Tell what steps warn of as other remarks are told; warnings of the user's own code stay as they are."""
+    from hangar_steps.errors import StepWarning
+
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, StepWarning):
+                talk(f"Warning: {printable(message)}")
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = tell
+        yield
 
 
 def _forced(name: str, runnables: list[Runnable]) -> str:
