@@ -76,7 +76,7 @@ class Rotting:
         rng = random.Random(seed)
         for _ in range(count):
             file = rng.choice(self.files(rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]))
-            size = (self.root / file).stat().st_size
+            size = len((self.root / file).read_bytes().rstrip(b"\0"))  # damage to a hole behind the end is none
             kind = rng.choice(kinds)
             at = rng.randrange(size)
             yield Damage(file, kind, at - at % _SECTOR if kind in {"zero", "noise"} else at, rng.randrange(8))
