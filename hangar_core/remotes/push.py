@@ -21,7 +21,7 @@ from hangar_core.remotes.frames import Frame, frames_of
 from hangar_core.remotes.lacking import Lacking, lacking
 from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.payloads import Unmade, refuse_missing, unmade_frames
-from hangar_core.remotes.transport import RefUpdate, Transport
+from hangar_core.remotes.transport import Info, RefUpdate, Transport
 from hangar_core.reports import Progress, ProgressReporter
 
 if TYPE_CHECKING:
@@ -68,27 +68,44 @@ def push(
         head = refs.head(reader, branch)
     if head is None:
         raise NoCommits(branch=branch)
-    info = transport.info()
-    old = info.branches.get(branch)
-    if old != head:
-        if branch == info.in_use:
-            raise BranchInUse(code="in-use", branch=branch, address=remote)
-        sent = _Sender(context, transport, remote, info.batch_bytes, progress)
-        if old is not None and not force:
-            _refuse_unless_behind(sent.objects, old, head, branch, remote)
-        missing = lacking(sent.objects, transport, head, info.branches.values())
-        _refuse_without_parents(sent.objects, transport, missing.commits, remote)
-        sent.send(missing)
-        try:
-            transport.move(RefUpdate(branch, old, head, note.user, note.time, note.reason, force))
-        except (RefChanged, PushRejected) as why:
-            raise PushRejected(branch=branch, remote=remote) from why
-        done = Pushed(branch, old, head, len(missing.commits), missing.records, sent.samples, sent.nbytes)
-    else:
-        done = Pushed(branch, old, head)
+    done = send_commit(context, transport, remote, branch, head, transport.info(), note, force=force, progress=progress)
     with context.tables.write() as batch:
         refs.set_remote_head(batch, remote, branch, head)
     return done
+
+
+def send_commit(
+    context: RepoContext,
+    transport: Transport,
+    remote: str,
+    branch: str,
+    head: CommitId,
+    info: Info,
+    note: refs.Note,
+    *,
+    force: bool,
+    progress: ProgressReporter | None,
+) -> Pushed:
+    """Have a branch of the remote, which has said `info` of itself, be at `head`, a commit that is here.
+
+    Raises what `push` raises.
+    """
+    old = info.branches.get(branch)
+    if old == head:
+        return Pushed(branch, old, head)
+    if branch == info.in_use:
+        raise BranchInUse(code="in-use", branch=branch, address=remote)
+    sent = _Sender(context, transport, remote, info.batch_bytes, progress)
+    if old is not None and not force:
+        _refuse_unless_behind(sent.objects, old, head, branch, remote)
+    missing = lacking(sent.objects, transport, head, info.branches.values())
+    _refuse_without_parents(sent.objects, transport, missing.commits, remote)
+    sent.send(missing)
+    try:
+        transport.move(RefUpdate(branch, old, head, note.user, note.time, note.reason, force))
+    except (RefChanged, PushRejected) as why:
+        raise PushRejected(branch=branch, remote=remote) from why
+    return Pushed(branch, old, head, len(missing.commits), missing.records, sent.samples, sent.nbytes)
 
 
 def _refuse_unless_behind(objects: Objects, old: CommitId, head: CommitId, branch: str, remote: str) -> None:
