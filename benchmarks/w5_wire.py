@@ -1,4 +1,5 @@
-"""W5, the wire: pushing and fetching W1 (small samples) and W3 (tensors) through a folder and a server on this machine.
+"""W5, the wire: pushing and fetching W1 (small samples) and W3 (tensors) through a folder and a server on this machine;
+and dropping tensors that the folder has.
 
 Floors: the same bytes over a bare socket, for the server; copying a file of as many bytes with sync, for the folder.
 """
@@ -55,6 +56,23 @@ def _tensors(folder: Path, n: int, address: str) -> None:
         writer.arraysets.init_arrayset("tensors", prototype=tensors[0]).update(enumerate(tensors))
         writer.commit("all")
     _there_and_back(folder, repo, "tensors", n, tensors.nbytes, address, "GB/s")
+    _dropped(folder, repo, n, tensors.nbytes)
+
+
+def _dropped(folder: Path, repo: Repository, n: int, nbytes: int) -> None:
+    """Drop half of the samples, every other one, and then the rest; what stays of the pack is written anew."""
+    data = Path(repo.path) / ".hangar" / "data"
+    floor = _copying(folder / "floor", nbytes // 2)
+    for what, keys in (("half of the tensors", ("*[13579]",)), ("the other half", ())):
+        before = _disk(data)
+        took = seconds(lambda keys=keys: repo.remote.drop("folder0", keys=keys))
+        emit("W5", f"drop {what}, folder", nbytes / 2e9 / took, "GB/s", nbytes / 2e9 / seconds(floor), n)
+        emit("W5", f"less on the disk after dropping {what}", (before - _disk(data)) / nbytes, "of the data", None, n)
+
+
+def _disk(folder: Path) -> int:
+    """Return what the files in a folder take on the disk."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
 def _records(folder: Path, n: int, address: str) -> None:

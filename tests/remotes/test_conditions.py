@@ -12,10 +12,11 @@ from hangar_core import Repository
 from hangar_core.errors import ArraysetNotFound, InvalidInput
 
 
-@pytest.fixture
-def scenes(tmp_path: Path, address: str) -> Repository:
-    """A clone without data: pictures, nested views, and labels, cameras and angles of the same names."""
-    repo = fresh(tmp_path / "scenes")
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a remote has pictures, nested views, and labels, cameras and angles of the same names."""
+    found = tmp_path_factory.mktemp("scenes")
+    repo = fresh(found / "scenes")
     repo.init("Ada", "ada@example.org")
     with writing(repo) as writer:
         pictures = writer.add_ndarray_arrayset("rgb", shape=(2, 3), dtype=np.float32)
@@ -33,10 +34,24 @@ def scenes(tmp_path: Path, address: str) -> Repository:
             label[key] = ("day", "night", "dusk")[number % 3]
             dashed[key] = "x" if number < 2 else "y"
         writer.commit("scenes")
-    repo.remote.add("origin", address)
+    repo.remote.add("origin", f"file://{found}/remote")
     repo.remote.push("origin", "master")
+    return found
+
+
+@pytest.fixture
+def scenes(tmp_path: Path, place: Path) -> Repository:
+    """A clone of that without data."""
     clone = fresh(tmp_path / "clone")
-    clone.clone("Bob", "bob@example.org", address)
+    clone.clone("Bob", "bob@example.org", f"file://{place}/remote")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def unchanged(place: Path) -> Repository:
+    """A clone that nothing is fetched into."""
+    clone = fresh(place / "unchanged")
+    clone.clone("Bob", "bob@example.org", f"file://{place}/remote")
     return clone
 
 
@@ -80,15 +95,15 @@ def test_conditions_and_other_choices_hold_together(scenes: Repository) -> None:
         *("__import__('os').system('true') == 1", "a == None", "x" * 5000, "(" * 300 + "a == 1" + ")" * 300),
     ],
 )
-def test_what_is_no_condition_is_said(scenes: Repository, where: str) -> None:
+def test_what_is_no_condition_is_said(unchanged: Repository, where: str) -> None:
     with pytest.raises(InvalidInput, match="is no condition") as caught:
-        scenes.remote.fetch_data("origin", "master", where=where)
+        unchanged.remote.fetch_data("origin", "master", where=where)
     assert "night" in caught.value.hint
 
 
-def test_arraysets_that_cannot_be_compared_are_said(scenes: Repository) -> None:
+def test_arraysets_that_cannot_be_compared_are_said(unchanged: Repository) -> None:
     with pytest.raises(ArraysetNotFound):
-        scenes.remote.fetch_data("origin", "master", where="nothing == 1")
+        unchanged.remote.fetch_data("origin", "master", where="nothing == 1")
     for name in ("rgb", "views"):
         with pytest.raises(InvalidInput, match="no single values"):
-            scenes.remote.fetch_data("origin", "master", where=f"{name} == 1")
+            unchanged.remote.fetch_data("origin", "master", where=f"{name} == 1")

@@ -175,8 +175,11 @@ _PUSH = "import sys; from hangar_core import Repository; Repository(sys.argv[1])
 @pytest.mark.parametrize(
     "point",
     [
-        *("remote.linked:1", "remote.linked:3", "pack.write:1", "pack.sync:1", "tables.commit:1"),
-        *("tables.committed:1", "tables.commit:2", "tables.committed:2", "remove:3"),
+        *("remote.linked:3", "pack.sync:1", "tables.committed:1", "tables.committed:2"),
+        *(
+            pytest.param(point, marks=pytest.mark.slow)
+            for point in ("remote.linked:1", "pack.write:1", "tables.commit:1", "tables.commit:2", "remove:3")
+        ),
     ],
 )
 def test_a_push_that_is_killed_is_done_again(origin: Repository, desk: Repository, point: str) -> None:
