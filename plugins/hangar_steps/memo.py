@@ -25,6 +25,9 @@ _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS memo (
     step TEXT NOT NULL, input BLOB NOT NULL, output BLOB NOT NULL, form TEXT NOT NULL, PRIMARY KEY (step, input)
 ) WITHOUT ROWID"""
+# Steps that were ever remembered here; one called "*" stands for all, where something may be lost.
+_SEEN: Final = "CREATE TABLE IF NOT EXISTS seen (step TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID"
+_ALL: Final = "*"
 T = TypeVar("T")
 
 
@@ -40,6 +43,13 @@ class Memo:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def has_seen(self, step: str) -> bool:
+        """Whether results of a step were ever remembered here, whatever has become of them."""
+        query = "SELECT 1 FROM seen WHERE step IN (?, ?)"
+        return self._path.exists() and self._do(
+            lambda database: database.execute(query, (step, _ALL)).fetchone() is not None
+        )
 
     def find(self, step: str, inputs: Sequence[bytes]) -> dict[bytes, Known]:
         """Return input -> output for those inputs that are known."""
@@ -62,6 +72,7 @@ class Memo:
         rows = sorted(results)  # in the order of the table each page is written once
 
         def write(database: sqlite3.Connection) -> None:
+            database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (step,))
             for start in range(0, len(rows), _ROWS):
                 some = rows[start : start + _ROWS]
                 marks = ",".join(["(?1,?,?,?)"] * len(some))
@@ -99,6 +110,7 @@ class Memo:
             )
             for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
                 path.unlink(missing_ok=True)
+            self._try(lambda database: database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_ALL,)))
             return self._try(work)
 
     def _try(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -110,6 +122,7 @@ class Memo:
             database.close()
 
     def _connect(self) -> sqlite3.Connection:
+        was_here = self._path.exists()
         database = sqlite3.connect(self._path, timeout=60)
         try:
             database.execute("PRAGMA synchronous = OFF")
@@ -117,6 +130,11 @@ class Memo:
             if version not in {0, _VERSION}:
                 raise sqlite3.DatabaseError(f"it has version {version}")
             database.execute(_TABLE)
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'seen'").fetchone() is None:
+                with database:
+                    database.execute(_SEEN)
+                    if was_here:  # emptied, or from a time before this table
+                        database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_ALL,))
             database.execute(f"PRAGMA user_version = {_VERSION}")
             return database
         except sqlite3.DatabaseError:
