@@ -150,7 +150,7 @@ class _Sender:
     def send(self, missing: Lacking) -> None:
         """Send everything, in the order in which the remote takes it."""
         self._send_data(missing)
-        read = self.objects.get
+        read = self._record
         first = [*missing.schemas, *missing.values]
         nodes = (missing.nodes[level] for level in sorted(missing.nodes))
         groups: list[Sequence[Digest]] = [first, *nodes, missing.roots]
@@ -167,6 +167,12 @@ class _Sender:
         for batch in self._batched(frames_of((one, read(one)) for one in groups[0])):
             sent += self._put(batch)
             self._progress(Progress(sent, missing.records, "records"))
+
+    def _record(self, digest: Digest) -> bytes:
+        """Return a record; nodes were read, and verified, when it was found out what the remote lacks."""
+        if digests.code_of(digest) == digests.NODE:
+            return self.objects.get_node(digest).encoded()
+        return self.objects.get(digest)
 
     def _put(self, frames: Sequence[Frame]) -> int:
         self._transport.put(frames)
@@ -232,7 +238,7 @@ class _Sender:
             while some := list(islice(todo, _LEAVES_AT_ONCE)):
                 with self.objects.snapshot():
                     nodes = [self.objects.get_node(leaf) for leaf in some]
-                fresh = [one for one in dict.fromkeys(d for node in nodes for d in node.digests) if one not in met]
+                fresh = [one for one in dict.fromkeys(chain.from_iterable(n.digests for n in nodes)) if one not in met]
                 wanted = [one for one, here in zip(fresh, self._transport.has(fresh), strict=True) if not here]
                 met.update(wanted)
                 yield wanted, schema, sum(node.size for node in nodes)

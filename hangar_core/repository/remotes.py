@@ -189,10 +189,12 @@ class Remotes:
         max_num_bytes: int | None = None,
         retrieve_all_history: bool = False,
         keys: Sequence[str] = (),
+        where: str | None = None,
     ) -> list[str]:
         """Bring the data of a commit that is here, and return the digests of the commits that were gone through.
 
-        `keys` are globs of sample names. Raises what `bring_data` raises.
+        `keys` are globs of sample names, `where` is a condition such as ``label == 'night'``. Raises what `bring_data`
+        raises.
         """
         commits, _ = self.bring_data(
             remote,
@@ -202,6 +204,7 @@ class Remotes:
             max_num_bytes=max_num_bytes,
             retrieve_all_history=retrieve_all_history,
             keys=keys,
+            where=where,
         )
         return [digests.text(one) for one in commits]
 
@@ -215,6 +218,7 @@ class Remotes:
         max_num_bytes: int | None = None,
         retrieve_all_history: bool = False,
         keys: Sequence[str] = (),
+        where: str | None = None,
         verify: bool = False,
         progress: ProgressReporter | None = None,
         wait: float = 0.0,
@@ -222,10 +226,13 @@ class Remotes:
         """Bring data, and return the commits that were gone through, newest first, and how much has come.
 
         `branch` may be one of a remote, ``origin/master``; `commit` any text that `resolve` understands. With `verify`
-        data that are here are read, and those that are damaged fetched anew. Raises
-        `InvalidInput` for both or neither, or for a limit together with all history; `BranchNotFound`,
-        `CommitNotFound` (all `ValueError`), `RemoteNotFound`, `Locked`, `BadAnswer`, `RemoteError`.
+        data that are here are read, and those that are damaged fetched anew. `where` is asked of the names and digests
+        alone (see `remotes.conditions`): it needs no data. Raises `InvalidInput` for both or neither, for a limit
+        together with all history, or for a condition that is none; `BranchNotFound`, `CommitNotFound` (all
+        `ValueError`), `ArraysetNotFound` for one in the condition, `RemoteNotFound`, `Locked`, `BadAnswer`,
+        `RemoteError`.
         """
+        from hangar_core.remotes.conditions import Condition
         from hangar_core.remotes.fetch_data import Wanted, fetch_data
 
         if bool(branch) == bool(commit):
@@ -238,7 +245,8 @@ class Remotes:
         start = self._start(remote, branch, commit)
         commits = [entry.id for entry in self._entries(digests.text(start))] if retrieve_all_history else [start]
         names = None if arrayset_names is None else tuple(arrayset_names)
-        wanted = Wanted(names, tuple(keys), max_num_bytes, verify)
+        condition = None if where is None else Condition(where)
+        wanted = Wanted(names, tuple(keys), max_num_bytes, verify, condition)
         with self._opened(info) as transport:
             done = fetch_data(self._context, transport, remote, commits, wanted, progress=progress, wait=wait)
         return commits, done

@@ -6,10 +6,10 @@ import asyncio
 import mmap
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -73,17 +73,18 @@ def _blaming(directory: Path) -> Iterator[None]:
         raise StorageFailed(path=str(directory), reason=why.strerror or str(why)) from why
 
 
-async def _chunks(request: Request) -> Any:
-    stream = request.stream()
-    while True:
-        try:
-            chunk = await asyncio.wait_for(anext(stream), _LONGEST_PAUSE)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as why:
-            raise RemoteRefused(code="too-slow", reason="the request has come to a halt") from why
-        if chunk:
-            yield chunk
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    clock = asyncio.get_running_loop().time
+    try:
+        # One for all that comes: a wait for each chunk would be a task for each.
+        async with asyncio.timeout(_LONGEST_PAUSE) as pause:
+            async for chunk in request.stream():
+                if chunk:
+                    pause.reschedule(None)  # what is done with the chunk is no pause of the client's
+                    yield chunk
+                pause.reschedule(clock() + _LONGEST_PAUSE)
+    except TimeoutError as why:
+        raise RemoteRefused(code="too-slow", reason="the request has come to a halt") from why
 
 
 def _too_large(limit: int) -> RemoteRefused:
