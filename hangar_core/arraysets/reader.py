@@ -223,6 +223,15 @@ class ArraysetDataReader(RememberingMapping):
         root = self._keys.root
         return None if root is None else ("arrayset", schema_digest(self._schema) + root)
 
+    def changed_since(self, content: bytes) -> set[SampleKey] | None:
+        """Return the names under which other data lie than in an earlier content, or none in one of the two.
+
+        `content` is what `__det_digest__` gave then. None if that is not known here, or while there are changes.
+        """
+        from hangar_core.arraysets.earlier import changed_since
+
+        return changed_since(self, content)
+
     def original(self, name: SampleKey) -> tuple[Original, bytes] | None:
         """Return how the sample was decoded and the bytes of its file, if it is kept as it came; None if it is not.
 

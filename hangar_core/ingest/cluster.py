@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +18,7 @@ from hangar_core import external
 from hangar_core.errors import InvalidInput, RemoteFailed, StorageFailed
 from hangar_core.ingest.answers import Done, read_answer, words_of
 from hangar_core.ingest.decoding import Reading
-from hangar_core.ingest.executors import Executor, open_executor
+from hangar_core.ingest.executors import Executor
 from hangar_core.ingest.jobs import encode_job
 from hangar_core.ingest.options import Limits
 from hangar_core.ingest.planning import Scan
@@ -37,16 +36,14 @@ _CHUNKS_EACH = 8
 class Cluster:
     """The machines of one import. Use it in a `with`."""
 
-    def __init__(self, address: str, reading: Reading, limits: Limits, scan: Scan) -> None:
-        """Raises `InvalidInput` for an address or a plugin that cannot be, `RemoteFailed`, `PackageMissing`."""
+    def __init__(self, executor: Executor, address: str, reading: Reading, limits: Limits, scan: Scan) -> None:
+        """`address` names the machines in errors. Raises `InvalidInput` for a plugin that they cannot have."""
         self._reading = reading
         self._limits = limits
         self._versions = {name: _version(name) for name in scan.plugins}
         self._line = b""
-        self._resources = ExitStack()
         self._address = address
-        self._executor: Executor = open_executor(address)
-        self._resources.callback(self._executor.close)
+        self._executor = executor
         pieces = max(1, self.slots * _CHUNKS_EACH)
         files, size = sum(scan.plugins.values()), scan.bytes
         self.chunk_files = min(max(files // pieces, _FILES[0]), _FILES[1])
@@ -93,7 +90,7 @@ class Cluster:
 
     def close(self) -> None:
         """Let the machines go; twice is fine."""
-        self._resources.close()
+        self._executor.close()
 
     def __enter__(self) -> Self:
         return self

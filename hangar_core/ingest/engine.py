@@ -34,6 +34,7 @@ from hangar_core.storage.layout import Layout
 
 if TYPE_CHECKING:
     from hangar_core.ingest.cluster import Cluster
+    from hangar_core.ingest.executors import Executor
 
 _MANY_BYTES = 64 << 20
 
@@ -69,13 +70,14 @@ def ingest(
         Spool(layout.temporary) as spool,
         annotations_for(options, layout.temporary) as annotations,
         LocalCopies(layout.temporary) as copies,
+        _executor(options) as executor,  # a scan may take long: who does not answer is known before it
     ):
         is_checked = partial(_is_checked, staging, options)
         planner = Planner(arrayset, options, staging.overlay, index, quarantine, annotations, is_checked)
         publisher = Publisher(staging, planner, index, quarantine, report)
         try:
             planner.spool(paths, spool, report)
-            _read(staging, planner, publisher, spool, copies, report)
+            _read(staging, planner, publisher, spool, copies, executor, report)
             publisher.finish()
         finally:
             quarantine.write()
@@ -98,6 +100,7 @@ def _read(
     publisher: Publisher,
     spool: Spool,
     copies: LocalCopies,
+    executor: Executor | None,
     report: ProgressReporter,
 ) -> None:
     """Have the files read and hand them to the publisher."""
@@ -112,7 +115,7 @@ def _read(
         for suffix, forms in forms_of(scan.sampled, reading, copies, options).forms.items():
             publisher.target(suffix).expected = forms
     with (
-        _cluster(options, reading, scan) as cluster,
+        _cluster(executor, options, reading, scan) as cluster,
         Workers(options, reading, scan, staging.data, cluster) as workers,
         # Other machines bring objects to themselves.
         closing(workers.outcomes(copies.bring(spool) if cluster is None else spool)) as outcomes,
@@ -124,13 +127,24 @@ def _read(
             report(Progress(number, spool.count, "files", workers.count))
 
 
-def _cluster(options: ImportOptions, reading: Reading, scan: Scan) -> AbstractContextManager[Cluster | None]:
-    """Return the machines that are to read, if the options name some and there is something to read."""
-    if options.executor is None or not scan.plugins:
+def _executor(options: ImportOptions) -> AbstractContextManager[Executor | None]:
+    """Return the connection to the machines that the options name, for use in a `with`; most imports name none."""
+    if options.executor is None:
         return nullcontext()
-    from hangar_core.ingest.cluster import Cluster  # most imports have no use for it
+    from hangar_core.ingest.executors import open_executor
 
-    return Cluster(options.executor, reading, options.limits, scan)
+    return closing(open_executor(options.executor))
+
+
+def _cluster(
+    executor: Executor | None, options: ImportOptions, reading: Reading, scan: Scan
+) -> AbstractContextManager[Cluster | None]:
+    """Return what has other machines read, if there are some and there is something to read."""
+    if executor is None or not scan.plugins:
+        return nullcontext()
+    from hangar_core.ingest.cluster import Cluster
+
+    return Cluster(executor, str(options.executor), reading, options.limits, scan)
 
 
 def _refuse_nothing(planner: Planner, publisher: Publisher, paths: Sequence[str | os.PathLike[str]]) -> None:

@@ -94,10 +94,15 @@ class BucketStore:
     def tail(self, name: str, size: int) -> bytes:
         """Return the last bytes of an object."""
         import obstore
+        from obstore.exceptions import NotSupportedError
 
         def tail() -> bytes:
-            # The store answers with all of it if there are fewer.
-            return bytes(obstore.get(self._store, name, options={"range": {"suffix": size}}).bytes())
+            try:
+                # The store answers with all of it if there are fewer.
+                return bytes(obstore.get(self._store, name, options={"range": {"suffix": size}}).bytes())
+            except NotSupportedError:  # Azure has to be told where the last bytes begin
+                end = int(obstore.head(self._store, name)["size"])
+                return bytes(obstore.get_range(self._store, name, start=max(0, end - size), end=end))
 
         return self._tried(tail)
 

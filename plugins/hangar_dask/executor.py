@@ -7,21 +7,23 @@ workers run what they are sent and are believed what they answer: a cluster has 
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-from hangar_core.errors import RemoteFailed
+from hangar_core.errors import InvalidInput, RemoteFailed
 from hangar_core.external.optional import needed
 from hangar_core.ingest.jobs import run_job
 
 _ANSWERS_WITHIN: Final = 30.0
+_PLACE: Final = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", re.ASCII)
 _COUNTED_EACH: Final = 5.0
 
 
 def open_dask(address: str) -> DaskExecutor:
-    """Return the executor for the scheduler at an address. Raises `PackageMissing`, `RemoteFailed`."""
+    """Return the executor for the scheduler at an address. Raises `InvalidInput`, `PackageMissing`, `RemoteFailed`."""
     return DaskExecutor(address)
 
 
@@ -32,6 +34,10 @@ class DaskExecutor:
         """`patience`: seconds for the scheduler to answer, and then for the first worker to be there."""
         distributed = needed("distributed", extra="dask", what="An import on a Dask cluster")
         scheme, _, place = address.partition("://")
+        if not _PLACE.fullmatch(place):
+            raise InvalidInput(
+                f"`{address}` is no address of a scheduler.", hint="dask://HOST:PORT; usual is port 8786"
+            )
         self._address = address
         self._counted, self._slots = 0.0, 0
         try:

@@ -42,6 +42,14 @@ class Column:
         known: bytes = self._aset.__det_digest__()[1]
         return known.hex()
 
+    def changed_since(self, content: str) -> set[SampleKey] | None:
+        """Return the names of samples that are not as they were at an earlier `content`; None if that is not known."""
+        try:
+            changed: set[SampleKey] | None = self._aset.changed_since(bytes.fromhex(content))
+        except ValueError:
+            return None
+        return changed
+
     def marks(self) -> Iterator[tuple[SampleKey, bytes]]:
         """Yield (name, what the sample is known by); reads no data."""
         if not self._nested:

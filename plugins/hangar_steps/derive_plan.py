@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hangar_core.hashing import digests
 from hangar_core.records.derivations import DERIVED_OPTION, Derivation, decode_derivation
+from hangar_steps.derive_clones import committed_results
 from hangar_steps.derive_inputs import Column, joined
 from hangar_steps.memo import Known, Memo
 from hangar_steps.workspaces.repository import STEPS
@@ -26,7 +27,7 @@ class DerivePlan(NamedTuple):
     """What is to be done at a commit. `fresh`: nothing at all, the output says that it was made of just this.
 
     `known` are samples whose results are here already, by name; `missing` those to be computed, with what they are made
-    of; of `total` samples in all.
+    of; of `total` samples in all. `learned` are results to be remembered: a clone has them from the commit.
     """
 
     commit: str
@@ -35,6 +36,7 @@ class DerivePlan(NamedTuple):
     total: int
     known: dict[SampleKey, Known]
     missing: dict[SampleKey, bytes]
+    learned: dict[bytes, Known] = {}  # noqa: RUF012 - a named tuple; nobody changes it
 
 
 class DeriveReceipt(NamedTuple):
@@ -76,11 +78,14 @@ def plan(derived: Derived, repo: Repository, *, force: bool) -> DerivePlan:
         if found is not None:
             return found
         memo = memo_of(repo)
+        learned = {} if force or memo.has_seen(derived.unique_id) else committed_results(derived, reader, columns)
         known: dict[SampleKey, Known] = {}
         missing: dict[SampleKey, bytes] = {}
         samples = joined(columns)
         while batch := list(islice(samples, _AT_ONCE)):
-            results = {} if force else memo.find(derived.unique_id, [source for _, source in batch])
+            sources = [source for _, source in batch]
+            results = {} if force else memo.find(derived.unique_id, sources)
+            results |= {source: learned[source] for source in sources if source in learned}
             if not results:
                 missing.update(batch)
                 continue
@@ -91,7 +96,7 @@ def plan(derived: Derived, repo: Repository, *, force: bool) -> DerivePlan:
                     known[name] = result
                 else:
                     missing[name] = source
-    return DerivePlan(commit, derivation, False, len(known) + len(missing), known, missing)
+    return DerivePlan(commit, derivation, False, len(known) + len(missing), known, missing, learned)
 
 
 def _here(repo: Repository, reader: Any, wanted: set[Digest]) -> set[Digest]:

@@ -108,7 +108,7 @@ def _publish(
     if len(names) != len(wanted.missing):  # an equal input has an equal result
         again = [(name, source) for name, source in wanted.missing.items() if names[source] != name]
     output = _output(derived, writer, wanted, spool, names)
-    fresh: list[tuple[bytes, Digest, str]] = []
+    fresh: list[tuple[bytes, Digest, str]] = [(source, *result) for source, result in wanted.learned.items()]
     for piece in spool.pieces():
         rows = [row for row in zip(piece.sources, piece.values(), piece.forms, strict=True) if row[0] in names]
         output.update((names[source], value) for source, value, _ in rows)

@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS memo (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (step TEXT PRIMARY KEY NOT NULL, source TEXT NOT NULL) WITHOUT ROWID;
 """
+# Steps that were ever remembered here; one called "*" stands for all, where something may be lost.
+_SEEN: Final = "CREATE TABLE IF NOT EXISTS seen (step TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID"
+_ALL: Final = "*"
 T = TypeVar("T")
 
 
@@ -43,6 +46,13 @@ class Memo:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def has_seen(self, step: str) -> bool:
+        """Whether results of a step were ever remembered here, whatever has become of them."""
+        query = "SELECT 1 FROM seen WHERE step IN (?, ?)"
+        return self._path.exists() and self._do(
+            lambda database: database.execute(query, (step, _ALL)).fetchone() is not None
+        )
 
     def find(self, step: str, inputs: Sequence[bytes]) -> dict[bytes, Known]:
         """Return input -> output for those inputs that are known."""
@@ -71,6 +81,7 @@ class Memo:
         rows = sorted(results)  # in the order of the table each page is written once
 
         def write(database: sqlite3.Connection) -> None:
+            database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (step,))
             database.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (step, source))
             for start in range(0, len(rows), _ROWS):
                 some = rows[start : start + _ROWS]
@@ -114,6 +125,7 @@ class Memo:
             )
             for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
                 path.unlink(missing_ok=True)
+            self._try(lambda database: database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_ALL,)))
             return self._try(work)
 
     def _try(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -125,6 +137,7 @@ class Memo:
             database.close()
 
     def _connect(self) -> sqlite3.Connection:
+        was_here = self._path.exists()
         database = sqlite3.connect(self._path, timeout=60)
         try:
             database.execute("PRAGMA synchronous = OFF")
@@ -132,6 +145,11 @@ class Memo:
             if version not in {0, _VERSION}:
                 raise sqlite3.DatabaseError(f"it has version {version}")
             database.executescript(_TABLES)
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'seen'").fetchone() is None:
+                with database:
+                    database.execute(_SEEN)
+                    if was_here:  # emptied, or from a time before this table
+                        database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_ALL,))
             database.execute(f"PRAGMA user_version = {_VERSION}")
             return database
         except sqlite3.DatabaseError:

@@ -139,8 +139,7 @@ def test_the_result_is_that_of_this_machine_alone(repo: Repository, cluster: str
     repo.ingest("y", deeds, jobs=1)
     assert list(_content(repo).items()) == list(_content(repo, "y").items())
     assert list(repo._context.layout.temporary.iterdir()) == []
-    # Another time nothing is read, and nobody has to be there for that.
-    assert repo.ingest("x", deeds, executor="dask://127.0.0.1:1").unchanged == 2801
+    assert repo.ingest("x", deeds, executor=cluster).unchanged == 2801
 
 
 def test_parts_of_a_file_come_from_a_cluster_too(repo: Repository, cluster: str, tmp_path: Path) -> None:
@@ -235,6 +234,8 @@ def test_an_address_where_nobody_answers_is_said(repo: Repository, deeds: Path, 
 
     with pytest.raises(RemoteFailed, match="no Dask scheduler answers"):
         DaskExecutor("dask://127.0.0.1:1", patience=0.5)
+    with pytest.raises(InvalidInput, match="no address of a scheduler"):
+        repo.ingest("x", deeds, executor="dask://nonsense")
     with pytest.raises(InvalidInput, match="No executor for the address"):
         repo.ingest("x", deeds, executor="nobody://127.0.0.1:1")
 

@@ -397,6 +397,43 @@ def test_a_copy_without_the_memory_knows_what_is_stale_and_reads_no_data(filled:
     assert small.plan(again).fresh
 
 
+def test_a_clone_computes_only_what_has_changed(filled: Repository, tmp_path: Path) -> None:
+    @derive(input="images", output="corners", version="1")
+    def corners(image: Any) -> Any:
+        calls.append(int(image[0, 0]))
+        return image[: image[0, 0], :1].copy()  # of varying shapes
+
+    for derived in (small, corners):
+        derived.update(filled, commit="derived")
+    (tmp_path / "clone").mkdir()
+    other = Repository(tmp_path / "clone", exists=False)
+    other.clone("Bob", "bob@example.org", filled.path)
+    other.remote.fetch_data("origin", "master")
+    put(other, {"b": 1, "d": 4})
+    calls.clear()
+    for derived in (small, corners):
+        assert len(derived.plan(other).missing) == 1  # an equal input has an equal result
+        receipt = derived.update(other, commit="more")
+        assert (receipt.total, receipt.computed, receipt.reused) == (4, 1, 3)
+    assert calls == [4, 4]
+    assert read(other, "corners") == {"a": [[1]], "b": [[1]], 3: [[3]] * 3, "d": [[4]] * 4}
+    put(other, {"e": 3, "f": 4})
+    assert small.update(other, commit="and more").computed == 0  # what it has once learned it knows
+    assert small.update(other, force=True).computed == 6
+
+
+@pytest.mark.filterwarnings("ignore:Arrayset. .* contains .reference-only")
+def test_a_clone_without_the_results_computes_them(filled: Repository, tmp_path: Path) -> None:
+    small.update(filled, commit="derived")
+    (tmp_path / "clone").mkdir()
+    other = Repository(tmp_path / "clone", exists=False)
+    other.clone("Bob", "bob@example.org", filled.path)
+    other.remote.fetch_data("origin", "master", arrayset_names=["images"])
+    assert small.plan(other).fresh
+    put(other, {"d": 4})
+    assert small.update(other, commit="more").computed == 4
+
+
 def test_a_damaged_record_is_an_error_that_names_the_arrayset(filled: Repository) -> None:
     small.update(filled, commit="small")
     writer: Any = filled.checkout(write=True)
