@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import xxhash
 
+from hangar_core.backends.base import missing_file, unreadable
 from hangar_core.backends.codecs import fresh_array
 from hangar_core.backends.sealed_files import (
     SEAL_SIZE,
@@ -119,10 +120,16 @@ class NumpyCollections(SealedFiles):
         from hangar_core.hashing.arrays import numpy_dtype
 
         seal = self._checked_seal(digest, uid)
-        with open(self._path(uid), "rb") as file:
-            if os.fstat(file.fileno()).st_size != seal.length:  # what is mapped and not there kills the process
-                self._damaged(digest, uid, "the file changed its length")
-            data = memoryview(mmap.mmap(file.fileno(), seal.length, access=mmap.ACCESS_READ))
+        path = self._path(uid)
+        try:
+            with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_size != seal.length:  # what is mapped and not there kills the process
+                    self._damaged(digest, uid, "the file changed its length")
+                data = memoryview(mmap.mmap(file.fileno(), seal.length, access=mmap.ACCESS_READ))
+        except FileNotFoundError as why:
+            raise missing_file(digest, path) from why
+        except OSError as why:
+            raise unreadable(digest, path, why) from why
         at = seal.length - TRAILER_SIZE
         description = bytes(data[at + SEAL_SIZE :])
         samples, stride, begin, text_size, text = _DESCRIPTION.unpack(description)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, NoReturn
 import xxhash
 
 from hangar_core import files
-from hangar_core.backends.base import Location, Sealed, bad_location, missing_file, uid_of
+from hangar_core.backends.base import Location, Sealed, bad_location, missing_file, uid_of, unreadable
 from hangar_core.backends.text_records import BadRecord, Place, decode_place, encode_place
 from hangar_core.errors import (
     CorruptDataError,
@@ -261,7 +261,9 @@ class SealedFiles:
             raise missing_file(digest, path) from why
         except LaterFormat as why:
             raise self._later(digest, uid, str(why)) from why
-        except (OSError, BadSeal) as why:
+        except OSError as why:
+            raise unreadable(digest, path, why) from why
+        except BadSeal as why:
             raise CorruptDataError(digest=digests.text(digest), file=path, offset=0, reason=str(why)) from why
         if seal.length != length:
             self._damaged(digest, uid, f"the file has {length} bytes and says {seal.length}")
