@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
-from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed
+from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
 
@@ -52,6 +52,19 @@ def missing_file(digest: Digest, path: Path) -> DataMissing:
     return DataMissing(
         f"The data {name} are recorded in `{path}`, which is missing.",
         hint="restore the file from a copy of the repository",
+        digest=name,
+        file=path,
+    )
+
+
+def later_file(digest: Digest, path: Path, code: str, form: str) -> UnsupportedFormat:
+    """Return the error about data in a file of a format that only later versions know."""
+    name = digests.text(digest)
+    return UnsupportedFormat(
+        f"The data {name} lie in `{path}`, of format {form} of backend {code}, "
+        "which this version of hangar does not have.",
+        what=str(path),
+        needs=f"format {form} of backend {code}",
         digest=name,
         file=path,
     )

@@ -15,14 +15,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hangar_core.backends.base import missing_file, unreadable
+from hangar_core.backends.base import later_file, missing_file, unreadable
 from hangar_core.backends.pack_frames import (
     ALIGNMENT,
+    CODE,
     DIGEST_AT,
     FIXED_SIZE,
     PACK_HEADER_SIZE,
     UNITS_AT,
     BadFrame,
+    LaterPack,
     decode_pack_header,
     pack_path,
 )
@@ -178,6 +180,8 @@ class PackMaps:
         try:
             if decode_pack_header(bytes(view[:PACK_HEADER_SIZE])) != uid:
                 raise BadFrame("the file belongs to another pack")
+        except LaterPack as why:
+            raise later_file(digest, path, CODE, str(why.form)) from why
         except BadFrame as why:
             raise self.damaged(digest, uid, 0, str(why)) from why
         self.forget(uid)
