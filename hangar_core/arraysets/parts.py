@@ -31,7 +31,7 @@ def read_part(aset: ArraysetDataReader, name: SampleKey, window: Any, *, copy: b
         raise InvalidInput(f"Samples of {aset.kind} have no window.")
     try:
         part = whole[parts]
-    except IndexError as why:
+    except (IndexError, TypeError, ValueError) as why:  # too many, no integers, a step of 0
         raise InvalidInput(f"The window {window!r} does not fit a sample of shape {whole.shape}: {why}.") from why
     return part.copy() if copy else part
 

@@ -10,11 +10,12 @@ changes again.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
-from hangar_core.errors import CorruptDataError, DataMissing
+from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.model import Digest
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 Location = NewType("Location", bytes)
 # A file of data is called by its uid.
 UID_SIZE: Final = 16
+_DAMAGE: Final = frozenset({errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ELOOP})
+_MORE_FILES: Final = "close checkouts that are no longer needed, or allow more open files: `ulimit -n 4096`"
+_REMEDIES: Final = {
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
+    errno.EACCES: "give this user the right to read the file",
+    errno.EPERM: "give this user the right to read the file",
+}
 
 
 def location_code(location: bytes) -> str:
@@ -43,6 +52,38 @@ def missing_file(digest: Digest, path: Path) -> DataMissing:
     return DataMissing(
         f"The data {name} are recorded in `{path}`, which is missing.",
         hint="restore the file from a copy of the repository",
+        digest=name,
+        file=path,
+    )
+
+
+def later_file(digest: Digest, path: Path, code: str, form: str) -> UnsupportedFormat:
+    """Return the error about data in a file of a format that only later versions know."""
+    name = digests.text(digest)
+    return UnsupportedFormat(
+        f"The data {name} lie in `{path}`, of format {form} of backend {code}, "
+        "which this version of hangar does not have.",
+        what=str(path),
+        needs=f"format {form} of backend {code}",
+        digest=name,
+        file=path,
+    )
+
+
+def unreadable(digest: Digest, path: Path, why: OSError) -> CorruptDataError | StorageFailed:
+    """Return the error about a file of data that the system would not open or map.
+
+    It is damage where the disk cannot read it, or where something else is in its place; all else can pass.
+    """
+    name = digests.text(digest)
+    if why.errno in _DAMAGE:
+        return CorruptDataError(digest=name, file=path, offset=0, reason=why.strerror or str(why))
+    reason = why.strerror or str(why)
+    return StorageFailed(
+        f"The data {name} lie in `{path}`, which cannot be read now: {reason}.",
+        hint=_REMEDIES.get(why.errno or 0, "nothing is known to be damaged: mend the cause, then try again"),
+        path=path,
+        reason=reason,
         digest=name,
         file=path,
     )
@@ -82,7 +123,8 @@ class BackendReader(Protocol):
     def read(self, digest: Digest, location: Location) -> Sample:
         """Return a fresh, writable array, or text or bytes.
 
-        Raises `CorruptDataError`, `DataMissing`, and `UnsupportedFormat` for a file of a later version.
+        Raises `CorruptDataError`, `DataMissing`, `UnsupportedFormat` for a file of a later version, and
+        `StorageFailed` for one that the system does not let be read.
         """
 
     def check_extent(self, digest: Digest, location: Location, *, verify: bool) -> bool:

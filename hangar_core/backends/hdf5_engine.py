@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import xxhash
 
-from hangar_core.backends.base import missing_file
+from hangar_core.backends.base import missing_file, unreadable
 from hangar_core.backends.sealed_files import (
     SEAL_SIZE,
     BadSeal,
@@ -184,7 +184,9 @@ class Hdf5Files(SealedFiles):
         except FileNotFoundError as why:
             raise missing_file(digest, self._path(uid)) from why
         except OSError as why:
-            self._damaged(digest, uid, str(why))
+            if why.errno is None:  # HDF5's own: the file is whole, and not what it should be
+                self._damaged(digest, uid, str(why))
+            raise unreadable(digest, path, why) from why
         found = self._open[uid] = _OpenFile(file)
         if len(self._open) > _OPEN_FILES:
             self._open.popitem(last=False)[1].file.close()

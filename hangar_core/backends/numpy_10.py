@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import xxhash
 
+from hangar_core.backends.base import missing_file, unreadable
 from hangar_core.backends.codecs import fresh_array
 from hangar_core.backends.sealed_files import (
     SEAL_SIZE,
@@ -63,6 +64,7 @@ _PLAIN: Final = {1: "|u1", 2: "<u2"}
 class _Collection:
     """A mapped file of which length, header and trailer have been checked."""
 
+    file: mmap.mmap
     data: memoryview
     dtype: np.dtype[Any]
     samples: int
@@ -110,6 +112,9 @@ class NumpyCollections(SealedFiles):
         if place.index >= found.samples or size > found.stride:
             self._damaged(digest, place.uid, "the file holds no such sample")
         begin = found.begin + place.index * found.stride
+        if found.file.size() < begin + size:  # somebody has cut it since it was mapped
+            self._open.pop(place.uid, None)
+            self._damaged(digest, place.uid, "the file changed its length")
         try:
             return fresh_array(found.dtype, place.shape, found.data[begin : begin + size])
         except ValueError as why:
@@ -119,10 +124,17 @@ class NumpyCollections(SealedFiles):
         from hangar_core.hashing.arrays import numpy_dtype
 
         seal = self._checked_seal(digest, uid)
-        with open(self._path(uid), "rb") as file:
-            if os.fstat(file.fileno()).st_size != seal.length:  # what is mapped and not there kills the process
-                self._damaged(digest, uid, "the file changed its length")
-            data = memoryview(mmap.mmap(file.fileno(), seal.length, access=mmap.ACCESS_READ))
+        path = self._path(uid)
+        try:
+            with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_size != seal.length:  # what is mapped and not there kills the process
+                    self._damaged(digest, uid, "the file changed its length")
+                mapped = mmap.mmap(file.fileno(), seal.length, access=mmap.ACCESS_READ)
+        except FileNotFoundError as why:
+            raise missing_file(digest, path) from why
+        except OSError as why:
+            raise unreadable(digest, path, why) from why
+        data = memoryview(mapped)
         at = seal.length - TRAILER_SIZE
         description = bytes(data[at + SEAL_SIZE :])
         samples, stride, begin, text_size, text = _DESCRIPTION.unpack(description)
@@ -132,7 +144,7 @@ class NumpyCollections(SealedFiles):
         dtype = text[:text_size].decode("ascii", "replace")
         if not is_canonical(dtype) or begin + samples * stride != at:
             self._damaged(digest, uid, "length, dtype and number of samples do not match")
-        return _Collection(data, numpy_dtype(dtype), samples, stride, begin)
+        return _Collection(mapped, data, numpy_dtype(dtype), samples, stride, begin)
 
 
 def _npy_file(uid: bytes, group: Sequence[Payload]) -> tuple[list[bytes | memoryview], dict[Digest, Place]]:

@@ -43,7 +43,7 @@ from hangar_core.backends.pack_frames import (
     frame_holds,
 )
 from hangar_core.backends.pack_maps import MappedPack, PackMaps
-from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing
+from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.digests import DIGEST_SIZE
 from hangar_core.hashing.kinds import FRAME_DTYPES, read_only
@@ -356,7 +356,7 @@ class PackReader:
             pack, frame = self._frame(digest, uid, offset)
             if verify:
                 self._payload(frame, pack.view, uid, offset)
-        except (BadFrame, CorruptDataError, DataMissing):
+        except (BadFrame, CorruptDataError, DataMissing, UnsupportedFormat):
             return False
         return True
 

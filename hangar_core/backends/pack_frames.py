@@ -99,6 +99,14 @@ class BadFrame(Exception):
     """These bytes are no whole, undamaged frame; the text says why."""
 
 
+class LaterPack(BadFrame):
+    """A whole header of a pack, of a format that only later versions know."""
+
+    def __init__(self, form: int) -> None:
+        super().__init__(f"pack format {form}")
+        self.form = form
+
+
 def _padded(size: int) -> int:
     return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
@@ -110,12 +118,16 @@ def encode_pack_header(uid: bytes) -> bytes:
 
 
 def decode_pack_header(data: bytes) -> bytes:
-    """Return the uid. Raises `BadFrame`."""
+    """Return the uid. Raises `BadFrame`, of it `LaterPack`."""
     if len(data) < PACK_HEADER_SIZE:
         raise BadFrame("the file is shorter than a pack header")
     magic, form, _, uid = _PACK_HEAD.unpack_from(data)
     if magic != PACK_MAGIC or data[:PACK_HEADER_SIZE] != encode_pack_header(uid):
-        raise BadFrame(f"no pack header of format {FORMAT}" if form == FORMAT else f"pack format {form}")
+        head = data[: _PACK_HEAD.size]
+        check = xxhash.xxh3_64_intdigest(head).to_bytes(8, "little")
+        if magic == PACK_MAGIC and form > FORMAT and data[len(head) : len(head) + len(check)] == check:
+            raise LaterPack(form)
+        raise BadFrame(f"no pack header of format {FORMAT}")
     return bytes(uid)
 
 

@@ -6,21 +6,25 @@ is mapped and not there would kill the process.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hangar_core.backends.base import missing_file
+from hangar_core.backends.base import later_file, missing_file, unreadable
 from hangar_core.backends.pack_frames import (
     ALIGNMENT,
+    CODE,
     DIGEST_AT,
     FIXED_SIZE,
     PACK_HEADER_SIZE,
     UNITS_AT,
     BadFrame,
+    LaterPack,
     decode_pack_header,
     pack_path,
 )
@@ -166,19 +170,18 @@ class PackMaps:
     def _map(self, digest: Digest, uid: bytes) -> MappedPack:
         path = pack_path(self._directory, uid)
         try:
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+            view = self._view_of(path)
         except FileNotFoundError as why:
             raise missing_file(digest, path) from why
-        try:
-            size = os.fstat(fd).st_size
-            if size < PACK_HEADER_SIZE:
-                raise self.damaged(digest, uid, 0, "the file is shorter than a pack header")
-            view = memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
-        finally:
-            os.close(fd)
+        except OSError as why:
+            raise unreadable(digest, path, why) from why
+        except BadFrame as why:
+            raise self.damaged(digest, uid, 0, str(why)) from why
         try:
             if decode_pack_header(bytes(view[:PACK_HEADER_SIZE])) != uid:
                 raise BadFrame("the file belongs to another pack")
+        except LaterPack as why:
+            raise later_file(digest, path, CODE, str(why.form)) from why
         except BadFrame as why:
             raise self.damaged(digest, uid, 0, str(why)) from why
         self.forget(uid)
@@ -186,3 +189,30 @@ class PackMaps:
         if len(self._maps) > _OPEN_PACKS:
             self._maps.popitem(last=False)[1].let_go()
         return pack
+
+    def _view_of(self, path: Path) -> memoryview:
+        """Map a file, if need be in place of others: each mapping keeps a descriptor. Raises `OSError`, `BadFrame`."""
+        while True:
+            try:
+                return _mapped(path)
+            except OSError as why:
+                if why.errno not in {errno.EMFILE, errno.ENFILE}:
+                    raise
+                try:
+                    self._maps.popitem(last=False)[1].let_go()
+                except KeyError:  # none is left to give up
+                    raise why from None
+
+
+def _mapped(path: Path) -> memoryview:
+    """Return a file as it is now. Raises `OSError`, `BadFrame` if it is none or too short for a pack."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is no file")
+        if found.st_size < PACK_HEADER_SIZE:
+            raise BadFrame("the file is shorter than a pack header")
+        return memoryview(mmap.mmap(fd, found.st_size, access=mmap.ACCESS_READ))
+    finally:
+        os.close(fd)

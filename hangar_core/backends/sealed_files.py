@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, NoReturn
 import xxhash
 
 from hangar_core import files
-from hangar_core.backends.base import Location, Sealed, bad_location, missing_file, uid_of
+from hangar_core.backends.base import Location, Sealed, bad_location, later_file, missing_file, uid_of, unreadable
 from hangar_core.backends.text_records import BadRecord, Place, decode_place, encode_place
 from hangar_core.errors import (
     CorruptDataError,
@@ -240,17 +240,6 @@ class SealedFiles:
     def _damaged(self, digest: Digest, uid: str, reason: str, offset: int = 0) -> NoReturn:
         raise CorruptDataError(digest=digests.text(digest), file=self._path(uid), offset=offset, reason=reason)
 
-    def _later(self, digest: Digest, uid: str, form: str) -> UnsupportedFormat:
-        path, name = self._path(uid), digests.text(digest)
-        return UnsupportedFormat(
-            f"The data {name} lie in `{path}`, of format {form} of backend {self.code}, "
-            "which this version of hangar does not have.",
-            what=str(path),
-            needs=f"format {form} of backend {self.code}",
-            digest=name,
-            file=path,
-        )
-
     def _checked_seal(self, digest: Digest, uid: str) -> Seal:
         """Return the seal of a file, which is as long as it says."""
         path = self._path(uid)
@@ -260,8 +249,10 @@ class SealedFiles:
         except FileNotFoundError as why:
             raise missing_file(digest, path) from why
         except LaterFormat as why:
-            raise self._later(digest, uid, str(why)) from why
-        except (OSError, BadSeal) as why:
+            raise later_file(digest, path, self.code, str(why)) from why
+        except OSError as why:
+            raise unreadable(digest, path, why) from why
+        except BadSeal as why:
             raise CorruptDataError(digest=digests.text(digest), file=path, offset=0, reason=str(why)) from why
         if seal.length != length:
             self._damaged(digest, uid, f"the file has {length} bytes and says {seal.length}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from hangar_core.errors import WrongType
 from hangar_core.loaders.choosing import Chosen
 from hangar_core.model import CommitId, SampleKey
 
@@ -27,6 +28,9 @@ class Samples:
     """A sequence of items: namedtuples with a field for each arrayset, or what `transform` makes of them."""
 
     def __init__(self, chosen: Chosen, transform: Callable[[Any], Any] | None = None) -> None:
+        """Raises `WrongType` for a `transform` that cannot be called: a worker would find out, much later."""
+        if transform is not None and not callable(transform):
+            raise WrongType(f"`transform` is a function of an item, not {type(transform).__name__}.")
         self._arraysets = chosen.arraysets
         self._keys = chosen.keys
         self._kind = chosen.kind

@@ -391,10 +391,8 @@ class BackendContract:
         (found,) = self._read(tmp_path, "plain")
         assert found["right"] == 0
         assert len(found["refused"]) == sum(map(len, content.values()))
-        assert {(kind, named) for kind, named, _ in found["refused"]} <= {
-            ("UnsupportedFormat", True),
-            ("CorruptDataError", True),
-        }
+        # To call it damaged would send its reader to mend what only has to be read by a later version.
+        assert {(kind, named) for kind, named, _ in found["refused"]} == {("UnsupportedFormat", True)}
 
     def test_damaged_samples_are_healed_by_adding_them_again(self, tmp_path: Path) -> None:
         content = self._small()

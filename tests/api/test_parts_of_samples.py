@@ -76,7 +76,7 @@ def test_a_window_is_a_fresh_part(co):
     assert co["a"].get("none", "default", window=window) == "default"
 
 
-@pytest.mark.parametrize("window", ["a", 1, (0, slice(1)), (slice(1),) * 3, [slice(1)]])
+@pytest.mark.parametrize("window", ["a", 1, (0, slice(1)), (slice(1),) * 3, [slice(1)], slice(0.5, 2), slice(0, 3, 0)])
 def test_what_is_no_window_is_refused(co, window):
     with pytest.raises(InvalidInput):
         co["a"].get(5, window=window)

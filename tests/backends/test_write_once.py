@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -255,3 +257,36 @@ def test_a_staged_sample_that_is_damaged_keeps_no_other_from_being_committed(tmp
         writer.arraysets["a"]["again"] = SAMPLES["k3"]
         writer.commit("healed")
         assert mismatches(writer.arraysets, {"a": SAMPLES}) == []
+
+
+def test_a_file_that_is_cut_while_it_is_mapped_is_damage_and_not_the_end_of_the_process(tmp_path: Path) -> None:
+    """In another process: a page that is mapped and not there is a signal."""
+    large = {f"k{number}": np.full((5000,), number, "<f8") for number in range(6)}
+    repo = new_repository(tmp_path)
+    with writing(repo) as writer:
+        create(writer.arraysets, "a", large, "10")
+        writer.commit("content")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _CUT, str(tmp_path), str(stored(tmp_path, "10")[0])],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "CorruptDataError\n"), done.stderr
+
+
+_CUT = """
+import os, sys
+from hangar_core import Repository
+from hangar_core.errors import HangarError
+
+aset = Repository(sys.argv[1]).checkout().arraysets["a"]
+assert aset["k0"][0] == 0
+os.truncate(sys.argv[2], 10_000)
+try:
+    aset["k5"]
+except HangarError as error:
+    assert error.digest and str(error.file) == sys.argv[2]
+    print(type(error).__name__)
+"""

@@ -267,6 +267,12 @@ def test_transform_makes_the_items(make, reader):
 
 
 @pytest.mark.parametrize("make", NAMED_MAKERS)
+def test_a_transform_that_cannot_be_called_is_refused_when_the_dataset_is_made(make, reader):
+    with pytest.raises(WrongType, match="transform"):
+        make(reader["pictures"], transform=5)
+
+
+@pytest.mark.parametrize("make", NAMED_MAKERS)
 def test_two_types_whose_names_are_alike_are_pickled_apart(make, reader):
     both = make([reader["pictures"], reader["labels"]], field_names=["a_b", "c"])
     other = make([reader["pictures"], reader["labels"]], field_names=["a", "b_c"])
