@@ -355,7 +355,7 @@ class Repository:
         from hangar_core.history.integrating import reset_to
         from hangar_core.history.resolving import STAGING
 
-        named = None if commit is None or commit in STAGING else self.resolve(commit)
+        named = None if commit is None or refs.as_asked(commit) in STAGING else self.resolve(commit)
         with self._stage(None, wait) as staging:
             target = staging.base if named is None else named
             reset_to(staging, target, self._author(), hard=hard)
@@ -404,7 +404,7 @@ class Repository:
 
         with self._context.tables.read() as reader:
             known = refs.branches(reader)
-        theirs = known.get(dev_branch)
+        theirs = known.get(refs.as_asked(dev_branch))
         if theirs is None:
             raise BranchNotFound(name=dev_branch)
         before = self.staging_branch

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
-from hangar_core.errors import UnsupportedFormat
+from hangar_core.errors import HangarError, UnsupportedFormat
 from hangar_core.hashing import schemas
 
 
@@ -15,6 +17,11 @@ def commit(repo, branch, key):
     digest = writer.commit(f"add {key}")
     writer.close()
     return digest
+
+
+def in_writer(repo, use):
+    with closing(repo.checkout(write=True)) as writer:
+        use(writer)
 
 
 # --- the writer lock --------------------------------------------------------------------------------------------------
@@ -108,6 +115,44 @@ def test_a_merge_is_drawn_as_git_draws_it(merged, capsys):
     assert next(line for line in commits if theirs in line).endswith(f"{theirs} (dev) : add theirs")
     assert lines[-1] == f"* {first} : first"
     assert all(set(line) <= set("|\\/ ") for line in lines if "*" not in line)
+
+
+ASKING_BY_NAME = [
+    lambda repo, text: repo.resolve(text),
+    lambda repo, text: repo.checkout(commit=text),
+    lambda repo, text: repo.checkout(branch=text),
+    lambda repo, text: repo.checkout().diff.commit(text),
+    lambda repo, text: repo.checkout().diff.branch(text),
+    lambda repo, text: repo.create_branch("more", text),
+    lambda repo, text: repo.remove_branch(text),
+    lambda repo, text: repo.rename_branch(text, "more"),
+    lambda repo, text: repo.merge("m", "master", text),
+    lambda repo, text: repo.merge("m", text, "master"),
+    lambda repo, text: in_writer(repo, lambda co: co.merge("m", text)),
+    lambda repo, text: in_writer(repo, lambda co: co.begin_merge("m", text)),
+    lambda repo, text: repo.switch(text),
+    lambda repo, text: repo.log(branch=text),
+    lambda repo, text: repo.log(commit=text),
+    lambda repo, text: repo.summary(branch=text),
+    lambda repo, text: repo.summary(commit=text),
+    lambda repo, text: repo.diff("master", text),
+    lambda repo, text: repo.reset(text),
+    lambda repo, text: repo.reflog(text),
+    lambda repo, text: repo.merging.revert(text),
+    lambda repo, text: repo.merging.cherry_pick(text),
+    lambda repo, text: repo.tags.create("t", text),
+    lambda repo, text: repo.tags.remove(text),
+    lambda repo, text: repo.history("numbers", "a", text),
+]
+
+
+def test_what_is_no_text_names_no_branch_and_no_commit(filled):
+    for ask in ASKING_BY_NAME:
+        for text in (5, b"master", ["master"]):
+            with pytest.raises(HangarError) as caught:
+                ask(filled, text)
+            assert isinstance(caught.value, ValueError)
+    filled.checkout(write=True).close()  # and no lock is left behind
 
 
 def test_logs_of_what_is_unknown_are_value_errors(filled):
