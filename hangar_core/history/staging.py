@@ -30,7 +30,7 @@ from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, read_root, root_of, write_commit, write_root
 from hangar_core.history.graph import is_ancestor
-from hangar_core.history.guarding import OpenConflicts, place_of, refuse_changes, refuse_unknown
+from hangar_core.history.guarding import OpenConflicts, check_message, place_of, refuse_changes, refuse_unknown
 from hangar_core.history.identities import called, identity_of, names_of, new_identity
 from hangar_core.history.merging import Conflict, MergePlan
 from hangar_core.history.objects import Objects
@@ -449,13 +449,14 @@ class StagingArea:
     def commit(self, message: str, user: User, time: int) -> CommitId:
         """Record what is staged as a commit on the branch; `time` in microseconds since 1970.
 
-        A merge in progress is concluded with its own message if none is given. Raises `EmptyMessage`,
+        A merge in progress is concluded with its own message if none is given. Raises `EmptyMessage`, `InvalidInput`,
         `NothingToCommit`, `UnresolvedConflicts`, and `StorageFailed` with the staging area as it was.
         """
         self._check_owner()
         merging = self.overlay.merging
         if merging is not None and (conflicts := self.conflicts()):
             raise UnresolvedConflicts(count=len(conflicts))
+        check_message(message)
         if merging is not None and not message.strip():
             message = merging.message
         if not message.strip():

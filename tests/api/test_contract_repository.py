@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from hangar_core.errors import HangarError, UnsupportedFormat
+from hangar_core.errors import HangarError, InvalidInput, UnsupportedFormat
 from hangar_core.hashing import schemas
 
 
@@ -153,6 +153,36 @@ def test_what_is_no_text_names_no_branch_and_no_commit(filled):
                 ask(filled, text)
             assert isinstance(caught.value, ValueError)
     filled.checkout(write=True).close()  # and no lock is left behind
+
+
+GIVING_MESSAGES = [
+    lambda repo, text: in_writer(repo, lambda co: co.commit(text)),
+    lambda repo, text: repo.commit(text),
+    lambda repo, text: repo.stashes.save(text),
+    lambda repo, text: repo.tags.create("t", None, text),
+]
+MERGING_WITH_MESSAGES = [
+    lambda repo, text: repo.merge(text, "master", "dev"),
+    lambda repo, text: repo.merging.merge("dev", text),
+    lambda repo, text: in_writer(repo, lambda co: co.merge(text, "dev")),
+    lambda repo, text: in_writer(repo, lambda co: co.begin_merge(text, "dev")),
+]
+
+
+@pytest.mark.parametrize("text", [5, None, b"text", "half a character: \ud800"], ids=ascii)
+def test_a_message_that_is_no_text_is_a_value_error_and_changes_nothing(filled, text):
+    filled.create_branch("dev")
+    commit(filled, "dev", "theirs")
+    heads = commit(filled, "master", "ours"), filled.reflog()
+    for give in MERGING_WITH_MESSAGES:
+        with pytest.raises(InvalidInput, match="message"):
+            give(filled, text)
+    in_writer(filled, lambda co: co.metadata.add("staged", "v"))
+    for give in GIVING_MESSAGES:
+        with pytest.raises(InvalidInput, match="message"):
+            give(filled, text)
+    assert (filled.resolve().hex(), filled.reflog()) == heads
+    assert (filled.stashes.all(), filled.tags.all(), filled.status().clean) == ([], [], False)
 
 
 def test_logs_of_what_is_unknown_are_value_errors(filled):
