@@ -185,6 +185,17 @@ def test_a_message_that_is_no_text_is_a_value_error_and_changes_nothing(filled, 
     assert (filled.stashes.all(), filled.tags.all(), filled.status().clean) == ([], [], False)
 
 
+def test_logs_and_summaries_of_a_branch_do_not_mind_a_tag_of_the_same_name(filled, capsys):
+    order = filled.log(return_contents=True)["order"]
+    filled.tags.create("master", order[-1])
+    assert filled.log(branch="master", return_contents=True)["order"] == order
+    filled.log(branch="master")
+    filled.summary(branch="master")
+    assert f"|  Commit: {order[0]}" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="tag master"):
+        filled.log(commit="master")
+
+
 def test_logs_of_what_is_unknown_are_value_errors(filled):
     for start in ({"branch": "nope"}, {"commit": "0123456789"}):
         with pytest.raises(ValueError, match="No expanded commit hash found"):
