@@ -34,7 +34,8 @@ class SampleMappingWriter(SampleMapping):
         """Stage changes of encoded keys of this mapping: all of them or none."""
         raise NotImplementedError
 
-    def _check_name(self, name: SampleKey | None) -> SampleKey:
+    def check_name(self, name: SampleKey | None) -> SampleKey:
+        """Return the name that a sample set under `name` has here, made up if need be. Raises `InvalidName`."""
         raise NotImplementedError
 
     @property
@@ -61,7 +62,7 @@ class SampleMappingWriter(SampleMapping):
 
         Setting what is there already changes nothing. Raises `InvalidName`, `InvalidData`, `StorageFailed`.
         """
-        key = self._check_name(name)
+        key = self.check_name(name)
         encoded = encode_key(key)
         payload = self._payload(data) or payload_of(self.checked(data))
         with self._session.staging.lock:

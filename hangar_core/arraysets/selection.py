@@ -55,7 +55,7 @@ def _arraysets(chosen: object, names: Sequence[str]) -> tuple[tuple[str, ...], b
         return (chosen,), True
     if chosen is Ellipsis or chosen == slice(None):
         return tuple(names), False
-    if isinstance(chosen, list | tuple) and all(isinstance(name, str) for name in chosen):
+    if isinstance(chosen, list | tuple) and chosen and all(isinstance(name, str) for name in chosen):
         return tuple(chosen), False
     raise InvalidInput(f"`{chosen!r}` names no arraysets: give a name, a list of names, `...` or `:`.")
 
@@ -90,7 +90,7 @@ def assign(arraysets: Any, index: object, value: Any) -> None:
     """Carry out `co[index] = value`. Everything is checked before anything is staged.
 
     Raises `SyntaxError` for several arraysets and several samples together, `TypeError` when several values are needed
-    and `value` is no list or tuple, `InvalidInput` when their number differs, `InvalidData`.
+    and `value` is no list or tuple, `InvalidInput` when their number differs, `InvalidName`, `InvalidData`.
     """
     wanted = parse(index, arraysets.keys())
     if wanted.samples is None:
@@ -107,7 +107,7 @@ def assign(arraysets: Any, index: object, value: Any) -> None:
     if len(places) != len(value) or not places:
         raise InvalidInput(f"{len(places)} places and {len(value)} values do not match.")
     pairs: list[tuple[ArraysetDataWriter, SampleKey, Any]] = [
-        (aset, key, aset.checked(one)) for (aset, key), one in zip(places, value, strict=True)
+        (aset, aset.check_name(key), aset.checked(one)) for (aset, key), one in zip(places, value, strict=True)
     ]
     for aset, key, sample in pairs:
         aset.add(sample, key)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.collection import ArraysetCollection
+from hangar_core.arraysets.pairs import pairs_of
 from hangar_core.arraysets.session import WriteSession
 from hangar_core.arraysets.subsamples import NestedArraysetReader, NestedArraysetWriter
 from hangar_core.arraysets.writer import ArraysetDataWriter
@@ -163,7 +164,7 @@ class Arraysets(ArraysetCollection):
         Everything is checked before anything is staged. Raises `ArraysetNotFound`, `InvalidInput`, `InvalidData`.
         """
         checked = []
-        for name, data in mapping.items():
+        for name, data in pairs_of(mapping):
             aset = self[name]
             if aset.named_samples:
                 raise InvalidInput(f"Samples of `{name}` have names of their own; multi_add makes names up.")

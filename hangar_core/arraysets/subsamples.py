@@ -197,7 +197,7 @@ class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
 
         Other subsamples of the sample stay. Raises `InvalidName`, `InvalidData`, `StorageFailed`.
         """
-        key = self._check_name(name)
+        key = self.check_name(name)
         subsamples = self.checked(data)
         prefix = prefix_of(key)
         rows: list[tuple[bytes, Digest]] = []
@@ -217,7 +217,7 @@ class NestedArraysetWriter(NestedArraysetReader, ArraysetDataWriter):
 
         def rows() -> Iterator[tuple[bytes, object]]:
             for sample, subsamples in pairs_of(samples):
-                prefix = prefix_of(self._check_name(sample))
+                prefix = prefix_of(self.check_name(sample))
                 for key, value in pairs_of(subsamples):
                     yield prefix + encode_key(check_sample_key(key)), value
 
@@ -252,7 +252,7 @@ class SubsampleWriter(SampleMappingWriter, SubsampleReader):
     def codec(self) -> Compression | None:
         return cast("NestedArraysetWriter", self._aset).codec
 
-    def _check_name(self, name: SampleKey | None) -> SampleKey:
+    def check_name(self, name: SampleKey | None) -> SampleKey:
         return check_sample_key(name)
 
     def __enter__(self) -> Self:

@@ -79,7 +79,7 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
     def codec(self) -> Compression | None:
         return compression(self._name, self._staged.options)
 
-    def _check_name(self, name: SampleKey | None) -> SampleKey:
+    def check_name(self, name: SampleKey | None) -> SampleKey:
         if name is None:
             if self._schema.named:
                 raise InvalidName(kind="Sample", name=name, rule=f"Samples of `{self._name}` need a name.")
@@ -88,7 +88,7 @@ class ArraysetDataWriter(SampleMappingWriter, ArraysetDataReader):
 
     def _encode_names(self, names: Sequence[SampleKey]) -> list[bytes]:
         if None in names:
-            names = [self._check_name(name) for name in names]
+            names = [self.check_name(name) for name in names]
         return super()._encode_names(names)
 
     # --- the arrayset itself ----------------------------------------------------------------------------------------

@@ -22,10 +22,13 @@ class ReaderUserDiff:
         session.handles.add(self)
 
     def branch(self, dev_branch: str) -> DiffAndConflicts:
-        """Compare with the head of a branch. Raises `BranchNotFound`, `NoCommits` (both `ValueError`)."""
+        """Compare with the head of a branch.
+
+        Raises `BranchNotFound`, `NoCommits`, `InvalidInput` for what is no text (all `ValueError`).
+        """
         with self._session.context.tables.read() as reader:
             found = refs.branches(reader)
-        if dev_branch not in found:
+        if refs.as_asked(dev_branch) not in found:
             raise BranchNotFound(name=dev_branch)
         commit = found[dev_branch]
         if commit is None:

@@ -143,7 +143,7 @@ class WriterCheckout(Checkout):
 
     def _head_of(self, branch: str) -> CommitId:
         with self._context.tables.read() as reader:
-            head = refs.branches(reader).get(branch)
+            head = refs.branches(reader).get(refs.as_asked(branch))
         if head is None:
             raise BranchNotFound(name=branch)
         return head

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hangar_core.errors import ArraysetNotFound, InvalidData, MergePending, PendingChanges
+from hangar_core.errors import ArraysetNotFound, InvalidData, InvalidInput, MergePending, PendingChanges
 from hangar_core.hashing.canonical import FieldReader
 from hangar_core.history.commits import read_root
 from hangar_core.history.identities import identity_of, names_of
@@ -147,3 +147,13 @@ def refuse_misfits(overlay: Overlay, objects: Objects, chosen: Sequence[Conflict
                 f"{brought.dtype} {brought.shape} into {schema.dtype} {schema.shape}.",
                 hint=f"decide with a sample that fits: `hangar resolve {name} KEY --take FILE`; {_WAY_OUT}",
             )
+
+
+def check_message(message: object) -> None:
+    """Raise `InvalidInput` unless a commit, a tag or a stash can carry the message; it may be empty."""
+    if not isinstance(message, str):
+        raise InvalidInput(f"A message is text, not {type(message).__name__}.")
+    try:
+        message.encode()
+    except UnicodeEncodeError as why:
+        raise InvalidInput("This message holds half of a surrogate pair, which no encoding can store.") from why

@@ -14,7 +14,7 @@ from hangar_core.history import refs
 from hangar_core.history.changes import Changes
 from hangar_core.history.commits import read_commit, root_of, write_root
 from hangar_core.history.graph import merge_base
-from hangar_core.history.guarding import refuse_changes
+from hangar_core.history.guarding import check_message, refuse_changes
 from hangar_core.history.merging import MergePlan, Side, plan_merge
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.staging import StagingArea
@@ -55,6 +55,7 @@ def merge(
     Only moves the branch if it is behind `theirs`; changes nothing if it has everything already. `strategy` decides
     all conflicts for one side. Raises `PendingChanges`, `MergeConflict`.
     """
+    check_message(message)
     refuse_changes(staging.overlay, staging.branch, f"merging `{label}`")
     objects, ours = staging.objects, staging.base
     base = None if ours is None else merge_base(ours, theirs, lambda one: read_commit(objects, one))

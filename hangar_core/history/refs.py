@@ -26,6 +26,7 @@ from hangar_core.errors import (
     BranchNotFound,
     CommitNotFound,
     CorruptRecord,
+    InvalidInput,
     InvalidName,
     TagNotFound,
 )
@@ -66,9 +67,16 @@ class Note:
         self.user, self.time, self.reason, self.renamed_from = user, time, reason, renamed_from
 
 
+def as_asked(name: object) -> str:
+    """Return what someone calls a branch, a tag or a commit. Raises `InvalidInput` for anything but text."""
+    if isinstance(name, str):
+        return name
+    raise InvalidInput(f"Branches, tags and commits are named by text, not by {type(name).__name__}.")
+
+
 def _encoded(name: str) -> bytes:
     """Return the key of a name that someone asks for: half a character, which no name has, finds nothing."""
-    return name.encode(errors="backslashreplace")
+    return as_asked(name).encode(errors="backslashreplace")
 
 
 def _branch_key(name: str) -> bytes:
@@ -195,8 +203,11 @@ def _remote_key(remote: str, branch: str) -> bytes:
 
 
 def by_digest(reader: Reader, text: str) -> CommitId:
-    """Return the commit that a full or short digest means. Raises `CommitNotFound`, `AmbiguousDigest`."""
-    wanted = text.lower()
+    """Return the commit that a full or short digest means.
+
+    Raises `CommitNotFound`, `AmbiguousDigest`, `InvalidInput` for what is no text.
+    """
+    wanted = as_asked(text).lower()
     if len(wanted) < _SHORTEST or not digests.is_hex(wanted):
         raise CommitNotFound(text=text)
     found = [

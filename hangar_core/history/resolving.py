@@ -29,11 +29,12 @@ STAGING = frozenset({refs.RESERVED, "@"})
 def resolve(reader: Reader, read: ReadCommit, text: str | None, now: datetime) -> CommitId:
     """Return the commit that `text` means; None means the staging branch.
 
-    Raises `CommitNotFound`, `AmbiguousDigest` (with the candidates), `NoCommits`, `HistoryEnds`.
+    Raises `CommitNotFound`, `AmbiguousDigest` (with the candidates), `NoCommits`, `HistoryEnds`, `InvalidInput` for
+    what is no text.
     """
     if text is None:
         return _staging_head(reader)
-    found = _STEPS.search(text)
+    found = _STEPS.search(refs.as_asked(text))
     steps = found[0] if found else ""
     name = text[: len(text) - len(steps)]
     # The staging branch is known: its name is not looked up again, which a tag may have as well.

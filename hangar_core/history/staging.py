@@ -21,7 +21,7 @@ from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of, write_commit, write_root
 from hangar_core.history.graph import is_ancestor
-from hangar_core.history.guarding import refuse_changes, refuse_unknown
+from hangar_core.history.guarding import check_message, refuse_changes, refuse_unknown
 from hangar_core.history.merging import MergePlan
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.replaying import lay_over
@@ -46,13 +46,14 @@ class StagingArea(StagedEdits):
     def commit(self, message: str, user: User, time: int) -> CommitId:
         """Record what is staged as a commit on the branch; `time` in microseconds since 1970.
 
-        A merge in progress is concluded with its own message if none is given. Raises `EmptyMessage`,
+        A merge in progress is concluded with its own message if none is given. Raises `EmptyMessage`, `InvalidInput`,
         `NothingToCommit`, `UnresolvedConflicts`, and `StorageFailed` with the staging area as it was.
         """
         self._check_owner()
         merging = self.overlay.merging
         if merging is not None and (conflicts := self.conflicts()):
             raise UnresolvedConflicts(count=len(conflicts))
+        check_message(message)
         if merging is not None and not message.strip():
             message = merging.message
         if not message.strip():

@@ -355,7 +355,7 @@ class Repository:
         from hangar_core.history.integrating import reset_to
         from hangar_core.history.resolving import STAGING
 
-        named = None if commit is None or commit in STAGING else self.resolve(commit)
+        named = None if commit is None or refs.as_asked(commit) in STAGING else self.resolve(commit)
         with self._stage(None, wait) as staging:
             target = staging.base if named is None else named
             reset_to(staging, target, self._author(), hard=hard)
@@ -404,7 +404,7 @@ class Repository:
 
         with self._context.tables.read() as reader:
             known = refs.branches(reader)
-        theirs = known.get(dev_branch)
+        theirs = known.get(refs.as_asked(dev_branch))
         if theirs is None:
             raise BranchNotFound(name=dev_branch)
         before = self.staging_branch
@@ -530,7 +530,7 @@ class Repository:
         """
         from hangar_core.history import log
 
-        start = commit or branch
+        start = self._start(branch, commit)
         if start is None and self.status().base is None:
             return None  # documented: a history that has not begun is no error
         if not return_contents:
@@ -554,7 +554,15 @@ class Repository:
 
     def summary(self, *, branch: str = "", commit: str = "") -> None:
         """Print what a commit contains."""
-        print(self.summary_text(commit or branch or None))  # noqa: T201 - documented purpose
+        print(self.summary_text(self._start(branch or None, commit)))  # noqa: T201 - documented purpose
+
+    def _start(self, branch: str | None, commit: str | None) -> str | None:
+        """Return where a history starts; who says that it is a branch does not mean a tag of the same name."""
+        if commit or not branch:
+            return commit or branch
+        with self._context.tables.read() as reader:
+            head = refs.branches(reader).get(refs.as_asked(branch))
+        return digests.text(head) if head else branch
 
     # --- runs -------------------------------------------------------------------------------------------------------
 

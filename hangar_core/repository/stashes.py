@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hangar_core.errors import StashNotFound
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit
+from hangar_core.history.guarding import check_message
 from hangar_core.history.integrating import Author, take_stash
 from hangar_core.history.objects import Objects
 from hangar_core.history.staging import StagingArea
@@ -22,8 +23,9 @@ class Stashes:
         self._author = author
 
     def save(self, message: str = "", *, wait: float = 0.0) -> Stash:
-        """Put everything staged aside. Raises `NothingToCommit`, `Locked`."""
+        """Put everything staged aside. Raises `NothingToCommit`, `Locked`, `InvalidInput`."""
         author = self._author()
+        check_message(message)
         with StagingArea(self._context, None, wait) as staging:
             text = message.strip() or f"changes on {staging.branch}"
             commit = staging.put_aside(text, author.user, author.time)

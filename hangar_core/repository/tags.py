@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hangar_core.history import refs
+from hangar_core.history.guarding import check_message
 from hangar_core.history.integrating import Author
 from hangar_core.model import CommitId
 from hangar_core.records.names import signature
@@ -25,9 +26,10 @@ class Tags:
     def create(self, name: str, commit: str | None = None, message: str = "") -> Tag:
         """Tag a commit (any text `resolve` understands), by default the head of the staging branch.
 
-        Raises `InvalidName`, `AlreadyExists`, `CommitNotFound`, `NoCommits`.
+        Raises `InvalidName`, `AlreadyExists`, `CommitNotFound`, `NoCommits`, `InvalidInput`.
         """
         author = self._author()
+        check_message(message)
         tag = Tag(name, self._resolve(commit), author.time, signature(author.user), message)
         tables = self._context.tables
         with tables.write() as batch, tables.read() as reader:

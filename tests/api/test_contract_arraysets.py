@@ -116,6 +116,8 @@ def test_multi_add_stages_all_or_nothing(writer):
         ({"nope": one(1)}, KeyError),
         ({"one": one(1), "two": np.zeros(2, "i4")}, ValueError),
         ({"one": one(1), "named": one(1)}, ValueError),
+        (["one"], ValueError),
+        (5, ValueError),
     ):
         with pytest.raises(error):
             writer.arraysets.multi_add(samples)

@@ -217,7 +217,7 @@ def test_what_is_not_there_is_a_key_error_or_none_when_asked_so(two, write):
     checkout.close()
 
 
-@pytest.mark.parametrize("index", [("a", "b", "c"), 7, ({"more"}, "a"), ([1], "a"), slice(1, 2)])
+@pytest.mark.parametrize("index", [("a", "b", "c"), 7, ({"more"}, "a"), ([1], "a"), slice(1, 2), ([], "a"), ((), "a")])
 def test_what_names_no_arraysets_is_a_value_error(two, index):
     reader = two.checkout()
     with pytest.raises(ValueError, match=r"co\[|names no arraysets"):
@@ -252,6 +252,14 @@ def test_assignments_to_several_arraysets_are_checked_before_one_is_staged(two):
         with pytest.raises(error):
             writer[["numbers", "more"], "x"] = value
         assert writer.diff.status() == "CLEAN"
+    for bad in (-1, 0.5, None, "a\n"):
+        for index in (("more", ["x", bad]), (["more", "numbers"], bad)):
+            with pytest.raises(ValueError, match="name"):
+                writer[index] = [good, good] if index[0] == "more" else [good, row(1)]
+            assert writer.diff.status() == "CLEAN"
+    with pytest.raises(KeyError):
+        writer[["more", "nope"], "x"] = [good, good]
+    assert writer.diff.status() == "CLEAN"
     for index in ((..., ["x", "y"]), (["numbers"], ["x"])):
         with pytest.raises(SyntaxError):
             writer[index] = [row(1), good]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
-from hangar_core.errors import UnsupportedFormat
+from hangar_core.errors import HangarError, InvalidInput, UnsupportedFormat
 from hangar_core.hashing import schemas
 
 
@@ -15,6 +17,11 @@ def commit(repo, branch, key):
     digest = writer.commit(f"add {key}")
     writer.close()
     return digest
+
+
+def in_writer(repo, use):
+    with closing(repo.checkout(write=True)) as writer:
+        use(writer)
 
 
 # --- the writer lock --------------------------------------------------------------------------------------------------
@@ -108,6 +115,85 @@ def test_a_merge_is_drawn_as_git_draws_it(merged, capsys):
     assert next(line for line in commits if theirs in line).endswith(f"{theirs} (dev) : add theirs")
     assert lines[-1] == f"* {first} : first"
     assert all(set(line) <= set("|\\/ ") for line in lines if "*" not in line)
+
+
+ASKING_BY_NAME = [
+    lambda repo, text: repo.resolve(text),
+    lambda repo, text: repo.checkout(commit=text),
+    lambda repo, text: repo.checkout(branch=text),
+    lambda repo, text: repo.checkout().diff.commit(text),
+    lambda repo, text: repo.checkout().diff.branch(text),
+    lambda repo, text: repo.create_branch("more", text),
+    lambda repo, text: repo.remove_branch(text),
+    lambda repo, text: repo.rename_branch(text, "more"),
+    lambda repo, text: repo.merge("m", "master", text),
+    lambda repo, text: repo.merge("m", text, "master"),
+    lambda repo, text: in_writer(repo, lambda co: co.merge("m", text)),
+    lambda repo, text: in_writer(repo, lambda co: co.begin_merge("m", text)),
+    lambda repo, text: repo.switch(text),
+    lambda repo, text: repo.log(branch=text),
+    lambda repo, text: repo.log(commit=text),
+    lambda repo, text: repo.summary(branch=text),
+    lambda repo, text: repo.summary(commit=text),
+    lambda repo, text: repo.diff("master", text),
+    lambda repo, text: repo.reset(text),
+    lambda repo, text: repo.reflog(text),
+    lambda repo, text: repo.merging.revert(text),
+    lambda repo, text: repo.merging.cherry_pick(text),
+    lambda repo, text: repo.tags.create("t", text),
+    lambda repo, text: repo.tags.remove(text),
+    lambda repo, text: repo.history("numbers", "a", text),
+]
+
+
+def test_what_is_no_text_names_no_branch_and_no_commit(filled):
+    for ask in ASKING_BY_NAME:
+        for text in (5, b"master", ["master"]):
+            with pytest.raises(HangarError) as caught:
+                ask(filled, text)
+            assert isinstance(caught.value, ValueError)
+    filled.checkout(write=True).close()  # and no lock is left behind
+
+
+GIVING_MESSAGES = [
+    lambda repo, text: in_writer(repo, lambda co: co.commit(text)),
+    lambda repo, text: repo.commit(text),
+    lambda repo, text: repo.stashes.save(text),
+    lambda repo, text: repo.tags.create("t", None, text),
+]
+MERGING_WITH_MESSAGES = [
+    lambda repo, text: repo.merge(text, "master", "dev"),
+    lambda repo, text: repo.merging.merge("dev", text),
+    lambda repo, text: in_writer(repo, lambda co: co.merge(text, "dev")),
+    lambda repo, text: in_writer(repo, lambda co: co.begin_merge(text, "dev")),
+]
+
+
+@pytest.mark.parametrize("text", [5, None, b"text", "half a character: \ud800"], ids=ascii)
+def test_a_message_that_is_no_text_is_a_value_error_and_changes_nothing(filled, text):
+    filled.create_branch("dev")
+    commit(filled, "dev", "theirs")
+    heads = commit(filled, "master", "ours"), filled.reflog()
+    for give in MERGING_WITH_MESSAGES:
+        with pytest.raises(InvalidInput, match="message"):
+            give(filled, text)
+    in_writer(filled, lambda co: co.metadata.add("staged", "v"))
+    for give in GIVING_MESSAGES:
+        with pytest.raises(InvalidInput, match="message"):
+            give(filled, text)
+    assert (filled.resolve().hex(), filled.reflog()) == heads
+    assert (filled.stashes.all(), filled.tags.all(), filled.status().clean) == ([], [], False)
+
+
+def test_logs_and_summaries_of_a_branch_do_not_mind_a_tag_of_the_same_name(filled, capsys):
+    order = filled.log(return_contents=True)["order"]
+    filled.tags.create("master", order[-1])
+    assert filled.log(branch="master", return_contents=True)["order"] == order
+    filled.log(branch="master")
+    filled.summary(branch="master")
+    assert f"|  Commit: {order[0]}" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="tag master"):
+        filled.log(commit="master")
 
 
 def test_logs_of_what_is_unknown_are_value_errors(filled):

@@ -1,4 +1,4 @@
-"""A merge gives the same whether or not arraysets were renamed meanwhile, but for their names."""
+"""A merge gives the same from either side, and whether or not arraysets were renamed meanwhile, but for their names."""
 
 from __future__ import annotations
 
@@ -99,3 +99,10 @@ def test_a_merge_after_renames_is_the_merge_without_them_renamed(
     ours: Edits, theirs: Edits, names: Renames, renaming: str, side: Literal["ours", "theirs"]
 ) -> None:
     assert merged((ours, theirs), names, renaming, side) == merged((ours, theirs), [], renaming, side)
+
+
+@settings(max_examples=10)
+@given(ours=edits, theirs=edits)
+def test_a_merge_is_the_same_from_either_side(ours: Edits, theirs: Edits) -> None:
+    content, conflicts = merged((ours, theirs), [], "master", "ours")
+    assert merged((theirs, ours), [], "master", "theirs") == (content, conflicts)

@@ -25,6 +25,8 @@ from hypothesis.stateful import (
 
 from hangar_core import Repository
 from hangar_core.errors import MergeConflict, NothingToCommit
+from hangar_core.hashing import digests
+from hangar_core.hashing.samples import payload_of
 
 Place = tuple[str, object]  # (arrayset or "" for metadata, key)
 Content = dict[Place, int]
@@ -288,6 +290,17 @@ class RepositoryMachine(RuleBasedStateMachine):
         changed = {place for place in before.keys() | after.keys() if before.get(place) != after.get(place)}
         assert {(row.arrayset, row.key) for row in rows} == changed
         assert len(rows) == len(changed)
+        for row in rows:
+            was, becomes = (content.get((row.arrayset, row.key)) for content in (before, after))
+            assert row.kind == ("added" if was is None else "deleted" if becomes is None else "mutated")
+            assert (row.old, row.new) == tuple(_digest(row.arrayset, value) for value in (was, becomes))
+
+
+def _digest(arrayset: str, value: int | None) -> str:
+    """Return what a diff calls a value of the model; empty where there is none."""
+    if value is None:
+        return ""
+    return digests.text(payload_of(np.array([value, value], "i4") if arrayset else str(value)).digest)
 
 
 def read_content(checkout) -> Content:
