@@ -137,10 +137,10 @@ def _row(run: RunRecord) -> tuple[str, ...]:
     return (
         printable(run.short),
         _moment(run.started),
-        run.status,
+        printable(run.status),
         seconds,
         printable(params),
-        (run.read or "")[:12],
+        printable((run.read or "")[:12]),
         counts,
     )
 
