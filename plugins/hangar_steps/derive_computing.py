@@ -112,9 +112,14 @@ class _Results:
     def add(self, name: SampleKey, source: bytes, value: Any) -> None:
         """Take a result. Raises `InvalidData` for what no arrayset can hold."""
         self._forms.append(form_of(value, name))
+        if isinstance(value, np.ndarray):
+            # The function may use its memory again, and a view would keep the whole sample that it looks at.
+            value = value.copy()
+            self._nbytes += value.nbytes
+        else:
+            self._nbytes += len(value)
         self._values.append(value)
         self._sources.append(source)
-        self._nbytes += value.nbytes if isinstance(value, np.ndarray) else len(value)
         number = len(self._sources)
         if number >= _MOST or self._nbytes > _MOST_BYTES or monotonic() > self._until:
             self.keep()

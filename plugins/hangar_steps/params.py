@@ -33,7 +33,7 @@ class ExperimentParameters:
     hash: str | None = None
     """If set, the hash is this, whatever the values."""
     overwrite: bool = False
-    """Whether what is kept is to be computed again."""
+    """Whether a run with these parameters computes again what is kept of the steps that it asks for (`Run.result`)."""
     hash_representations: dict[str, Representation | None] = field(default_factory=dict, repr=False)
     """By name of a parameter: a function of (parameters, value) whose result is hashed, or None: it does not count."""
 

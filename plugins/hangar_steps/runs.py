@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -17,7 +18,7 @@ from hangar_core.errors import NoCommits
 from hangar_core.hashing import det_hash, digests
 from hangar_steps.code_version import is_dirty
 from hangar_steps.config import NO_CODE, Config, plain_data
-from hangar_steps.errors import ConfigurationError, StepError
+from hangar_steps.errors import ConfigurationError, StepError, StepNotFound
 from hangar_steps.noting import StepNote, open_notes
 from hangar_steps.params import ExperimentParameters
 from hangar_steps.run_records import NOTE_VERSION
@@ -57,6 +58,7 @@ class Run:
         self.results: dict[str, Any] = {}
         self.workspace = RepositoryWorkspace(repo)
         self.steps: list[StepNote] = []
+        self._begun: set[str] = set()
         self._facts: dict[str, Any] = {}
         self._token: Any = None
 
@@ -66,7 +68,16 @@ class Run:
         return str(self.config["run_id"])
 
     def result(self, step: Step[T]) -> T:
-        """Return the result of a step, kept in the repository."""
+        """Return the result of a step, kept in the repository.
+
+        With parameters that say `overwrite`, what is kept of it from before this run is forgotten first; not of the
+        steps that it depends on.
+        """
+        overwrite = self.params is not None and self.params.overwrite and step.unique_id not in self._begun
+        self._begun.add(step.unique_id)
+        if overwrite and step.cache_results:
+            with suppress(StepNotFound):
+                self.workspace.remove(step.unique_id)
         return step.result(self.workspace)
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import weakref
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -370,6 +371,36 @@ def test_a_function_whose_source_changed_is_taken_with_advice(filled: Repository
     with pytest.warns(UserWarning, match=f"small has changed, its VERSION has not.*--force {small.unique_id}"):
         assert other.update(filled, commit="again").computed == 1
     other.update(filled, force=True)
+
+
+def test_a_function_may_use_its_memory_again(filled: Repository) -> None:
+    room = np.zeros((2, 2), np.uint8)
+
+    @derive(input="images", output="reused", version="1")
+    def reused(image: Any) -> Any:
+        room[:] = image[:2, :2]
+        return room
+
+    reused.update(filled, commit="reused")
+    assert read(filled, "reused") == {"a": [[1, 1]] * 2, "b": [[2, 2]] * 2, 3: [[3, 3]] * 2}
+
+
+def test_results_that_look_at_a_small_part_do_not_keep_the_whole(filled: Repository) -> None:
+    seen: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    @derive(input="images", output="part", version="1")
+    def part(image: Any) -> Any:
+        seen.append(weakref.ref(image))
+        alive.append(sum(one() is not None for one in seen))
+        return image[:1, :1]
+
+    put(filled, {number: number for number in range(100)})
+    part.update(filled, commit="part")
+    assert read(filled, "part")[50] == [[50]]
+    # What is read ahead is alive, not what was computed.
+    assert len(alive) == 100
+    assert max(alive) < 70
 
 
 def test_what_takes_long_is_kept_every_few_seconds(filled: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -12,16 +13,20 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from blake3 import blake3
 
+from hangar_core import Repository
 from hangar_steps import (
     JsonFormat,
     LocalWorkspace,
     MemoryWorkspace,
+    PickleFormat,
     Step,
     StepError,
     StepNotFound,
@@ -280,6 +285,47 @@ def test_a_damaged_result_is_computed_again_with_a_warning_that_names_it(tmp_pat
     assert calls["count"] == 2
     assert made.result(workspace) == [1, 2, 3]
     assert calls["count"] == 2
+
+
+class Bomb:
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("exploded",)
+
+
+def test_a_pickle_that_another_machine_has_kept_is_computed_again_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    workspace, made = LocalWorkspace("steps"), Count(value=1, step_format=PickleFormat())
+    made.result(workspace)
+    monkeypatch.setenv("HOME", str(tmp_path / "another"))
+    with pytest.warns(UserWarning, match=f"{made.unique_id}.*not signed"):
+        assert made.result(workspace) == 1
+    # Whoever made the folder may have written anything into it, checksum included.
+    [file] = Path("steps", "results", made.unique_id).iterdir()
+    file.write_bytes(file.read_bytes()[:48] + pickle.dumps(Bomb()))
+    state = Path("steps", "state", f"{made.unique_id}.json")
+    size = file.stat().st_size.to_bytes(8, "little")
+    checksum = blake3(file.name.encode() + b"\0" + size + file.read_bytes()).hexdigest()
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"checksum": checksum}))
+    with pytest.warns(UserWarning, match="not signed"):
+        assert made.result(workspace) == 1
+    assert calls["count"] == 3
+    assert not Path("exploded").exists()
+
+
+def test_a_clone_brings_no_results_of_steps(repo: Repository, tmp_path: Path) -> None:
+    with closing(repo.checkout(write=True)) as writer:
+        writer.metadata["note"] = "x"
+        writer.commit("something to clone")
+    Count(value=1).result(repo.workspace)
+    repo.remote.add("origin", str(tmp_path / "bare"))
+    repo.remote.push("origin", "master")
+    (tmp_path / "clone").mkdir()
+    clone = Repository(tmp_path / "clone", exists=False)
+    clone.clone("Bo", "bo@example.org", str(tmp_path / "bare"))
+    assert clone.workspace.states() == []
+    assert not (tmp_path / "clone" / ".hangar" / "steps").exists()
 
 
 def test_a_step_whose_source_changed_is_taken_with_advice(tmp_path: Path) -> None:

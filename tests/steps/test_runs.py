@@ -128,6 +128,22 @@ def test_repeated_runs_are_attempts_and_come_newest_first(filled: Repository) ->
     assert filled.runs[0].id == filled.runs[0].run_id
 
 
+def test_parameters_may_ask_for_everything_anew(filled: Repository) -> None:
+    for overwrite, statuses in ((False, ["ran"]), (True, ["ran", "hit"]), (False, ["hit"])):
+        with filled.run(Params(overwrite=overwrite)) as run:
+            for _ in statuses:
+                assert run.result(train(lr=0.5)) == 1.0
+        assert [one["status"] for one in filled.runs[0].facts["steps"]] == statuses
+
+
+def test_the_workspace_of_a_repository_is_that_of_its_runs(filled: Repository) -> None:
+    made = train(lr=0.25)
+    made.ensure_result(filled.workspace)
+    with filled.run() as run:
+        run.result(made)
+    assert [one["status"] for one in filled.runs[0].facts["steps"]] == ["hit"]
+
+
 def test_the_hash_of_the_parameters_stays_once_a_run_has_begun(filled: Repository) -> None:
     params = Params()
     with filled.run(params):

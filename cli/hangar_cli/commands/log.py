@@ -68,18 +68,9 @@ def log(startpoint: str | None, show_time: bool, show_user: bool, runs: bool, as
 
 def _runs_by_commit(repo: Repository) -> dict[str, list[dict[str, str]]]:
     """Return for each commit which runs have read or written it, the newest first."""
-    notes = repo.run_notes()
-    attempts: dict[str, dict[str, int]] = {}
-    for note in reversed(notes):
-        keys = attempts.setdefault(str(note.get("run_id")), {})
-        keys.setdefault(str(note.get("key")), len(keys) + 1)
     found: dict[str, list[dict[str, str]]] = {}
-    for note in notes:
-        # The first note of a run says what it reads, the last one what it has written.
-        how, commit = ("read", note.get("read")) if note.get("event") == "start" else ("written", note.get("wrote"))
-        if isinstance(commit, str):
-            run_id = str(note.get("run_id"))
-            keys = attempts[run_id]
-            name = run_id if len(keys) == 1 else f"{run_id}#{keys[str(note.get('key'))]}"
-            found.setdefault(commit, []).append({"id": name, "run_id": run_id, "how": how})
+    for run in repo.runs:
+        for how, commit in ("written", run.wrote), ("read", run.read):
+            if commit is not None:
+                found.setdefault(commit, []).append({"id": run.id, "run_id": run.run_id, "how": how})
     return found
