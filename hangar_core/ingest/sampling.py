@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from hangar_core.errors import InvalidInput
 from hangar_core.history.overlay import Overlay
 from hangar_core.ingest.coco import annotations_for
-from hangar_core.ingest.decoding import LABEL, Outcome, Reading, decode, reject_of
+from hangar_core.ingest.decoding import LABEL, Outcome, Reading, decode, one_by_one, reject_of
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.inference import Form, Misfit, fits, infer
 from hangar_core.ingest.objects import LocalCopies
@@ -60,7 +60,7 @@ def forms_of(works: Sequence[Work], reading: Reading, copies: LocalCopies, optio
 
 def _count(work: Work, outcome: Outcome, found: Sampled) -> None:
     try:
-        for read in outcome.reads:
+        for read in one_by_one(outcome.reads):
             for part in read.parts:
                 form = Form(part.dtype, part.shape)
                 found.forms.setdefault(part.suffix, Counter())[form] += 1

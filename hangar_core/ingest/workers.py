@@ -153,7 +153,8 @@ class Workers:
     def _weighed(self, chunk: Chunk, done: Done) -> Done:
         """Learn from a chunk how much larger files become."""
         if chunk.mode == THREAD and chunk.source_bytes:
-            held = sum(read.held for one in done.outcomes if isinstance(one.reads, list) for read in one.reads)
+            lists = [one.reads for one in done.outcomes if isinstance(one.reads, list)]
+            held = sum(read.held for reads in lists for read in reads)
             self._ratio = max(1.0, 0.75 * self._ratio + 0.25 * held / chunk.source_bytes)
         return done
 

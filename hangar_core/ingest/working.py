@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hangar_core.errors import InvalidInput, StorageFailed
-from hangar_core.ingest.decoding import Outcome, Reading, decode, reject_of
+from hangar_core.ingest.decoding import Outcome, Reading, decode, one_by_one, reject_of
 from hangar_core.ingest.options import Limits
 from hangar_core.ingest.wire import ROWS_AT_ONCE, decode_reading, row_of, segment_line
 from hangar_core.ingest.works import Work
@@ -65,7 +65,7 @@ class _Worker:
         self._answers.flush()
 
     def _file(self, work: Work) -> None:
-        outcome = decode(work, self._reading)
+        outcome = decode(work, self._reading, in_stacks=False)
         reject = outcome.reject
         if reject is None:
             try:
@@ -83,7 +83,7 @@ class _Worker:
         rows: list[Any] = []
         payloads: list[Any] = []
         held = 0
-        for read in outcome.reads:
+        for read in one_by_one(outcome.reads):
             _limit_time(self._limits.seconds)  # a long file is none that hangs
             payloads += [part.payload for part in read.parts]
             held += read.held
