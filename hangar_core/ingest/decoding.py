@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -30,7 +30,6 @@ from hangar_core.ingest.stacks import Pair, Stack, stacked
 from hangar_core.ingest.works import Stamp, Work
 from hangar_core.model import Digest, SampleKey
 from hangar_core.names import check_plain, check_sample_key
-from hangar_core.records.keys import decode_key
 
 LABEL = "label"
 _ROW_DIGITS = 9
@@ -87,10 +86,10 @@ class Outcome:
     reject: Reject | None = None
 
 
-def decode(work: Work, reading: Reading, *, in_stacks: bool = True) -> Outcome:
+def decode(work: Work, reading: Reading, after_each: Callable[[], object] | None = None) -> Outcome:
     """Read one file. The samples of a file of many come lazily and may still raise what `reject_of` knows.
 
-    With `in_stacks` those that are alike may come many at once; else each comes as soon as the plugin gives it.
+    Those that are alike come many at once; `after_each` is called whenever the plugin has given one of many.
 
     Raises `PluginNotFound`, `PluginBroken`, `MethodNotProvided`, and `InvalidInput` for options of the plugin.
     """
@@ -106,8 +105,10 @@ def decode(work: Work, reading: Reading, *, in_stacks: bool = True) -> Outcome:
             _refuse_if_changed(work)
         else:
             wanted = islice(loaded, reading.most) if reading.most else loaded
-            in_stacks = in_stacks and work.label is None and not reading.annotations  # nothing else is in a sample
-            reads = _each(work, reading, stacked(wanted, partial(_keys_within, work)) if in_stacks else wanted)
+            if after_each is not None:
+                wanted = _told(wanted, after_each)
+            is_alone = work.label is None and not reading.annotations  # nothing else is in a sample
+            reads = _each(work, reading, stacked(wanted, partial(_keys_within, work)) if is_alone else wanted)
     except Exception as why:
         return Outcome(work, reject=reject_of(why, work))
     return Outcome(work, reads, source, facts)
@@ -171,6 +172,12 @@ def _refuse_if_changed(work: Work) -> None:
         raise external.bad_file(work.path, code="changed", reason=reason, fix=fix)
 
 
+def _told(pairs: Iterable[Pair], after_each: Callable[[], object]) -> Iterator[Pair]:
+    for pair in pairs:
+        after_each()
+        yield pair
+
+
 def _each(work: Work, reading: Reading, loaded: Iterable[Stack | Pair]) -> Iterator[Read | Stack]:
     for one in loaded:
         if isinstance(one, Stack):
@@ -200,16 +207,6 @@ def _keys_within(work: Work, names: Sequence[SampleKey]) -> Sequence[SampleKey]:
     if work.alone and set(map(type, names)) == {int}:
         return names
     return [_key_within(work, name) for name in names]
-
-
-def one_by_one(reads: Iterable[Read | Stack]) -> Iterator[Read]:
-    """Yield each sample by itself."""
-    for read in reads:
-        if isinstance(read, Read):
-            yield read
-            continue
-        for key, payload in read.payloads():
-            yield Read(decode_key(key), (Part("", payload.dtype, payload.shape, payload.digest, payload),))
 
 
 def _read(work: Work, reading: Reading, data: Any, name: SampleKey) -> Read:

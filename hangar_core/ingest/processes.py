@@ -19,7 +19,8 @@ from hangar_core.errors import InvalidInput, StorageFailed, WorkersFailed
 from hangar_core.ingest.decoding import Outcome, Read, Reading
 from hangar_core.ingest.options import Limits
 from hangar_core.ingest.report import Reject
-from hangar_core.ingest.wire import BadLineError, encode_reading, facts_of, read_of, segment_of
+from hangar_core.ingest.stacks import Stack
+from hangar_core.ingest.wire import BadLineError, encode_reading, facts_of, read_of, segment_of, stack_of
 from hangar_core.ingest.workers import Done
 from hangar_core.ingest.works import Work
 from hangar_core.storage.segments import Segment
@@ -143,7 +144,7 @@ class _Process:
     def _answer(self, works: list[Work], arrayset: str) -> Done:
         outcomes: list[Outcome] = []
         segments: list[Segment] = []
-        reads: list[Read] = []
+        reads: list[Read | Stack] = []
         while True:
             kind, *words = self._line()
             work = works[len(outcomes)] if len(outcomes) < len(works) else None
@@ -161,6 +162,8 @@ class _Process:
                 raise BadLineError(kind)
             elif kind == "rows":
                 reads += [read_of(row, arrayset) for row in words[0]]
+            elif kind == "stack":
+                reads.append(stack_of(words))
             elif kind == "bad":
                 code, message, fix = map(str, words)
                 outcomes.append(Outcome(work, reject=work.reject(code, message, fix)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from hangar_core.errors import InvalidInput
 from hangar_core.history.overlay import Overlay
 from hangar_core.ingest.coco import annotations_for
-from hangar_core.ingest.decoding import LABEL, Outcome, Reading, decode, one_by_one, reject_of
+from hangar_core.ingest.decoding import LABEL, Outcome, Reading, decode, reject_of
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.inference import Form, Misfit, fits, infer
 from hangar_core.ingest.objects import LocalCopies
@@ -21,6 +21,7 @@ from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Planner, check_names
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Plan, Reject
+from hangar_core.ingest.stacks import Stack
 from hangar_core.ingest.walking import printable
 from hangar_core.ingest.workers import is_isolated
 from hangar_core.ingest.works import Spool, Work
@@ -60,7 +61,12 @@ def forms_of(works: Sequence[Work], reading: Reading, copies: LocalCopies, optio
 
 def _count(work: Work, outcome: Outcome, found: Sampled) -> None:
     try:
-        for read in one_by_one(outcome.reads):
+        for read in outcome.reads:
+            if isinstance(read, Stack):
+                form = Form(read.batch.dtype, read.batch.shape)
+                found.forms.setdefault("", Counter())[form] += len(read.keys)
+                found.first.setdefault(("", form), work)
+                continue
             for part in read.parts:
                 form = Form(part.dtype, part.shape)
                 found.forms.setdefault(part.suffix, Counter())[form] += 1

@@ -14,7 +14,7 @@ import numpy as np
 from hangar_core.errors import UnsupportedDtype
 from hangar_core.hashing.array_payloads import alike
 from hangar_core.hashing.arrays import dtype_text, numpy_dtype
-from hangar_core.hashing.samples import Alike, Payload
+from hangar_core.hashing.samples import Alike
 from hangar_core.model import SampleKey
 from hangar_core.records.keys import encode_keys
 
@@ -30,18 +30,18 @@ Pair = tuple[Any, SampleKey]
 class Stack(NamedTuple):
     """Samples of ``ARRAYSET`` itself, as columns: encoded keys, and data in the same order.
 
-    `first` is the number that is the first key if the others count up from it, else None.
+    `first` is the number that is the first key if the others count up from it, else None. There are no rows if a
+    segment holds them.
     """
 
     keys: list[bytes]
     first: int | None
     batch: Alike
 
-    def payloads(self) -> Iterator[tuple[bytes, Payload]]:
-        """Yield each key with what is to be stored for it."""
-        dtype, shape, digests, rows = self.batch
-        for key, digest, row in zip(self.keys, digests, rows, strict=True):
-            yield key, Payload(digest, dtype, shape, row)
+    @property
+    def held(self) -> int:
+        """Bytes that it takes in memory."""
+        return sum(map(len, self.batch.rows))
 
 
 def stacked(

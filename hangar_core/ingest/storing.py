@@ -35,7 +35,12 @@ class DataQueue:
             self.store()
 
     def add_all(self, batch: Alike, target: Target) -> None:
-        """Store arrays that are enough by themselves, after what is queued. Raises `StorageFailed`."""
+        """Store arrays that are enough by themselves, after what is queued, unless a segment holds them.
+
+        Raises `StorageFailed`.
+        """
+        if not batch.rows:
+            return
         self.store()
         self._data.put_batch(batch, apart=target.apart, codec=target.codec)
 

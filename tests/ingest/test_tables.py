@@ -13,6 +13,9 @@ import pytest
 from hangar_core import Repository, external
 from hangar_core.errors import FilesRejected
 from hangar_core.external import BasePlugin
+from hangar_core.hashing.digests import ARRAY
+from hangar_core.ingest.options import Limits
+from hangar_core.ingest.wire import BadLineError, stack_line, stack_of
 
 ROWS = 5_000  # more than are taken at once
 
@@ -55,14 +58,17 @@ def _samples(repo: Repository, name: str = "x") -> dict[Any, np.ndarray]:
         return dict(checkout.arraysets[name].items())
 
 
-def test_every_row_is_there_in_order_with_its_source(repo: Repository, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source_bytes", [1, 1 << 30], ids=["in a process", "here"])
+def test_every_row_is_there_in_order_with_its_source(repo: Repository, tmp_path: Path, source_bytes: int) -> None:
     rows = _table(tmp_path / "t.csv")
-    receipt = repo.ingest("x", tmp_path / "t.csv", commit="rows")
+    limits = Limits(source_bytes=source_bytes)
+    receipt = repo.ingest("x", tmp_path / "t.csv", commit="rows", limits=limits, jobs=2)
     assert (receipt.added, receipt.bytes, receipt.rejects) == (ROWS, rows.nbytes, ())
     found = _samples(repo)
     assert list(found) == [*range(ROWS)]
     assert np.array_equal(np.stack(list(found.values())), rows)
-    again = repo.ingest("x", tmp_path / "t.csv", verify=True)
+    assert "t.csv" in repr(repo.why("x", ROWS - 1))
+    again = repo.ingest("x", tmp_path / "t.csv", verify=True, limits=limits, jobs=2)
     assert (again.added, again.unchanged) == (0, ROWS)
 
 
@@ -140,3 +146,35 @@ def test_the_same_table_twice_is_one_by_its_bytes(repo: Repository, tmp_path: Pa
     _table(folder / "a.csv")
     _table(folder / "b.csv")
     assert repo.ingest("x", folder, key="sha").added == ROWS
+
+
+GOOD = [0, None, "<i8", [3], "00" * 32 + f"{ARRAY:02x}"]
+LINES = [
+    [*GOOD[:4], "zz"],
+    [*GOOD[:4], ""],
+    [*GOOD[:4], GOOD[4] + "00"],
+    [*GOOD[:2], ">i8", *GOOD[3:]],
+    [*GOOD[:2], "object", *GOOD[3:]],
+    [*GOOD[:3], [-1], GOOD[4]],
+    [*GOOD[:3], [True], GOOD[4]],
+    [-1, *GOOD[1:]],
+    [True, *GOOD[1:]],
+    [2**64 - 1, None, "<i8", [3], GOOD[4] * 2],
+    [None, *GOOD[1:]],
+    [None, ["a", "b"], *GOOD[2:]],
+    [None, ["../a\n\0"], *GOOD[2:]],
+    [0, ["a"], *GOOD[2:]],
+    GOOD[:4],
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_what_a_process_may_not_say_of_a_stack(line: list[Any]) -> None:
+    with pytest.raises(BadLineError):
+        stack_of(line)
+
+
+def test_a_stack_is_sent_whole() -> None:
+    code = f"{ARRAY:02x}"
+    for words in ([7, None, "<i8", (3,), ("11" * 32 + code) * 3], [None, ["a", 5], "<f4", (), ("22" * 32 + code) * 2]):
+        assert stack_line(stack_of(words)) == ["stack", *words]
