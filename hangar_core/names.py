@@ -15,6 +15,8 @@ MAX_SAMPLE_BYTES = 255
 MAX_INT_KEY = 2**64 - 1
 
 OBJECT_SCHEME = "s3://"
+# Where a remote keeps notes about runs; no branch of anybody else.
+RUNS_BRANCH = "hangar.runs"
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _MAX_PLAIN = 64

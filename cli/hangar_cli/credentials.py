@@ -1,4 +1,7 @@
-"""Who asks: the token for a remote from the environment or from a file that nobody else can read. Never an address."""
+"""Who asks: the token for a remote, from the environment, a file that nobody else can read, or the system's keyring.
+
+It is never part of an address.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hangar_cli.output import printable
-from hangar_core.errors import InvalidInput
+from hangar_cli.output import printable, talk
+from hangar_core.errors import InvalidInput, UnknownScheme
 
 if TYPE_CHECKING:
     from hangar_core.remotes.transport import Credentials
 
 TOKEN = "HANGAR_TOKEN"  # noqa: S105 - the name of a variable
+KEYRING_SERVICE = "hangar"
 PASSWORD = "HANGAR_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -25,9 +29,13 @@ def credentials_for(address: str, username: str = "") -> Credentials:
 
     Raises `InvalidInput` for a file of tokens that others may read.
     """
-    from hangar_core.remotes.transport import Credentials
+    from hangar_core.remotes.transport import Credentials, normalized
 
-    token = os.environ.get(TOKEN, "") or _token_from_file(address)
+    try:
+        address = normalized(address)
+    except UnknownScheme:
+        pass  # said by whoever opens it
+    token = os.environ.get(TOKEN, "") or _token_from_file(address) or _token_from_keyring(address)
     password = ""
     if username:
         password = os.environ.get(PASSWORD, "")
@@ -37,7 +45,7 @@ def credentials_for(address: str, username: str = "") -> Credentials:
 
 
 def token_file() -> Path:
-    """Return the file with tokens: ``{"https://host/": "token"}``, the longest beginning of an address wins."""
+    """Return the file with tokens: ``{"https://host/": "token"}``; of several that fit an address the longest wins."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
     if os.path.isabs(base):
         return Path(base, "hangar", "tokens.json")
@@ -63,5 +71,31 @@ def _token_from_file(address: str) -> str:
         raise
     except (OSError, ValueError) as why:
         raise InvalidInput(f"The tokens in `{path}` cannot be read: {why}.") from why
-    fitting = [begin for begin in tokens if address.startswith(begin)] if isinstance(tokens, dict) else []
+    fitting = [begin for begin in tokens if _is_below(address, begin)] if isinstance(tokens, dict) else []
     return str(tokens[max(fitting, key=len)]) if fitting else ""
+
+
+def _is_below(address: str, begin: str) -> bool:
+    """Whether an address is `begin` or goes on behind it with a slash: ``https://host`` is not ``https://hostile``."""
+    base = begin.rstrip("/")
+    return bool(base) and (address == base or address.startswith(f"{base}/"))
+
+
+def _token_from_keyring(address: str) -> str:
+    """Return what the keyring of the system has for ``hangar`` and the server, if the package `keyring` is there."""
+    from importlib import util
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or util.find_spec("keyring") is None:
+        return ""
+    import keyring
+    from keyring.errors import KeyringError, NoKeyringError
+
+    try:
+        return keyring.get_password(KEYRING_SERVICE, f"{parts.scheme}://{parts.netloc}") or ""
+    except NoKeyringError:
+        return ""
+    except KeyringError as why:
+        talk(f"The keyring gives no token: {printable(str(why))}.")
+        return ""

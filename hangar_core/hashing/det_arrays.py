@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from hangar_core.errors import UnsupportedDtype
 from hangar_core.hashing.arrays import array_digest, blocks
-from hangar_core.hashing.det_encoding import Chunks, Handler, Part, Parts, Walk, class_name, sequence
+from hangar_core.hashing.det_encoding import Chunks, Handler, Parts, Walk, class_name, sequence
 from hangar_core.hashing.det_scalars import SCALARS, blob, head, length, text
 
 
@@ -63,12 +63,12 @@ def _records(value: Any, out: Chunks) -> Parts:
     out.append(b"w" + _shape(value.shape) + head(b"d", len(value.dtype.names)))
     for name in value.dtype.names:
         out.append(text(name))
-        yield Part(np.asarray(value[name]), out, ("[", name))
+        yield np.asarray(value[name]), out, ("[", name)
 
 
 def _objects(value: Any, out: Chunks) -> Parts:
     out.append(b"j" + _shape(value.shape))
-    yield Part(value.ravel().tolist(), out, (".ravel()", ""))
+    yield value.ravel().tolist(), out, (".ravel()", "")
 
 
 def _shape(shape: Sequence[int]) -> bytes:
@@ -83,7 +83,7 @@ def _special_array(walk: Walk, value: Any, out: Chunks) -> Parts:
     """Encode an array of a class of its own: the class counts, and attributes that it has."""
     out.append(b"O" + class_name(type(value)))
     yield from _array(walk, np.asarray(value), out) or ()
-    yield Part(dict(getattr(value, "__dict__", {})), out, (".__dict__", ""))
+    yield dict(getattr(value, "__dict__", {})), out, (".__dict__", "")
 
 
 def _numpy_scalar(walk: Walk, value: Any, out: Chunks) -> Parts | None:
@@ -98,9 +98,9 @@ def _dtype(_walk: Walk, value: Any, out: Chunks) -> Parts:
     for name in names:
         inner, offset = value.fields[name][:2]
         out.append(SCALARS[int](offset))
-        yield Part(inner, out, ("[", name))
+        yield inner, out, ("[", name)
     if value.subdtype is not None:
-        yield Part(value.subdtype, out, (".subdtype", ""))
+        yield value.subdtype, out, (".subdtype", "")
 
 
 def _ufunc(_walk: Walk, value: Any, out: Chunks) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from blake3 import blake3
@@ -28,14 +28,11 @@ Chunks: TypeAlias = list[bytes]
 """Where the bytes of a value go."""
 
 
-class Part(NamedTuple):
-    """A value that is to be encoded next, into `out`; `edge` is the way there, as it is written: ``.attr``, ``[3]``."""
-
-    value: Any
-    out: Chunks
-    edge: tuple[str, Any]
-
-
+Edge: TypeAlias = tuple[str, Any]
+"""A part of a place, as it is written: ``.attr``, ``[3]``."""
+# A plain tuple: there may be millions of them.
+Part: TypeAlias = tuple[Any, Chunks, Edge]
+"""A value that is to be encoded next, where its bytes go, and the edge that leads to it."""
 Parts: TypeAlias = Generator[Part, None, None]
 Handler: TypeAlias = Callable[["Walk", Any, Chunks], "Parts | None"]
 """Takes an object apart: writes what it can; if more is left, returns what yields each part where its bytes belong."""
@@ -75,18 +72,13 @@ def _digest(out: Chunks) -> bytes:
     return hasher.digest()
 
 
-class _Frame(NamedTuple):
-    parts: Parts
-    identity: int
-    edge: tuple[str, Any]
-
-
 class Walk:
     """One walk through a value and all that it contains."""
 
     def __init__(self) -> None:
-        self._frames: list[_Frame] = []
-        self._entering: tuple[str, Any] | None = None
+        # What yields the rest of a value, the identity of that, and the edge that led to it.
+        self._frames: list[tuple[Parts, int, Edge]] = []
+        self._entering: Edge | None = None
         self._inside: set[int] = set()
         self._handlers: dict[type, Handler] = dict(_BUILTIN)
         # Objects whose own hook is being asked: met again inside its answer, they are encoded as they are.
@@ -97,18 +89,19 @@ class Walk:
         self._enter(value, out, ("", ""))
         frames = self._frames
         while frames:
-            part = next(frames[-1].parts, None)
-            if part is None:
-                self._inside.discard(frames.pop().identity)
-                continue
-            inner, target, edge = part
-            scalar = SCALARS.get(type(inner))
-            if scalar is not None:
-                target.append(scalar(inner))
+            parts, identity, _ = frames[-1]
+            for inner, target, edge in parts:
+                scalar = SCALARS.get(type(inner))
+                if scalar is not None:
+                    target.append(scalar(inner))
+                elif self._enter(inner, target, edge):
+                    break  # its parts come first
             else:
-                self._enter(inner, target, edge)
+                frames.pop()
+                self._inside.discard(identity)
 
-    def _enter(self, value: Any, out: Chunks, edge: tuple[str, Any]) -> None:
+    def _enter(self, value: Any, out: Chunks, edge: Edge) -> bool:
+        """Encode a value; if it has parts that are left, put what yields them on the stack and return True."""
         cls = type(value)
         handler = self._handlers.get(cls)
         if handler is None:
@@ -126,13 +119,15 @@ class Walk:
             handler = _named_function
         parts = handler(self, value, out)
         self._entering = None
-        if parts is not None:
-            self._inside.add(identity)
-            self._frames.append(_Frame(parts, identity, edge))
+        if parts is None:
+            return False
+        self._inside.add(identity)
+        self._frames.append((parts, identity, edge))
+        return True
 
     def place(self) -> str:
         """Return where the walk is: ``$.opts["f"]``."""
-        edges = [frame.edge for frame in self._frames]
+        edges = [edge for _, _, edge in self._frames]
         if self._entering is not None:
             edges.append(self._entering)
         return "$" + "".join(_step(*edge) for edge in edges)
@@ -183,7 +178,7 @@ def _each(values: Sequence[Any], out: Chunks, edges: Sequence[Any] | None) -> Pa
         if scalar is not None:
             out.append(scalar(value))
         else:
-            yield Part(value, out, ("[", index if edges is None else edges[index]))
+            yield value, out, ("[", index if edges is None else edges[index])
 
 
 def sequence(tag: bytes, values: Sequence[Any], out: Chunks) -> Parts | None:
@@ -205,7 +200,7 @@ def _unordered(tag: bytes, values: Iterable[Any], out: Chunks) -> Parts:
     encoded = []
     for value in values:
         own: Chunks = []
-        yield Part(value, own, ("{}", ""))
+        yield value, own, ("{}", "")
         encoded.append(b"".join(own))
     _sorted(tag, encoded, out)
 
@@ -232,8 +227,8 @@ def _pairs(values: Mapping[Any, Any], out: Chunks) -> Parts:
     for key, value in values.items():
         first: Chunks = []
         second: Chunks = []
-        yield Part(key, first, ("{key}", ""))
-        yield Part(value, second, ("[", key))
+        yield key, first, ("{key}", "")
+        yield value, second, ("[", key)
         pairs.append((b"".join(first), b"".join(second)))
     pairs.sort()
     out.extend(chunk for pair in pairs for chunk in pair)
@@ -243,8 +238,8 @@ def ordered_mapping(values: Mapping[Any, Any], out: Chunks) -> Parts:
     """Encode an OrderedDict with its order."""
     out.append(head(b"o", len(values)))
     for key, value in values.items():
-        yield Part(key, out, ("{key}", ""))
-        yield Part(value, out, ("[", key))
+        yield key, out, ("{key}", "")
+        yield value, out, ("[", key)
 
 
 # --- which object is taken apart how --------------------------------------------------------------------------------
@@ -289,10 +284,10 @@ def _ask(walk: Walk, value: Any, out: Chunks) -> Parts:
     try:
         answer = value.det_hash_object()
         if answer is None:
-            yield Part(value, out, ("", ""))
+            yield value, out, ("", "")
         else:
             out.append(b"X" + class_name(type(value)))
-            yield Part(answer, out, (".det_hash_object()", ""))
+            yield answer, out, (".det_hash_object()", "")
     finally:
         walk.asked.discard(identity)
 

@@ -27,7 +27,6 @@ from hangar_core.hashing.det_encoding import (
     FUNCTION,
     Chunks,
     Handler,
-    Part,
     Parts,
     Walk,
     class_name,
@@ -111,8 +110,8 @@ def function(_walk: Walk, value: Any, out: Chunks) -> Parts:
     version = "{}.{}".format(*sys.version_info)
     out.append(b"L" + name + text(version))
     yield from _code(code, out)
-    yield Part(value.__defaults__, out, (".__defaults__", ""))
-    yield Part(value.__kwdefaults__, out, (".__kwdefaults__", ""))
+    yield value.__defaults__, out, (".__defaults__", "")
+    yield value.__kwdefaults__, out, (".__kwdefaults__", "")
     cells = value.__closure__ or ()
     out.append(head(b"t", len(cells)))
     for variable, cell in zip(code.co_freevars, cells, strict=True):
@@ -121,7 +120,7 @@ def function(_walk: Walk, value: Any, out: Chunks) -> Parts:
         except ValueError:  # not assigned yet
             out.append(_UNSET)
         else:
-            yield Part(content, out, (f".{variable}", ""))
+            yield content, out, (f".{variable}", "")
 
 
 def _code(code: types.CodeType, out: Chunks) -> Parts:
@@ -133,18 +132,18 @@ def _code(code: types.CodeType, out: Chunks) -> Parts:
         if isinstance(constant, types.CodeType):
             yield from _code(constant, out)
         else:
-            yield Part(constant, out, (".__code__", ""))
+            yield constant, out, (".__code__", "")
 
 
 def _method(_walk: Walk, value: types.MethodType, out: Chunks) -> Parts:
     out.append(b"M")
-    yield Part(value.__func__, out, (".__func__", ""))
-    yield Part(value.__self__, out, (".__self__", ""))
+    yield value.__func__, out, (".__func__", "")
+    yield value.__self__, out, (".__self__", "")
 
 
 def _method_of(owner: Any, name: bytes, out: Chunks) -> Parts:
     out.append(b"M" + name)
-    yield Part(owner, out, (".__self__", ""))
+    yield owner, out, (".__self__", "")
 
 
 def _method_wrapper(_walk: Walk, value: Any, out: Chunks) -> Parts:
@@ -157,20 +156,20 @@ def _descriptor(_walk: Walk, value: Any, out: Chunks) -> None:
 
 def _partial(_walk: Walk, value: functools.partial[Any], out: Chunks) -> Parts:
     out.append(b"p" + class_name(type(value)))
-    yield Part(value.func, out, (".func", ""))
-    yield Part(value.args, out, (".args", ""))
-    yield Part(value.keywords, out, (".keywords", ""))
+    yield value.func, out, (".func", "")
+    yield value.args, out, (".args", "")
+    yield value.keywords, out, (".keywords", "")
 
 
 def _alias(_walk: Walk, value: Any, out: Chunks) -> Parts:
     origin, args = typing.get_origin(value), typing.get_args(value)
     union = origin in {types.UnionType, typing.Union}
     out.append(b"G" + text("Union" if union else getattr(value, "_name", None) or ""))
-    yield Part(None if union else origin, out, (".__origin__", ""))
+    yield None if union else origin, out, (".__origin__", "")
     if union:  # int | str is str | int
         yield from unordered(b"Z", args, out) or ()
     else:
-        yield Part(args, out, (".__args__", ""))
+        yield args, out, (".__args__", "")
 
 
 # --- kinds with a documented value ----------------------------------------------------------------------------------
@@ -179,7 +178,7 @@ def _alias(_walk: Walk, value: Any, out: Chunks) -> Parts:
 def _enum(_walk: Walk, value: enum.Enum, out: Chunks) -> Parts:
     out.append(b"E" + class_name(type(value)) + text(value.name or ""))
     if not value.name:  # flags joined in a way that has no name
-        yield Part(value.value, out, (".value", ""))
+        yield value.value, out, (".value", "")
 
 
 def _path(_walk: Walk, value: PurePath, out: Chunks) -> Parts | None:
@@ -205,7 +204,7 @@ def _range(_walk: Walk, value: range, out: Chunks) -> None:
 def _slice(_walk: Walk, value: slice, out: Chunks) -> Parts:
     out.append(b":")
     for name in ("start", "stop", "step"):
-        yield Part(getattr(value, name), out, (".", name))
+        yield getattr(value, name), out, (".", name)
 
 
 def _moment(_walk: Walk, value: Any, out: Chunks) -> Parts:
@@ -216,7 +215,7 @@ def _moment(_walk: Walk, value: Any, out: Chunks) -> Parts:
     if zone is None:
         out.append(_UNSET)
     else:
-        yield Part(zone, out, (".tzinfo", ""))
+        yield zone, out, (".tzinfo", "")
 
 
 def _spelled(spelling: Callable[[Any], tuple[Any, ...]]) -> Handler:
@@ -263,7 +262,7 @@ def _dataclass_handler(cls: type) -> Handler:
             if content is _MISSING:
                 out.append(_UNSET)
             else:
-                yield Part(content, out, (".", name))
+                yield content, out, (".", name)
         if extends is not None:
             yield from extends(value, out) or ()
 
@@ -283,14 +282,14 @@ def _object_handler(cls: type) -> Handler:
         if extends is not None:
             yield from extends(value, out) or ()
         if own:
-            yield Part(value.__getstate__(), out, (".__getstate__()", ""))
+            yield value.__getstate__(), out, (".__getstate__()", "")
             return
         state = {name: getattr(value, name) for name in slots if hasattr(value, name)}
         state |= getattr(value, "__dict__", {})
         out.append(head(b"d", len(state)))
         for name in sorted(state):
             out.append(text(name))
-            yield Part(state[name], out, (".", name))
+            yield state[name], out, (".", name)
 
     return handler
 
@@ -325,7 +324,7 @@ def _base_of(cls: type) -> Callable[[Any, Chunks], Parts | None] | None:
 
 
 def _default_dict(value: defaultdict[Any, Any], out: Chunks) -> Parts:
-    yield Part(value.default_factory, out, (".default_factory", ""))
+    yield value.default_factory, out, (".default_factory", "")
     yield from mapping(dict(value), out) or ()
 
 

@@ -39,6 +39,9 @@ def head(tag: bytes, number: int) -> bytes:
 
 _INT_HEADS: Final = [head(b"i", size) for size in range(_SHORT)]
 _STR_HEADS: Final = [head(b"s", size) for size in range(_SHORT)]
+_FLOAT_HEAD: Final = head(b"f", _DOUBLE.size)
+_NAN_FLOAT: Final = _FLOAT_HEAD + _NAN
+_pack_double: Final = _DOUBLE.pack
 
 
 def _int(value: int) -> bytes:
@@ -61,7 +64,7 @@ def double(value: float) -> bytes:
 
 
 def _float(value: float) -> bytes:
-    return b"f\x08" + double(value)
+    return _FLOAT_HEAD + _pack_double(value) if value == value else _NAN_FLOAT
 
 
 def _complex(value: complex) -> bytes:
@@ -92,6 +95,8 @@ def packed(members: Sequence[Any]) -> tuple[bytes, ...] | None:
 
     ``q`` integers of 64 bits, ``g`` floats, ``s`` text: each a single pass in C.
     """
+    if members and type(members[0]) is not type(members[-1]):
+        return None  # most that are mixed are known by this look
     kinds = set(map(type, members))
     if len(kinds) != 1:
         return None

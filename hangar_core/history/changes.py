@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hangar_core.history import tree
+from hangar_core.history import short_cuts, tree
 from hangar_core.history.identities import name_pairs
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, Digest, Root
@@ -72,11 +72,15 @@ class Changes:
     def samples(self, step: ArraysetStep) -> Iterator[KeyChange]:
         """Yield what differs in one arrayset, in order of keys; all samples of one that was added or deleted."""
         old, new = step.old, step.new
-        return tree.diff(self._objects, old.tree if old else self._empty, new.tree if new else self._empty)
+        return self._between(old.tree if old else self._empty, new.tree if new else self._empty)
 
     def metadata(self) -> Iterator[KeyChange]:
         """Yield what differs in the metadata, in order of keys."""
-        return tree.diff(self._objects, self.old.metadata, self.new.metadata)
+        return self._between(self.old.metadata, self.new.metadata)
+
+    def _between(self, old: Digest, new: Digest) -> Iterator[KeyChange]:
+        noted = short_cuts.between(self._objects, old, new)
+        return tree.diff(self._objects, old, new) if noted is None else iter(noted)
 
     def tally(self, step: ArraysetStep) -> Tally:
         """Count the changes of one arrayset by entries of its tree: by subsample where samples are nested.

@@ -12,8 +12,9 @@ from hangar_core.records.commits import ArraysetRow, decode_commit, decode_root,
 
 def read_commit(objects: Objects, commit: CommitId) -> Commit:
     """Return a commit, as it is seen where history was cut. Raises `CorruptRecord`."""
-    found = decode_commit(objects.get(commit))
-    if found.parents and commit in objects.cut():
+    data, is_cut = objects.get_commit(commit)
+    found = decode_commit(data)
+    if is_cut:
         there = tuple(parent for parent in found.parents if objects.has(parent))
         hidden = tuple(parent for parent in found.parents if parent not in there)
         return found._replace(parents=there, hidden=hidden)

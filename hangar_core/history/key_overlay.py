@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
-from hangar_core.history import nested, tree
+from hangar_core.history import nested, short_cuts, tree
 from hangar_core.history.lookups import lookup_many
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
@@ -33,6 +33,8 @@ class KeyOverlay:
         self.count = base_count
         # The key last looked up and what the base holds: whoever is about to set one asks for it first.
         self._looked_up: tuple[bytes, Digest | None] = (b"", None)
+        # What the base holds for keys that were set one by one, as long as they are few.
+        self._was: dict[bytes, Digest | None] = {}
 
     @property
     def entries(self) -> int:
@@ -62,7 +64,10 @@ class KeyOverlay:
 
     def set(self, key: bytes, digest: Digest | None) -> None:
         """Set or, with None, remove a key."""
-        self._set(key, digest, self._in_base(key))
+        committed = self._in_base(key)
+        if len(self._was) < short_cuts.MOST:
+            self._was[key] = committed
+        self._set(key, digest, committed)
 
     def set_many(self, keys: Sequence[bytes], digests: Sequence[Digest | None]) -> None:
         """Set or remove keys, as if by one `set` after another."""
@@ -110,9 +115,15 @@ class KeyOverlay:
     def tree(self) -> Digest:
         """Return the root of the tree with all changes applied, held in `Objects`."""
         changes = self.changes
-        if not self.base_count:  # of what is nowhere, nothing is removed
-            return tree.build(self._objects, cast("dict[bytes, Digest]", changes))
-        return tree.apply(self._objects, self.base, sorted(changes.items()))
+        if self.base_count:
+            root = tree.apply(self._objects, self.base, sorted(changes.items()))
+        else:  # of what is nowhere, nothing is removed
+            root = tree.build(self._objects, cast("dict[bytes, Digest]", changes))
+        if len(changes) <= short_cuts.MOST:
+            was = self._was
+            known = [(key, was[key] if key in was else self._in_base(key), changes[key]) for key in sorted(changes)]
+            short_cuts.note(self._objects, self.base, root, known)
+        return root
 
     def _in_base(self, key: bytes) -> Digest | None:
         if not self.base_count:

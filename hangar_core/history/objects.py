@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hangar_core.storage.batches import Batch
 
 _CACHED_NODES = 8192
+# The table of what `hangar_core.history.short_cuts` notes.
+_EDITS: Final = "edits"
 # From so many records on, room counts for more than the time that it takes to make nodes compact and whole again.
 _MANY = 64
 
@@ -33,6 +35,8 @@ class Objects:
         self._tables = tables
         self._cache: OrderedDict[Digest, Node] = OrderedDict()
         self._pending: dict[Digest, bytes] = {}
+        # What is held of `hangar_core.history.short_cuts`.
+        self._edits: dict[Digest, bytes] = {}
         self._cut: tuple[bytes | None, frozenset[CommitId]] = (None, frozenset())
 
     def get(self, digest: Digest) -> bytes:
@@ -74,6 +78,13 @@ class Objects:
         with self._tables.read() as reader:
             return reader.get("nodes", digest) is not None
 
+    def get_commit(self, commit: CommitId) -> tuple[bytes, bool]:
+        """Return the bytes of a commit, and whether history was cut there. Raises `CorruptRecord`."""
+        with self._tables.read() as reader:
+            data = self.get(commit)
+            is_whole = reader.get("refs", CUT) is None  # nearly always; every commit of a walk is asked for
+            return data, not is_whole and commit in self.cut()
+
     def cut(self) -> frozenset[CommitId]:
         """Return the commits at which history was cut: not all of their parents are here. Nearly always none."""
         with self._tables.read() as reader:
@@ -81,6 +92,16 @@ class Objects:
         if value != self._cut[0]:
             self._cut = value, decode_cut(value)
         return self._cut[1]
+
+    def hold_edits(self, root: Digest, data: bytes) -> None:
+        """Hold, for the next `flush`, how a tree was made."""
+        self._edits[root] = data
+
+    def edits_of(self, root: Digest) -> bytes | None:
+        """Return how a tree was made, if somebody has noted that. Whatever is wrong with a note counts as none."""
+        with self._tables.read() as reader, suppress(CorruptRecord):
+            return self._edits.get(root) or reader.get(_EDITS, root)
+        return None
 
     def put(self, code: int, data: bytes) -> Digest:
         """Hold a record for the next `flush` and return its digest."""
@@ -113,19 +134,22 @@ class Objects:
     def flush(self, batch: Batch) -> None:
         """Add what is held to the transaction of a commit."""
         batch.put_many("nodes", stored(self._pending))
+        if self._edits:
+            batch.put_many(_EDITS, self._edits.items())
 
     @contextmanager
     def trial(self) -> Iterator[None]:
         """Hold what is put inside the block only as long as the block lasts: for trees that nobody will commit."""
-        held = dict(self._pending)
+        held, edits = dict(self._pending), dict(self._edits)
         try:
             yield
         finally:
-            self._pending = held
+            self._pending, self._edits = held, edits
 
     def clear_pending(self) -> None:
         """Forget what is held: it was written, or the commit was given up."""
         self._pending.clear()
+        self._edits.clear()
 
 
 def stored(records: Mapping[Digest, bytes]) -> Iterator[tuple[Digest, bytes]]:

@@ -179,6 +179,11 @@ def set_remote_head(batch: Batch, remote: str, branch: str, commit: CommitId) ->
     batch.put("refs", _remote_key(check_plain(remote, "Remote"), check_plain(branch, "Branch")), commit)
 
 
+def forget_remote_head(batch: Batch, remote: str, branch: str) -> None:
+    """Remove what is noted of one branch of a remote."""
+    batch.delete("refs", _remote_key(remote, branch))
+
+
 def forget_remote(reader: Reader, batch: Batch, remote: str) -> None:
     """Remove all that is noted of a remote; its commits stay."""
     for branch in remote_heads(reader, remote):

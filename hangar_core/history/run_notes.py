@@ -1,13 +1,15 @@
 """Notes about runs of experiments: a chain of records that only grows, each naming the one before.
 
-The ref `runs` names the newest. A note is a JSON object, kept as a text under its digest, so that it can travel like
-any record; what it says beside its predecessor is the business of whoever wrote it. Format: docs/formats/repository.md.
+The ref `runs` names the newest. A note is a JSON object, kept as a text under its digest; what it says beside its
+predecessor is the business of whoever wrote it. Format: docs/formats/repository.md.
+
+Elsewhere other notes come before it: what travels is the note alone, and by the digest of that it is known to be here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hangar_core.errors import CorruptRecord, RefChanged
@@ -23,15 +25,23 @@ _TRIES: Final = 20
 
 def append_note(tables: Tables, note: Mapping[str, Any]) -> Digest:
     """Add a note, durably, and return its digest; other processes may add theirs meanwhile. Raises `StorageFailed`."""
+    return append_notes(tables, [note])[0]
+
+
+def append_notes(tables: Tables, notes: Sequence[Mapping[str, Any]]) -> list[Digest]:
+    """Add notes in this order, all or none, as `append_note` does."""
     for left in reversed(range(_TRIES)):
         try:
             with tables.write() as batch, tables.read() as reader:
                 before = refs.run_notes(reader)
-                document = {**note, _PREVIOUS: None if before is None else digests.text(before)}
-                text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-                made = digests.text_digest(text)
-                batch.put("nodes", made, text.encode())
-                refs.move_run_notes(batch, before, made)
+                made: list[Digest] = []
+                for note in notes:
+                    last = made[-1] if made else before
+                    text = _text({**note, _PREVIOUS: None if last is None else digests.text(last)})
+                    made.append(digests.text_digest(text))
+                    batch.put("nodes", made[-1], text.encode())
+                if made:
+                    refs.move_run_notes(batch, before, made[-1])
             return made
         except RefChanged:
             if not left:
@@ -49,6 +59,26 @@ def run_notes(tables: Tables) -> Iterator[dict[str, Any]]:
         yield note
         before = note[_PREVIOUS]
         digest = None if before is None else digests.from_text(before)
+
+
+def travelling(note: Mapping[str, Any]) -> str:
+    """Return a note as it goes elsewhere: without the one that is before it here."""
+    return _text({name: value for name, value in note.items() if name != _PREVIOUS})
+
+
+def arrived(text: str) -> dict[str, Any]:
+    """Return the note that `travelling` wrote. Raises `CorruptRecord` for a text that it would not write."""
+    try:
+        note = json.loads(text)
+        if isinstance(note, dict) and _PREVIOUS not in note and _text(note) == text:
+            return note
+    except (ValueError, RecursionError) as why:
+        raise CorruptRecord(what="run note", reason=str(why)) from why
+    raise CorruptRecord(what="run note", reason="it is no JSON object in canonical form")
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _parsed(text: str, digest: Digest) -> dict[str, Any]:

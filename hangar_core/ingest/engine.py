@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from hangar_core.errors import InvalidInput, NothingToCommit
 from hangar_core.hashing import digests
@@ -15,10 +16,11 @@ from hangar_core.hashing.originals import decode_original, is_original
 from hangar_core.history.integrating import Author
 from hangar_core.history.staging import StagingArea
 from hangar_core.ingest.coco import annotations_for
+from hangar_core.ingest.decoding import Reading
 from hangar_core.ingest.index import SourceIndex
 from hangar_core.ingest.objects import LocalCopies
 from hangar_core.ingest.options import ImportOptions
-from hangar_core.ingest.planning import Planner, check_names
+from hangar_core.ingest.planning import Planner, Scan, check_names
 from hangar_core.ingest.publishing import BATCH, Publisher
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Receipt, refuse
@@ -29,6 +31,9 @@ from hangar_core.ingest.works import Spool
 from hangar_core.model import Digest
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.layout import Layout
+
+if TYPE_CHECKING:
+    from hangar_core.ingest.cluster import Cluster
 
 _MANY_BYTES = 64 << 20
 
@@ -107,14 +112,25 @@ def _read(
         for suffix, forms in forms_of(scan.sampled, reading, copies, options).forms.items():
             publisher.target(suffix).expected = forms
     with (
-        Workers(options, reading, scan, staging.data) as workers,
-        closing(workers.outcomes(copies.bring(spool))) as outcomes,
+        _cluster(options, reading, scan) as cluster,
+        Workers(options, reading, scan, staging.data, cluster) as workers,
+        # Other machines bring objects to themselves.
+        closing(workers.outcomes(copies.bring(spool) if cluster is None else spool)) as outcomes,
     ):
         for number, outcome in enumerate(outcomes, 1):
             place = outcome.work.path
             publisher.take(copies.returned(outcome))
             copies.drop(place)
             report(Progress(number, spool.count, "files", workers.count))
+
+
+def _cluster(options: ImportOptions, reading: Reading, scan: Scan) -> AbstractContextManager[Cluster | None]:
+    """Return the machines that are to read, if the options name some and there is something to read."""
+    if options.executor is None or not scan.plugins:
+        return nullcontext()
+    from hangar_core.ingest.cluster import Cluster  # most imports have no use for it
+
+    return Cluster(options.executor, reading, options.limits, scan)
 
 
 def _refuse_nothing(planner: Planner, publisher: Publisher, paths: Sequence[str | os.PathLike[str]]) -> None:

@@ -45,6 +45,8 @@ class Choices(TypedDict, total=False):
     retry_quarantined: bool
     verify: bool
     jobs: int | None
+    executor: str | None
+    shared: str | os.PathLike[str] | None
     limits: Limits
     store: Literal["original", "pixels"] | None
     check: bool
@@ -61,7 +63,9 @@ class ImportOptions:
     `on_error` is error (all files or nothing), skip or quarantine, `max_errors` the number of rejected files beyond
     which the import stops. With `retry_quarantined` files are tried that were rejected before, and no others.
     `overwrite` replaces samples that exist with other content. `verify` rereads files that look unchanged. `jobs` is
-    the number of workers: None for all cores, 1 for none beside this thread.
+    the number of workers: None for all cores, 1 for none beside this thread. `executor` is the address of a cluster
+    that is to read instead (``dask://HOST:PORT``); its machines see the files and `shared` under the same paths as this
+    one, and write there what this one takes over. Without `shared` they see the repository itself.
 
     `store` says whether files are kept as they are (original) or as what is in them (pixels): None for what the
     arrayset does already, and in a new one original for files of formats that compress. Without `check` files that are
@@ -81,6 +85,8 @@ class ImportOptions:
     retry_quarantined: bool = False
     verify: bool = False
     jobs: int | None = None
+    executor: str | None = None
+    shared: str | os.PathLike[str] | None = None
     limits: Limits = field(default_factory=Limits)
     store: Literal["original", "pixels"] | None = None
     check: bool = True
@@ -98,6 +104,12 @@ class ImportOptions:
             raise InvalidInput(f"`max_errors` is a number >= 0, not `{self.max_errors}`.")
         if self.jobs is not None and self.jobs < 1:
             raise InvalidInput(f"`jobs` is a number >= 1, not `{self.jobs}`.")
+        if self.executor is not None and self.jobs is not None:
+            raise InvalidInput("`jobs` is for workers on this machine; the `executor` has its own.")
+        if self.shared is not None and self.executor is None:
+            raise InvalidInput("`shared` is for machines that read elsewhere, and there is no `executor`.")
+        if self.shared is not None and not os.path.isdir(self.shared):
+            raise InvalidInput(f"`shared` is a folder, and `{os.fspath(self.shared)}` is none.")
 
     @property
     def in_batches(self) -> bool:

@@ -13,15 +13,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from hangar_core.errors import InvalidInput, StorageFailed, WorkersFailed
-from hangar_core.ingest.decoding import Outcome, Read, Reading
+from hangar_core.ingest.answers import Done, read_answer, words_of
+from hangar_core.ingest.decoding import Outcome, Reading
 from hangar_core.ingest.options import Limits
 from hangar_core.ingest.report import Reject
-from hangar_core.ingest.stacks import Stack
-from hangar_core.ingest.wire import BadLineError, encode_reading, facts_of, read_of, segment_of, stack_of
-from hangar_core.ingest.workers import Done
+from hangar_core.ingest.wire import encode_reading
 from hangar_core.ingest.works import Work
 from hangar_core.storage.segments import Segment
 
@@ -134,54 +132,16 @@ class _Process:
             self._process.stdin.flush()
             self._first = b""
             if not self.began:
-                self.began = self._line() == ["ready"]
-            return self._answer(works, arrayset)
+                self.began = words_of(self._line()) == ["ready"]
+            return read_answer(self._line, works, arrayset)
         except (InvalidInput, StorageFailed):
             raise
         except (OSError, ValueError) as why:  # a broken pipe, or one that `end` has closed; a line that is none
             raise _DiedError(self._ended()) from why
 
-    def _answer(self, works: list[Work], arrayset: str) -> Done:
-        outcomes: list[Outcome] = []
-        segments: list[Segment] = []
-        reads: list[Read | Stack] = []
-        while True:
-            kind, *words = self._line()
-            work = works[len(outcomes)] if len(outcomes) < len(works) else None
-            if kind == "end" and work is None:
-                return Done(outcomes, segments)
-            if kind == "fatal":
-                message, hint, option = words
-                raise InvalidInput(str(message), hint=hint and str(hint), option=option)
-            if kind == "full":
-                path, reason = map(str, words)
-                raise StorageFailed(path=path, reason=reason)
-            if kind == "segment":
-                segments.append(segment_of(words))
-            elif work is None:
-                raise BadLineError(kind)
-            elif kind == "rows":
-                reads += [read_of(row, arrayset) for row in words[0]]
-            elif kind == "stack":
-                reads.append(stack_of(words))
-            elif kind == "bad":
-                code, message, fix = map(str, words)
-                outcomes.append(Outcome(work, reject=work.reject(code, message, fix)))
-                reads = []
-            elif kind == "file":
-                source, facts, key = words
-                outcomes.append(Outcome(work._replace(key=str(key)), reads, bytes.fromhex(source), facts_of(facts)))
-                reads = []
-            else:
-                raise BadLineError(kind)
-
-    def _line(self) -> Any:
+    def _line(self) -> bytes:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        words = json.loads(line) if line.endswith(b"\n") else None
-        if not isinstance(words, list) or not words:
-            raise BadLineError("cut short")
-        return words
+        return self._process.stdout.readline()
 
     def _ended(self) -> int | None:
         """Return the exit code of a process that has ended, or None if it has to be ended."""

@@ -2,8 +2,9 @@
 
 Plugins that say `ISOLATED` get processes, whatever there is to read, and those that say `RELEASES_GIL` threads. The
 others get processes if there is enough to read to be worth their start. A plugin that is not installed cannot be found
-by another process: it reads in this thread, as all do if one worker was asked for. What is under way is bounded in
-bytes. A thread that takes too long is given up, and its files are read in a process, which can be ended.
+by another process: it reads in this thread, as all do if one worker was asked for. With an executor other
+machines read all files. What is under way is bounded in bytes. A thread that takes too long is given up, and its files
+are read in a process, which can be ended.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangar_core import external
 from hangar_core.errors import BadSegment, PluginNotFound
+from hangar_core.ingest.answers import Done
 from hangar_core.ingest.decoding import Outcome, Read, Reading, decode
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.originals import PIXELS
@@ -24,13 +28,14 @@ from hangar_core.ingest.threads import Threads
 from hangar_core.ingest.works import Work
 
 if TYPE_CHECKING:
+    from hangar_core.ingest.cluster import Cluster
     from hangar_core.ingest.processes import ProcessPool
     from hangar_core.storage.datawriter import DataWriter
-    from hangar_core.storage.segments import Segment
 
 HERE: Final = "here"
 THREAD: Final = "thread"
 PROCESS: Final = "process"
+ELSEWHERE: Final = "elsewhere"
 
 _UNDER_WAY = 256 << 20
 # Decoded, a file may be many times as large; nobody knows before the first ones are.
@@ -56,24 +61,39 @@ class Chunk(NamedTuple):
     source_bytes: int
 
 
-class Done(NamedTuple):
-    """The outcomes of a chunk, and the segments in which their data are, if they are not with them."""
-
-    outcomes: list[Outcome]
-    segments: list[Segment]
-
-
 class Workers:
     """The workers of one import. Use it in a `with`: processes end with it."""
 
-    def __init__(self, options: ImportOptions, reading: Reading, scan: Scan, data: DataWriter) -> None:
-        self.count = options.workers
+    def __init__(
+        self,
+        options: ImportOptions,
+        reading: Reading,
+        scan: Scan,
+        data: DataWriter,
+        cluster: Cluster | None = None,
+    ) -> None:
+        """`cluster` reads everything, if there is one, and writes segments to `options.shared` or to this repository.
+
+        Raises `StorageFailed`.
+        """
+        self._cluster = cluster
         self._options = options
         self._reading = reading
         self._data = data
         self._modes = {plugin: self._mode(plugin, scan) for plugin in scan.plugins}
         self._processes: ProcessPool | None = None
         self._ratio = _GUESSED_RATIO
+        self._resources = ExitStack()
+        self._segments: Path | None = None
+        self._sizes = _SIZES
+        if cluster is not None:
+            if options.shared is not None:
+                from hangar_core.ingest.cluster import shared_folder
+
+                shared = shared_folder(Path(options.shared), data.segment_directory.parent)
+                self._segments = Path(self._resources.enter_context(shared))
+            cluster.write_to(self._segments or data.segment_directory)
+            self._sizes = {ELSEWHERE: _Size(cluster.chunk_files, cluster.chunk_bytes)}
 
     def __enter__(self) -> Workers:
         return self
@@ -81,14 +101,23 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         if self._processes is not None:
             self._processes.close()
+        if self._cluster is not None:
+            self._cluster.close()
+        if self._processes is not None or self._cluster is not None:
             self._data.drop_segments()
+        self._resources.close()
+
+    @property
+    def count(self) -> int:
+        """How many read at the same time; of machines that come and go, those that are there now."""
+        return self._options.workers if self._cluster is None else self._cluster.slots
 
     def outcomes(self, works: Iterable[Work]) -> Generator[Outcome]:
         """Yield the outcome of each file, in order. Raises as `decode` does, and `WorkersFailed`."""
         if set(self._modes.values()) <= {HERE}:
             yield from (decode(work, self._reading) for work in works)
             return
-        pool = Threads(self.count, "hangar-import")
+        pool = Threads(self.count if self._cluster is None else 0, "hangar-import")
         try:
             for done in self._in_order(pool, self._chunks(works)):
                 yield from self._adopted(done)
@@ -96,9 +125,13 @@ class Workers:
             # Ctrl-C: what has not begun never will, what is at work in another process is ended.
             if self._processes is not None:
                 self._processes.close()
+            if self._cluster is not None:
+                self._cluster.close()
             pool.close()
 
     def _mode(self, plugin: str, scan: Scan) -> str:
+        if self._cluster is not None:
+            return ELSEWHERE
         if self._options.jobs != 1 and is_isolated(plugin):
             return PROCESS
         if self.count == 1:
@@ -126,9 +159,8 @@ class Workers:
         if held:
             yield Chunk(mode, held, size)
 
-    @staticmethod
-    def _is_enough(mode: str, files: int, size: int) -> bool:
-        enough = _SIZES[mode]
+    def _is_enough(self, mode: str, files: int, size: int) -> bool:
+        enough = self._sizes[mode]
         return files >= enough.files or size >= enough.source_bytes
 
     def _in_order(self, pool: Threads, chunks: Iterable[Chunk]) -> Iterator[Done]:
@@ -160,6 +192,8 @@ class Workers:
         return done
 
     def _begin(self, pool: Threads, chunk: Chunk) -> Callable[[], Done]:
+        if self._cluster is not None:
+            return self._cluster.begin(chunk.works)
         if chunk.mode == HERE:
             return lambda: Done([decode(work, self._reading) for work in chunk.works], [])
         if chunk.mode == THREAD:
@@ -189,7 +223,7 @@ class Workers:
         """Take over the segments of a chunk before its outcomes, which name what is in them."""
         for segment in done.segments:
             try:
-                self._data.adopt_segment(segment)
+                self._data.adopt_segment(segment, source=self._segments)
             except BadSegment as why:
                 message = f"what the worker process stored cannot be taken over: {why.reason}"
                 for one in done.outcomes:

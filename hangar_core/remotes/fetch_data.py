@@ -16,6 +16,7 @@ from hangar_core.errors import BadAnswer, CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest, Schema
+from hangar_core.remotes.conditions import Condition
 from hangar_core.remotes.frames import Expanded, verified
 from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.selecting import selected
@@ -36,7 +37,8 @@ _MOST_AT_ONCE: Final = 16 << 20
 
 
 class Wanted(NamedTuple):
-    """Which samples: of these arraysets (None: all), with these names (globs; none: all), up to so many bytes.
+    """Which samples: of these arraysets (None: all), with these names (globs; none: all), up to so many bytes, and
+    those of which a condition holds.
 
     With `verify`, also those that are here and damaged: all data are read for that.
     """
@@ -45,6 +47,7 @@ class Wanted(NamedTuple):
     keys: Sequence[str] = ()
     max_bytes: int | None = None
     verify: bool = False
+    where: Condition | None = None
 
 
 class FetchedData(NamedTuple):
@@ -120,7 +123,7 @@ class _DataFetcher:
     def _missing(self, commits: Sequence[CommitId], wanted: Wanted) -> Iterator[tuple[list[Digest], Schema]]:
         """Yield data that are not here, each once, with their schema."""
         met: set[Digest] = set()
-        for some, schema in selected(self._objects, commits, wanted.arraysets, wanted.keys):
+        for some, schema in selected(self._objects, commits, wanted.arraysets, wanted.keys, wanted.where):
             fresh = [one for one in some if one not in met]
             absent = self._absent(fresh, verify=wanted.verify)
             met.update(absent)

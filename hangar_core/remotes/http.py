@@ -208,6 +208,9 @@ class HttpTransport:
         """Wait before the next try. Raises `RemoteUnreachable` when there have been enough, or nobody listens."""
         import httpx
 
+        if isinstance(why, httpx.ConnectError) and (said := _said_of_tls(str(why))) is not None:
+            reason, hint = said
+            raise RemoteUnreachable(address=self.address, reason=reason, hint=hint) from why
         if failures >= _TRIES or (isinstance(why, httpx.ConnectError) and failures > 1):
             raise RemoteUnreachable(address=self.address, reason=str(why) or type(why).__name__) from why
         time.sleep(_FIRST_PAUSE * 2 ** (failures - 1) * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
@@ -241,6 +244,17 @@ class _Later(Exception):
 
     def __init__(self, status: int) -> None:
         super().__init__(f"it answers {status}, try again later")
+
+
+def _said_of_tls(text: str) -> tuple[str, str] | None:
+    """Return reason and hint for an error of TLS, which no other try would change; None for any other error."""
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        reason = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0] or text
+        hint = "if the server is yours, name the certificate that signed its own: SSL_CERT_FILE=/path/to/ca.pem"
+        return f"its certificate is not trusted ({reason})", hint
+    if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
+        return "it does not speak TLS", "check the port, or use http:// for a server of this machine"
+    return None
 
 
 def _base(address: str, credentials: Credentials) -> str:

@@ -29,8 +29,8 @@ Unmade = Callable[[], Frame]
 
 def unmade_frames(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:
     """Yield (samples, bytes, how to make the frame) of samples of one schema. Raises `DataMissing`, and as reading."""
-    files = [one for one in wanted if is_original(one)]
-    if files:
+    if any(map(is_original, wanted)):
+        files = [one for one in wanted if is_original(one)]
         yield from _files(data, files)
         wanted = [one for one in wanted if not is_original(one)]
     if schema.kind == "array" and not schema.variable:
@@ -71,7 +71,8 @@ def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iter
         some = wanted[start : start + size]
         if each < _SMALL:
             # Samples that were stored in the order of their names are found without looking for each of them.
-            body: bytes | memoryview = b"".join([one.tobytes() for one in data.get_run(some) if _is_array(one)])
+            # `some` are arrays, and join takes any buffer; those that were read are in C order.
+            body: bytes | memoryview = b"".join(data.get_run(some))  # type: ignore[arg-type]
         else:
             out = np.empty((len(some), *schema.shape), dtype)
             data.read_into(some, out)

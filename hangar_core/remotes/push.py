@@ -21,7 +21,7 @@ from hangar_core.remotes.frames import Frame, frames_of
 from hangar_core.remotes.lacking import Lacking, lacking
 from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.payloads import Unmade, refuse_missing, unmade_frames
-from hangar_core.remotes.transport import RefUpdate, Transport
+from hangar_core.remotes.transport import Info, RefUpdate, Transport
 from hangar_core.reports import Progress, ProgressReporter
 
 if TYPE_CHECKING:
@@ -68,27 +68,44 @@ def push(
         head = refs.head(reader, branch)
     if head is None:
         raise NoCommits(branch=branch)
-    info = transport.info()
-    old = info.branches.get(branch)
-    if old != head:
-        if branch == info.in_use:
-            raise BranchInUse(code="in-use", branch=branch, address=remote)
-        sent = _Sender(context, transport, remote, info.batch_bytes, progress)
-        if old is not None and not force:
-            _refuse_unless_behind(sent.objects, old, head, branch, remote)
-        missing = lacking(sent.objects, transport, head, info.branches.values())
-        _refuse_without_parents(sent.objects, transport, missing.commits, remote)
-        sent.send(missing)
-        try:
-            transport.move(RefUpdate(branch, old, head, note.user, note.time, note.reason, force))
-        except (RefChanged, PushRejected) as why:
-            raise PushRejected(branch=branch, remote=remote) from why
-        done = Pushed(branch, old, head, len(missing.commits), missing.records, sent.samples, sent.nbytes)
-    else:
-        done = Pushed(branch, old, head)
+    done = send_commit(context, transport, remote, branch, head, transport.info(), note, force=force, progress=progress)
     with context.tables.write() as batch:
         refs.set_remote_head(batch, remote, branch, head)
     return done
+
+
+def send_commit(
+    context: RepoContext,
+    transport: Transport,
+    remote: str,
+    branch: str,
+    head: CommitId,
+    info: Info,
+    note: refs.Note,
+    *,
+    force: bool,
+    progress: ProgressReporter | None,
+) -> Pushed:
+    """Have a branch of the remote, which has said `info` of itself, be at `head`, a commit that is here.
+
+    Raises what `push` raises.
+    """
+    old = info.branches.get(branch)
+    if old == head:
+        return Pushed(branch, old, head)
+    if branch == info.in_use:
+        raise BranchInUse(code="in-use", branch=branch, address=remote)
+    sent = _Sender(context, transport, remote, info.batch_bytes, progress)
+    if old is not None and not force:
+        _refuse_unless_behind(sent.objects, old, head, branch, remote)
+    missing = lacking(sent.objects, transport, head, info.branches.values())
+    _refuse_without_parents(sent.objects, transport, missing.commits, remote)
+    sent.send(missing)
+    try:
+        transport.move(RefUpdate(branch, old, head, note.user, note.time, note.reason, force))
+    except (RefChanged, PushRejected) as why:
+        raise PushRejected(branch=branch, remote=remote) from why
+    return Pushed(branch, old, head, len(missing.commits), missing.records, sent.samples, sent.nbytes)
 
 
 def _refuse_unless_behind(objects: Objects, old: CommitId, head: CommitId, branch: str, remote: str) -> None:
@@ -133,7 +150,7 @@ class _Sender:
     def send(self, missing: Lacking) -> None:
         """Send everything, in the order in which the remote takes it."""
         self._send_data(missing)
-        read = self.objects.get
+        read = self._record
         first = [*missing.schemas, *missing.values]
         nodes = (missing.nodes[level] for level in sorted(missing.nodes))
         groups: list[Sequence[Digest]] = [first, *nodes, missing.roots]
@@ -150,6 +167,12 @@ class _Sender:
         for batch in self._batched(frames_of((one, read(one)) for one in groups[0])):
             sent += self._put(batch)
             self._progress(Progress(sent, missing.records, "records"))
+
+    def _record(self, digest: Digest) -> bytes:
+        """Return a record; nodes were read, and verified, when it was found out what the remote lacks."""
+        if digests.code_of(digest) == digests.NODE:
+            return self.objects.get_node(digest).encoded()
+        return self.objects.get(digest)
 
     def _put(self, frames: Sequence[Frame]) -> int:
         self._transport.put(frames)
@@ -215,7 +238,7 @@ class _Sender:
             while some := list(islice(todo, _LEAVES_AT_ONCE)):
                 with self.objects.snapshot():
                     nodes = [self.objects.get_node(leaf) for leaf in some]
-                fresh = [one for one in dict.fromkeys(d for node in nodes for d in node.digests) if one not in met]
+                fresh = [one for one in dict.fromkeys(chain.from_iterable(n.digests for n in nodes)) if one not in met]
                 wanted = [one for one, here in zip(fresh, self._transport.has(fresh), strict=True) if not here]
                 met.update(wanted)
                 yield wanted, schema, sum(node.size for node in nodes)

@@ -44,6 +44,7 @@ from hangar_core.storage.context import RepoContext
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.lock import WriterLock
 from hangar_core.storage.snapshots import Reader
+from hangar_core.storage.tables import Tables
 
 DATA: Final = frozenset({digests.ARRAY, digests.TEXT, digests.BYTES, digests.ORIGINAL})
 _AT_ONCE: Final = 1024
@@ -65,6 +66,11 @@ class WorkingRemote:
     @cached_property
     def _incoming(self) -> Incoming:
         return Incoming(self._context.layout.incoming, self.address, self._has, Objects(self._context.tables).get)
+
+    @property
+    def tables(self) -> Tables:
+        """The records of the repository."""
+        return self._context.tables
 
     # --- the verbs of a transport -----------------------------------------------------------------------------------
 

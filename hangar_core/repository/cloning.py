@@ -9,6 +9,7 @@ from hangar_core.errors import AlreadyExists, NoRepositoryThere, RemoteBranchNot
 from hangar_core.history import refs
 from hangar_core.history.creation import create_repository
 from hangar_core.model import CommitId
+from hangar_core.names import RUNS_BRANCH
 from hangar_core.remotes.transport import Credentials, Transport, open_transport
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.known_remotes import KnownRemotes
@@ -60,7 +61,7 @@ def clone(
 
 
 def _chosen(transport: Transport, address: str, branch: str | None) -> tuple[str, CommitId]:
-    branches = transport.info().branches
+    branches = {one: head for one, head in transport.info().branches.items() if one != RUNS_BRANCH}
     if not branches:
         raise NoRepositoryThere(address=address, reason=" with any branch", hint="push one to it first")
     name = branch or next((one for one in _USUAL if one in branches), min(branches))

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hangar_core.errors import BranchNotFound, InvalidInput, RemoteBranchNotFound
+from hangar_core.errors import BranchNotFound, InvalidInput, InvalidName, RemoteBranchNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit
 from hangar_core.history.graph import is_ancestor
 from hangar_core.history.objects import Objects
-from hangar_core.names import check_plain
+from hangar_core.names import RUNS_BRANCH, check_plain
 from hangar_core.remotes.transport import Credentials, Info, Transport, open_transport
 from hangar_core.storage.context import RepoContext
 from hangar_core.storage.known_remotes import KnownRemotes, RemoteInfo
@@ -117,11 +117,35 @@ class Remotes:
         from hangar_core.remotes.push import push
 
         info = self._known.get(remote)
+        _refuse_runs(branch)
         with self._context.tables.read() as reader:
             refs.head(reader, branch)  # who has no such branch need not ask anybody
         note = self._author().note("push")
         with self._opened(info, username, password, create=True) as transport:
             return push(self._context, transport, remote, branch, note, force=force, progress=progress)
+
+    def send_runs(self, remote: str, *, username: str = "", password: str = "") -> int:
+        """Send the notes about runs that the remote lacks, and return how many. They never go along by themselves.
+
+        Raises `RemoteNotFound`, `NotAuthorized`, `PushRejected`, `RemoteError`.
+        """
+        from hangar_core.remotes.run_notes import push_notes
+
+        info = self._known.get(remote)
+        with self._opened(info, username, password, create=True) as transport:
+            return push_notes(self._context, transport, remote, self._author())
+
+    def bring_runs(self, remote: str) -> int:
+        """Add the notes about runs that the remote has and this repository has not; return how many.
+
+        They are data: nothing in them is executed. Raises `RemoteNotFound`, `BadAnswer` for what are none, with nothing
+        added; `RemoteError`.
+        """
+        from hangar_core.remotes.run_notes import fetch_notes
+
+        info = self._known.get(remote)
+        with self._opened(info) as transport:
+            return fetch_notes(self._context, transport, remote)
 
     def fetch(self, remote: str, branch: str, *, depth: int | None = None) -> str:
         """Bring what is new on a branch of a remote, without data, and return its name here: ``remote/branch``.
@@ -148,7 +172,7 @@ class Remotes:
         from hangar_core.remotes.fetch import fetch_history
 
         info = self._known.get(remote)
-        check_plain(branch, "Branch")
+        _refuse_runs(check_plain(branch, "Branch"))
         with self._opened(info) as transport:
             head = _branch_of(transport.info(), branch, info.address)
             if depth is None and self._has_all(branch, head):
@@ -165,10 +189,12 @@ class Remotes:
         max_num_bytes: int | None = None,
         retrieve_all_history: bool = False,
         keys: Sequence[str] = (),
+        where: str | None = None,
     ) -> list[str]:
         """Bring the data of a commit that is here, and return the digests of the commits that were gone through.
 
-        `keys` are globs of sample names. Raises what `bring_data` raises.
+        `keys` are globs of sample names, `where` is a condition such as ``label == 'night'``. Raises what `bring_data`
+        raises.
         """
         commits, _ = self.bring_data(
             remote,
@@ -178,6 +204,7 @@ class Remotes:
             max_num_bytes=max_num_bytes,
             retrieve_all_history=retrieve_all_history,
             keys=keys,
+            where=where,
         )
         return [digests.text(one) for one in commits]
 
@@ -191,6 +218,7 @@ class Remotes:
         max_num_bytes: int | None = None,
         retrieve_all_history: bool = False,
         keys: Sequence[str] = (),
+        where: str | None = None,
         verify: bool = False,
         progress: ProgressReporter | None = None,
         wait: float = 0.0,
@@ -198,10 +226,13 @@ class Remotes:
         """Bring data, and return the commits that were gone through, newest first, and how much has come.
 
         `branch` may be one of a remote, ``origin/master``; `commit` any text that `resolve` understands. With `verify`
-        data that are here are read, and those that are damaged fetched anew. Raises
-        `InvalidInput` for both or neither, or for a limit together with all history; `BranchNotFound`,
-        `CommitNotFound` (all `ValueError`), `RemoteNotFound`, `Locked`, `BadAnswer`, `RemoteError`.
+        data that are here are read, and those that are damaged fetched anew. `where` is asked of the names and digests
+        alone (see `remotes.conditions`): it needs no data. Raises `InvalidInput` for both or neither, for a limit
+        together with all history, or for a condition that is none; `BranchNotFound`, `CommitNotFound` (all
+        `ValueError`), `ArraysetNotFound` for one in the condition, `RemoteNotFound`, `Locked`, `BadAnswer`,
+        `RemoteError`.
         """
+        from hangar_core.remotes.conditions import Condition
         from hangar_core.remotes.fetch_data import Wanted, fetch_data
 
         if bool(branch) == bool(commit):
@@ -214,7 +245,8 @@ class Remotes:
         start = self._start(remote, branch, commit)
         commits = [entry.id for entry in self._entries(digests.text(start))] if retrieve_all_history else [start]
         names = None if arrayset_names is None else tuple(arrayset_names)
-        wanted = Wanted(names, tuple(keys), max_num_bytes, verify)
+        condition = None if where is None else Condition(where)
+        wanted = Wanted(names, tuple(keys), max_num_bytes, verify, condition)
         with self._opened(info) as transport:
             done = fetch_data(self._context, transport, remote, commits, wanted, progress=progress, wait=wait)
         return commits, done
@@ -301,9 +333,14 @@ class Remotes:
             transport.close()
 
 
+def _refuse_runs(branch: str) -> None:
+    if branch == RUNS_BRANCH:
+        raise InvalidName(kind="Branch", name=branch, rule="A remote keeps its notes about runs there: --runs.")
+
+
 def _branch_of(info: Info, branch: str, address: str) -> CommitId:
     head = info.branches.get(branch)
     if head is None:
-        listed = ", ".join(sorted(info.branches)[:10]) or "none"
+        listed = ", ".join(sorted(set(info.branches) - {RUNS_BRANCH})[:10]) or "none"
         raise RemoteBranchNotFound(name=branch, address=address, hint=f"it has: {listed}")
     return head

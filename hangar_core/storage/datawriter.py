@@ -236,14 +236,17 @@ class DataWriter(DataReader):
         self._check_process()
         return self._segments.path
 
-    def adopt_segment(self, segment: Segment, *, verify: bool = False) -> int:
+    def adopt_segment(self, segment: Segment, *, source: Path | None = None, verify: bool = False) -> int:
         """Take over a segment that a worker has finished; its new samples are staged. Returns how many are new.
 
+        `source` is the folder in which it lies, by default `segment_directory`; from another file system it is copied.
         Data that are known are not staged again, and a segment without new data is removed. The description is held
         against the file; with `verify`, which is for what comes from elsewhere, all data are hashed again as well.
         Raises `BadSegment`, `StorageFailed`, with nothing staged. A segment that was refused stays where it is.
         """
         self._check_process()
+        if source is not None:
+            self._segments.bring(source, segment)
         found = check_segment(self._segments.path, segment, verify=verify)
         fresh = {digest: location for digest, location in found.locations.items() if digest not in self.staged}
         self._drop_published(fresh)

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from hangar_core import files
 from hangar_core.backends import codecs
@@ -34,6 +34,8 @@ from hangar_core.storage.segments import Segment, placed_in
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 # Neither follow a link out of the repository, nor wait for the other end of a pipe.
 _FLAGS |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+_COPIED_AT_ONCE = 8 << 20
 
 
 class Checked(NamedTuple):
@@ -67,6 +69,26 @@ class SegmentDirectory:
             files.make_directory(own)
             self._own = own
         return self._own
+
+    def bring(self, folder: Path, segment: Segment) -> None:
+        """Move a segment out of another folder into the directory, durably if it has to be copied.
+
+        Raises `BadSegment`, and `StorageFailed` if there is no room.
+        """
+        if len(segment.uid) != UID_SIZE:
+            raise _bad(segment, "no pack has a uid like this")
+        source, target = pack_path(folder, segment.uid), pack_path(self.path, segment.uid)
+        try:
+            if os.stat(folder).st_dev == os.stat(self.path).st_dev:
+                os.replace(source, target)
+                return
+            fd = os.open(source, _FLAGS)
+        except OSError as why:
+            raise _bad(segment, f"`{source}` cannot be read ({why.strerror or why})") from why
+        with open(fd, "rb") as file:
+            _copy(file, target, segment)
+        with suppress(StorageFailed):  # goes with its folder
+            files.remove(source)
 
     def take_over(self, found: Checked) -> None:
         """Bring a segment among the packs; its name there is durable when this returns.
@@ -104,6 +126,28 @@ class SegmentDirectory:
         for path in left:
             if path != self._own and _is_ours(path.name):
                 _remove(path)
+
+
+def _copy(file: BinaryIO, target: Path, segment: Segment) -> None:
+    """Copy a segment, and of what claims to be one no more than its length."""
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise _bad(segment, "it is no regular file")
+    out = files.AppendFile(target, "segment")
+    try:
+        left = segment.length
+        while left > 0 and (data := _read(file, min(left, _COPIED_AT_ONCE), segment)):
+            out.write(data)
+            left -= len(data)
+        out.sync()
+    finally:
+        out.close()
+
+
+def _read(file: BinaryIO, size: int, segment: Segment) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as why:
+        raise _bad(segment, f"it cannot be read ({why.strerror or why})") from why
 
 
 def _is_ours(name: str) -> bool:

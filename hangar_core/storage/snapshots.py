@@ -37,7 +37,10 @@ class Reader:
         number = self._index_of(table).get(key)
         if number is not None:
             return self._open_bundled(table, key, number) or (None if table == "locations" else b"")
-        sealed = self._txn.get(key, db=self._tables[table])
+        db = self._tables.get(table)
+        if db is None:  # one that was not made where nothing can be written
+            return None
+        sealed = self._txn.get(key, db=db)
         if table != "locations":
             return None if sealed is None else self._open(table, key, sealed)
         if sealed is None:

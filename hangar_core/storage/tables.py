@@ -7,7 +7,7 @@ transaction when the block ends, or not at all if anything raises. What a snapsh
 Tables: `nodes` (digest -> tree node, commit, root, schema, text), `refs` (branch heads and the state of staging),
 `reflog` (every move of a branch), `locations` (data digest -> where its bytes lie here), `packs` (pack -> published
 length), `recent` (nodes and locations of the last small commits: see `bundles`), `places` (locations of large ones, in
-runs: see `places`). Format: docs/formats/repository.md.
+runs: see `places`), `edits` (tree -> the one it was made from, and how). Format: docs/formats/repository.md.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from hangar_core.storage.snapshots import Reader
 if TYPE_CHECKING:
     from hangar_core.storage.batches import Batch
 
-TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE, places.TABLE)
+TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE, places.TABLE, "edits")
 _FIRST_MAP = 64 << 20
 _MAX_READERS = 1024
 _HARDLY_ANY = 64 << 10
 # What LMDB takes for so many; a file of another size would give it another number of readers.
 _LOCK_SIZE = 64 * (_MAX_READERS + 2)
 # Tables that have not always been there, and cannot be made on read-only media.
-_LATER: Final = (bundles.TABLE, places.TABLE)
+_LATER: Final = (bundles.TABLE, places.TABLE, "edits")
 # How many seconds a fork waits for other threads to end their transactions.
 _LONGEST_REST = 5.0
 # About what the database needs for an entry besides its key and value.
@@ -87,6 +87,8 @@ class Tables:
         self._writable = True
         self._tables: dict[str, Any] = {}
         self._recent = bundles.Recent()
+        # How long the file is known to be; it never becomes shorter while it is open.
+        self._long_enough = 0
         self._opened()
 
     def read(self) -> Snapshot:
@@ -230,10 +232,13 @@ class Tables:
         flips in the lower half of a length then finds zeros where the last page ends, and a checksum that does not
         match. Nothing of it is on the disk, and no promise rests on it, so that it is not synced.
         """
+        if end + _BEHIND <= self._long_enough:
+            return
         path = _data_file(self.path)
         with suppress(OSError):
             if path.stat().st_size < end + _BEHIND:
                 os.truncate(path, end + 2 * _BEHIND)
+            self._long_enough = path.stat().st_size
 
     def _end_of_records(self) -> int:
         """Return how long LMDB's records say that the file is."""
@@ -244,6 +249,7 @@ class Tables:
         if self._env is not None:
             self._env.close()
             self._env = None
+            self._long_enough = 0
 
     def _apply(self, batch: Batch) -> bool:
         """Apply whole, or return False when the map is too small."""

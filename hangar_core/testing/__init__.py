@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hangar_core.testing.backends import BackendContract
+    from hangar_core.testing.executors import ExecutorContract
     from hangar_core.testing.plugins import PluginContract
     from hangar_core.testing.transports import TransportContract
 
-__all__ = ["BackendContract", "PluginContract", "TransportContract"]
+__all__ = ["BackendContract", "ExecutorContract", "PluginContract", "TransportContract"]
 
 _MODULES = {
     "BackendContract": "hangar_core.testing.backends",
+    "ExecutorContract": "hangar_core.testing.executors",
     "PluginContract": "hangar_core.testing.plugins",
     "TransportContract": "hangar_core.testing.transports",
 }

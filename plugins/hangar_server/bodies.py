@@ -6,12 +6,14 @@ import asyncio
 import mmap
 import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from hangar_core.errors import RemoteRefused
+from hangar_core.errors import RemoteRefused, StorageFailed
 
 # What comes until then is kept in memory, the rest in a file without a name.
 _IN_MEMORY: Final = 64 << 10
@@ -21,7 +23,10 @@ _SLOWEST: Final = 16 << 10  # bytes a second
 
 
 async def read_body(request: Request, limit: int, directory: Path) -> memoryview:
-    """Return the body, at most `limit` bytes. Raises `RemoteRefused` (`too-large`, `too-slow`), `ClientDisconnect`."""
+    """Return the body, at most `limit` bytes.
+
+    Raises `RemoteRefused` (`too-large`, `too-slow`), `ClientDisconnect`, `StorageFailed` where there is no room for it.
+    """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) > limit:
         raise _too_large(limit)
@@ -39,31 +44,47 @@ async def read_body(request: Request, limit: int, directory: Path) -> memoryview
             if file is None and len(held) + len(chunk) <= _IN_MEMORY:
                 held += chunk
                 continue
-            if file is None:
-                file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed below
-                file.write(held)
-                held.clear()
-            file.write(chunk)
+            with _blaming(directory):
+                if file is None:
+                    file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115 - closed below
+                    _write(file, held)
+                    held.clear()
+                _write(file, chunk)
         if file is None:
             return memoryview(bytes(held))
-        file.flush()
-        return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+        with _blaming(directory):
+            return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
     finally:
         if file is not None:
             file.close()  # the mapping keeps what it needs
 
 
-async def _chunks(request: Request) -> Any:
-    stream = request.stream()
-    while True:
-        try:
-            chunk = await asyncio.wait_for(anext(stream), _LONGEST_PAUSE)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as why:
-            raise RemoteRefused(code="too-slow", reason="the request has come to a halt") from why
-        if chunk:
-            yield chunk
+def _write(file: IO[bytes], data: bytes | bytearray) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+@contextmanager
+def _blaming(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as why:
+        raise StorageFailed(path=str(directory), reason=why.strerror or str(why)) from why
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    clock = asyncio.get_running_loop().time
+    try:
+        # One for all that comes: a wait for each chunk would be a task for each.
+        async with asyncio.timeout(_LONGEST_PAUSE) as pause:
+            async for chunk in request.stream():
+                if chunk:
+                    pause.reschedule(None)  # what is done with the chunk is no pause of the client's
+                    yield chunk
+                pause.reschedule(clock() + _LONGEST_PAUSE)
+    except TimeoutError as why:
+        raise RemoteRefused(code="too-slow", reason="the request has come to a halt") from why
 
 
 def _too_large(limit: int) -> RemoteRefused:

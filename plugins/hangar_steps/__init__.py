@@ -9,7 +9,7 @@ from hangar_steps.config import Config
 from hangar_steps.datasets import DatasetDict
 from hangar_steps.decorating import step
 from hangar_steps.deriving import Derived, derive
-from hangar_steps.errors import BadResult, ConfigurationError, NoFormatFor, StepError, StepNotFound
+from hangar_steps.errors import BadResult, ConfigurationError, NoFormatFor, StepError, StepNotFound, StepWarning
 from hangar_steps.formats import (
     ArraysetFormat,
     AutoFormat,
@@ -60,6 +60,7 @@ __all__ = [
     "StepNotFound",
     "StepResources",
     "StepState",
+    "StepWarning",
     "TextFormat",
     "WithUnresolvedSteps",
     "Workspace",

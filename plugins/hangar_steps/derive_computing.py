@@ -172,6 +172,7 @@ def _begin(path: list[str]) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who ends us
     sys.path[:] = path
+    sys.stdout = sys.stderr  # what the function prints is no result
 
 
 def _worker(task: _Task) -> int:

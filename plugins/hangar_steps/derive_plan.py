@@ -15,7 +15,7 @@ from hangar_steps.workspaces.repository import STEPS
 
 if TYPE_CHECKING:
     from hangar_core import Repository
-    from hangar_core.model import SampleKey
+    from hangar_core.model import Digest, SampleKey
     from hangar_steps.deriving import Derived
 
 # So many samples are looked up together.
@@ -84,7 +84,7 @@ def plan(derived: Derived, repo: Repository, *, force: bool) -> DerivePlan:
             if not results:
                 missing.update(batch)
                 continue
-            here = reader.with_data({result.digest for result in results.values()})
+            here = _here(repo, reader, {result.digest for result in results.values()})
             for name, source in batch:
                 result = results.get(source)
                 if result is not None and result.digest in here:
@@ -92,6 +92,12 @@ def plan(derived: Derived, repo: Repository, *, force: bool) -> DerivePlan:
                 else:
                     missing[name] = source
     return DerivePlan(commit, derivation, False, len(known) + len(missing), known, missing)
+
+
+def _here(repo: Repository, reader: Any, wanted: set[Digest]) -> set[Digest]:
+    """Return those of which the data are on this machine, be it that they are only staged."""
+    here: set[Digest] = reader.with_data(wanted)
+    return here if here == wanted else here | (wanted & repo.roots())
 
 
 def _columns(derived: Derived, reader: Any) -> list[Column]:

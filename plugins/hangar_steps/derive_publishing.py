@@ -13,6 +13,7 @@ from hangar_steps.derive_computing import compute
 from hangar_steps.derive_plan import DerivePlan, DeriveReceipt, fresh_plan, memo_of, plan, steps_folder
 from hangar_steps.noting import noting
 from hangar_steps.sample_forms import needed_for
+from hangar_steps.source_digests import advise, source_digest
 from hangar_steps.spool import Spool
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def update(
     """See `Derived.update`."""
     if commit and not repo.status().clean:
         raise PendingChanges(branch=repo.staging_branch, blocked="committing a derived arrayset alone")
+    if not force:
+        advise(derived, memo_of(repo).source(derived.unique_id), derived.unique_id, stacklevel=4)
     with noting(derived.unique_id) as ran:
         fresh = None if force else fresh_plan(derived, repo)
         if fresh is not None:
@@ -99,7 +102,7 @@ def _publish(
     derived: Derived, repo: Repository, writer: WriterCheckout, wanted: DerivePlan, spool: Spool
 ) -> DeriveReceipt:
     """Stage the output. What it was made of is recorded, so that later changes of the inputs make it stale."""
-    memo, step = memo_of(repo), derived.unique_id
+    memo, step, code = memo_of(repo), derived.unique_id, source_digest(derived)
     names = {source: name for name, source in wanted.missing.items()}
     again: list[tuple[SampleKey, bytes]] = []
     if len(names) != len(wanted.missing):  # an equal input has an equal result
@@ -112,9 +115,10 @@ def _publish(
         made = output.digests([names[source] for source, _, _ in rows])
         fresh += ((source, digest, form) for (source, _, form), digest in zip(rows, made, strict=True))
         if len(fresh) >= _REMEMBERED:
-            memo.remember(step, fresh)
+            memo.remember(step, fresh, code)
             fresh.clear()
-    memo.remember(step, fresh)
+    if fresh:
+        memo.remember(step, fresh, code)
     same = output.digests([names[source] for _, source in again])
     known = [(name, digest) for (name, _), digest in zip(again, same, strict=True)]
     known += ((name, result.digest) for name, result in wanted.known.items())

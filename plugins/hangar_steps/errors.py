@@ -9,6 +9,10 @@ class StepError(HangarError, RuntimeError):
     """A step was used in a way that its state forbids, or cannot be computed."""
 
 
+class StepWarning(UserWarning):
+    """Something about steps that ought to be known, and does not keep them from being computed."""
+
+
 class ConfigurationError(HangarError, ValueError):
     """A step, a parameter or a configuration that cannot be made like that."""
 
@@ -18,6 +22,10 @@ class NoFormatFor(WrongType):
 
     template = "{place}: the format {format} cannot store an object of type {type}."
     default_hint = "return numbers, text, lists, dicts or arrays, or give the step FORMAT = PickleFormat()"
+
+    def of_step(self, step_id: str) -> NoFormatFor:
+        """Return the same with the step whose result it is."""
+        return NoFormatFor(f"The result of {step_id} cannot be kept: {self.message}", hint=self.hint, **self.facts)
 
 
 class BadResult(Corrupt, ValueError):

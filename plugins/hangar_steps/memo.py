@@ -16,15 +16,18 @@ from typing import Final, NamedTuple, TypeVar
 
 from hangar_core.errors import StorageFailed
 from hangar_core.model import Digest
+from hangar_steps.errors import StepWarning
 
 _VERSION: Final = 1
 _AT_ONCE: Final = 500
 # Each statement costs; SQLite takes some hundred values in one.
 _ROWS: Final = 100
-_TABLE: Final = """
+_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS memo (
     step TEXT NOT NULL, input BLOB NOT NULL, output BLOB NOT NULL, form TEXT NOT NULL, PRIMARY KEY (step, input)
-) WITHOUT ROWID"""
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (step TEXT PRIMARY KEY NOT NULL, source TEXT NOT NULL) WITHOUT ROWID;
+"""
 T = TypeVar("T")
 
 
@@ -56,12 +59,19 @@ class Memo:
 
         return self._do(look) if self._path.exists() else {}
 
-    def remember(self, step: str, results: Iterable[tuple[bytes, Digest, str]]) -> None:
-        """Keep what was computed, as (input, output, form)."""
+    def source(self, step: str) -> str | None:
+        """Return the digest of the source of the function that has computed what is known of a step."""
+        query = "SELECT source FROM sources WHERE step = ?"
+        row = self._do(lambda database: database.execute(query, (step,)).fetchone()) if self._path.exists() else None
+        return None if row is None else str(row[0])
+
+    def remember(self, step: str, results: Iterable[tuple[bytes, Digest, str]], source: str) -> None:
+        """Keep what was computed, as (input, output, form), and the digest of the source of what computed it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         rows = sorted(results)  # in the order of the table each page is written once
 
         def write(database: sqlite3.Connection) -> None:
+            database.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (step, source))
             for start in range(0, len(rows), _ROWS):
                 some = rows[start : start + _ROWS]
                 marks = ",".join(["(?1,?,?,?)"] * len(some))
@@ -80,7 +90,12 @@ class Memo:
         """Forget a step and return how many samples were known of it."""
         if not self._path.exists():
             return 0
-        return self._do(lambda database: database.execute("DELETE FROM memo WHERE step = ?", (step,)).rowcount)
+
+        def delete(database: sqlite3.Connection) -> int:
+            database.execute("DELETE FROM sources WHERE step = ?", (step,))
+            return database.execute("DELETE FROM memo WHERE step = ?", (step,)).rowcount
+
+        return self._do(delete)
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do something with the database in a transaction; if it turns out damaged, with an empty one in its place.
@@ -94,7 +109,7 @@ class Memo:
         except sqlite3.DatabaseError as why:
             warnings.warn(
                 f"The memory of derivations `{self._path}` is damaged ({why}) and begun anew.",
-                UserWarning,
+                StepWarning,
                 stacklevel=4,
             )
             for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
@@ -116,7 +131,7 @@ class Memo:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if version not in {0, _VERSION}:
                 raise sqlite3.DatabaseError(f"it has version {version}")
-            database.execute(_TABLE)
+            database.executescript(_TABLES)
             database.execute(f"PRAGMA user_version = {_VERSION}")
             return database
         except sqlite3.DatabaseError:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hangar_core import Repository
 
 NOTE_VERSION: Final = "hangar.run-note/1"
+_LATEST: Final = 253_402_300_800  # the year 10000, which no date here can have
 _MADE: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -66,10 +67,48 @@ class RunRecord(NamedTuple):
 def runs_of(repo: Repository) -> list[RunRecord]:
     """Return the runs, newest first. Raises `CorruptRecord`."""
     merged: dict[str, dict[str, Any]] = {}
-    for note in reversed(repo.run_notes()):
-        if note.get("version") == NOTE_VERSION and isinstance(note.get("key"), str):
-            merged.setdefault(note["key"], {}).update(note)
+    notes = [note for note in reversed(repo.run_notes()) if is_sound(note)]
+    # Notes that were fetched come in any order, and all after those that were here: a run begins before it ends.
+    for note in sorted(notes, key=lambda note: (note["started"], note.get("event") == "end")):
+        merged.setdefault(note["key"], {}).update(note)
     return list(_numbered(merged))[::-1]
+
+
+def is_sound(note: Mapping[str, Any]) -> bool:
+    """Whether a note is one that this version understands: others may come from a remote, whoever wrote them there."""
+    maps = (note.get("params"), note.get("config"), note.get("results"), note.get("versions"))
+    texts = (note.get("key"), note.get("run_id"))
+    others = (note.get("read"), note.get("wrote"), note.get("experiment_id"), note.get("status"), note.get("error"))
+    ended = note.get("ended")
+    return (
+        note.get("version") == NOTE_VERSION
+        and all(isinstance(one, str) for one in texts)
+        and all(one is None or isinstance(one, str) for one in others)
+        and all(one is None or isinstance(one, dict) for one in maps)
+        and _is_moment(note.get("started"))
+        and (ended is None or _is_moment(ended))
+        and _are_params(note.get("params") or {})
+        and _are_steps(note.get("steps") or [])
+    )
+
+
+def _is_moment(value: Any) -> bool:
+    return type(value) in {int, float} and 0 <= value < _LATEST
+
+
+def _are_params(params: Mapping[str, Any]) -> bool:
+    named = not params or (isinstance(params.get("class"), str) and not isinstance(params.get("name"), dict | list))
+    return named and all(isinstance(params.get(name) or {}, dict) for name in ("counted", "ignored"))
+
+
+def _are_steps(steps: Any) -> bool:
+    return isinstance(steps, list) and all(
+        isinstance(step, dict)
+        and isinstance(step.get("id"), str)
+        and isinstance(step.get("status"), str)
+        and type(step.get("seconds")) in {int, float}
+        for step in steps
+    )
 
 
 def _numbered(merged: Mapping[str, dict[str, Any]]) -> Iterator[RunRecord]:

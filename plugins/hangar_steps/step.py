@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from hangar_core.hashing import det_hash
-from hangar_steps.errors import ConfigurationError, StepError
+from hangar_steps.errors import ConfigurationError, StepError, StepWarning
 from hangar_steps.formats.auto import AutoFormat
 from hangar_steps.formats.base import Format
 from hangar_steps.resolving import steps_in
@@ -110,7 +110,7 @@ class Step(Generic[T]):
         if wanted and not self.DETERMINISTIC:
             warnings.warn(
                 f"The results of {type(self).__name__} are kept although it is not deterministic.",
-                UserWarning,
+                StepWarning,
                 stacklevel=3,
             )
         return wanted

@@ -108,6 +108,20 @@ def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
+def test_what_is_known_of_runs_goes_there_and_comes_back_if_asked(committed: Terminal, other: Terminal) -> None:
+    note = {"version": "hangar.run-note/1", "key": "k", "run_id": "mine", "started": 1.0, "event": "start"}
+    Repository(committed.directory).note_run(note | {"status": "\x1b[2J", "ended": 2.0})
+    other("clone", "../remote", *USER)
+    assert other.json("fetch", "origin", "master", "--runs")["runs"] == 0
+    assert committed("push", "origin", "master", "--runs").stdout.endswith("Sent 1 note about runs.\n")
+    assert committed.json("push", "origin", "master", "--runs")["runs"] == 0
+    assert "there are no runs" in other("runs").stderr.lower()
+    assert other("fetch", "origin", "master", "--runs").stdout.endswith("Fetched 1 note about runs.\n")
+    listed = other("runs").stdout
+    assert "mine" in listed
+    assert "\x1b" not in listed
+
+
 def test_what_a_remote_holds_is_dropped_and_fetched_again(committed: Terminal) -> None:
     assert "No remote is known here" in committed("drop", "pictures", code=2).stderr
     committed("remote", "add", "lab", "../remote")

@@ -20,7 +20,7 @@ from goldens.backends import CODES, backend_archive
 from goldens.det_values import det_hash_vectors
 from goldens.kept import original_vectors
 from goldens.logs import group_vector, pack_vectors, packed_vectors, plain_block_vectors, run_vectors, staging_vectors
-from goldens.records import compact_vectors, cut_vector, record_vectors
+from goldens.records import compact_vectors, cut_vector, edits_vector, record_vectors
 from goldens.remotes import http_vectors, remote_vectors, wire_vectors
 from goldens.repository import repository_archive
 from goldens.sources import provenance_vectors
@@ -37,6 +37,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "det-hash-1.json": _json(det_hash_vectors),
     "records-1.json": _json(record_vectors),
     "cut-1.json": _json(cut_vector),
+    "edits-1.json": _json(edits_vector),
     "compact-nodes-1.json": _json(compact_vectors),
     "record-tree-1.json": _json(tree_vectors),
     "pack-20.json": _json(pack_vectors),

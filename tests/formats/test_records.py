@@ -14,12 +14,14 @@ from hangar_core.hashing.schemas import decode_schema, encode_schema, schema_dig
 from hangar_core.history.cuts import decode_cut, encode_cut
 from hangar_core.model import CommitId
 from hangar_core.records.commits import decode_commit, decode_root, encode_commit, encode_root
+from hangar_core.records.edits import decode_edits, encode_edits
 from hangar_core.records.keys import decode_key, decode_nested, encode_key, encode_nested, sample_prefix
 from hangar_core.records.names import decode_move, decode_tag, encode_move, encode_tag
 from hangar_core.records.nodes import decode_node, encode_node
 
 VECTORS = load("records-1.json")
 CUT = load("cut-1.json")
+EDITS = load("edits-1.json")
 
 
 @pytest.mark.parametrize(("key", "data"), VECTORS["keys"])
@@ -41,6 +43,15 @@ def test_nested_keys_keep_their_bytes(sample: str | int, key: str | int, data: s
 
 def test_golden_nested_keys_are_in_their_order() -> None:
     assert [data for *_, data in VECTORS["nested keys"]] == sorted(data for *_, data in VECTORS["nested keys"])
+
+
+def test_how_a_tree_was_made_keeps_its_bytes() -> None:
+    edits = [
+        (bytes.fromhex(key), was and bytes.fromhex(was), now and bytes.fromhex(now)) for key, was, now in EDITS["edits"]
+    ]
+    before = digests.check(bytes.fromhex(EDITS["before"]), digests.NODE, "golden")
+    assert encode_edits(before, edits).hex() == EDITS["bytes"]
+    assert decode_edits(bytes.fromhex(EDITS["bytes"])) == (before, edits)
 
 
 def test_where_history_was_cut_keeps_its_bytes() -> None:

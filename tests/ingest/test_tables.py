@@ -14,8 +14,11 @@ from hangar_core import Repository, external
 from hangar_core.errors import FilesRejected
 from hangar_core.external import BasePlugin
 from hangar_core.hashing.digests import ARRAY
+from hangar_core.ingest.answers import Done, read_answer, written_answer
+from hangar_core.ingest.decoding import Outcome, Part, Read
 from hangar_core.ingest.options import Limits
 from hangar_core.ingest.wire import BadLineError, stack_line, stack_of
+from hangar_core.ingest.works import Stamp, Work
 
 ROWS = 5_000  # more than are taken at once
 
@@ -178,3 +181,16 @@ def test_a_stack_is_sent_whole() -> None:
     code = f"{ARRAY:02x}"
     for words in ([7, None, "<i8", (3,), ("11" * 32 + code) * 3], [None, ["a", 5], "<f4", (), ("22" * 32 + code) * 2]):
         assert stack_line(stack_of(words)) == ["stack", *words]
+
+
+def test_an_answer_says_stacks_and_rows_in_their_order(tmp_path: Path) -> None:
+    """As it comes back whole from another machine."""
+    stack = stack_of([7, None, "<i8", [3], GOOD[4] * 2])
+    row = Read("one", (Part("", "<i8", (3,), stack.batch.digests[0], None),))
+    (tmp_path / "a.csv").write_text("1")
+    stamp = Stamp.of((tmp_path / "a.csv").stat())
+    work = Work(str(tmp_path / "a.csv"), "a.csv", "", True, "csv", "csv", "a", None, "a.csv", stamp)
+    reads = [row, row, stack, stack, row]
+    lines = iter(written_answer(Done([Outcome(work, reads, b"x" * 32)], [])).splitlines(keepends=True))
+    (outcome,) = read_answer(lambda: next(lines), [work], "x").outcomes
+    assert outcome.reads == reads

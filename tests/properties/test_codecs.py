@@ -28,6 +28,7 @@ from hangar_core.provenance import (
 )
 from hangar_core.records import merging, names, provenance_log, staging
 from hangar_core.records.commits import decode_commit, decode_root, encode_commit, encode_root
+from hangar_core.records.edits import decode_edits, encode_edits
 from hangar_core.records.keys import (
     decode_either,
     decode_key,
@@ -51,6 +52,11 @@ class Codec(NamedTuple):
 def _seen_node(node: Node) -> tuple[Any, ...]:
     counts = None if node.counts is None else tuple(node.counts)
     return node.level, tuple(node.keys), tuple(node.digests), counts, node.fanout, node.total
+
+
+def _seen_edits(value: Any) -> Any:
+    before, edits = value
+    return before, list(edits)
 
 
 def _seen_root(root: Any) -> Any:
@@ -78,6 +84,9 @@ CODECS: dict[str, Codec] = {
     "schema": Codec(drawn.schemas, encode_schema, decode_schema),
     "commit": Codec(drawn.commits, encode_commit, decode_commit),
     "cut": Codec(st.frozensets(drawn.of_code(digests.COMMIT), max_size=5), encode_cut, decode_cut),
+    "edits": Codec(
+        st.tuples(drawn.of_code(digests.NODE), drawn.tree_edits), _spread(encode_edits), decode_edits, _seen_edits
+    ),
     "root": Codec(drawn.roots, _spread(encode_root), decode_root, _seen_root),
     "original": Codec(
         st.tuples(drawn.originals, st.binary(max_size=20)),
@@ -242,6 +251,7 @@ def _example(name: str) -> Any:
         "location": (bytes(16), 64),
         "pack header": bytes(16),
         "begin": drawn.Begin(1, "master", commit, "boot"),
+        "edits": (node, [(b"\x02a", array, None), (b"\x02b", None, array)]),
         "samples": ("images", [(b"\x02a", array, b"location"), (b"\x02b", None, b"")]),
         "arrayset": ("images", schema, {"key": "value"}),
         "remove": "images",

@@ -161,6 +161,17 @@ def test_a_command_gives_what_it_prints() -> None:
     assert shell("pwd", cwd="/") == "/\n"
 
 
+def test_a_command_is_told_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = tmp_path / "made"
+    with caplog.at_level(logging.INFO, logger="ShellStep"):
+        assert (
+            shell("echo out; echo err >&2; touch $MADE", shell=True, env={"MADE": str(made)}, output_path=made)
+            == "out\n"
+        )
+    text = "\n".join(caplog.messages)
+    assert all(word in text for word in ("touch $MADE", "out", str(made)))
+
+
 def test_a_command_that_fails_fails_the_step_with_what_it_said() -> None:
     with pytest.raises(RuntimeError, match="ended with 3: oh no"):
         shell("echo oh no >&2; exit 3", shell=True)

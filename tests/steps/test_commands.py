@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,19 @@ PIPELINE = textwrap.dedent("""
 
     both = [means, small]
     number = 3
+    empty = []
+
+    @step(version="1", exist_ok=True)
+    def loud(n: int = 0):
+        print("loud", n)
+        return object() if n == 9 else n
+
+    several = [loud(n=1), loud(n=2)]
+
+    @derive(input="images", output="noisy", version="1")
+    def noisy(image):
+        print("noise")
+        return image
 
     def model(lr: float = 0.1):
         from hangar_core import Repository
@@ -90,10 +104,77 @@ def test_derived_arraysets_are_staged_and_status_tells_when_they_are_stale(place
     assert [row["done"] for row in facts(place, "run", "pipeline:both", "--commit", "all")["steps"]] == ["hit", "ran"]
     assert facts(place, "status")["derived"][1]["changed"] == []
     put(repo, [1], 100)
+    plan = facts(place, "run", "pipeline:small", "--dry-run")["steps"]
+    assert [(row["plan"], row["samples"]) for row in plan] == [("stale", "1 of 5")]
+    assert facts(place, "run", "pipeline:small", "--dry-run", "--force", "small")["steps"][0]["plan"] == "run"
     assert "STALE\n  means: images changed since means-1-" in hangar(place, "status").stdout
     rows = facts(place, "run", "pipeline:both", "--commit", "again", "--jobs", "2")["steps"]
     assert [(row["computed"], row["reused"], bool(row["commit"])) for row in rows] == [(1, 4, True)] * 2
     assert "STALE" not in hangar(place, "status").stdout
+
+
+def test_what_is_only_staged_is_not_computed_again(place: Path) -> None:
+    hangar(place, "run", "pipeline:small")
+    assert facts(place, "run", "pipeline:small", "--dry-run")["steps"][0]["samples"] == "0 of 5"
+    assert facts(place, "run", "pipeline:small")["steps"][0]["computed"] == 0
+    hangar(place, "reset", "--hard")
+    assert facts(place, "run", "pipeline:small", "--commit", "small")["steps"][0]["commit"]
+    with closing(Repository(place).checkout()) as reader:
+        assert reader["small", 3].tolist() == [[3, 3], [3, 3]]
+
+
+@pytest.mark.parametrize("words", [["pipeline:several"], ["pipeline:noisy"], ["pipeline:noisy", "--jobs", "2"]])
+def test_what_the_users_code_prints_is_not_in_the_document(place: Path, words: list[str]) -> None:
+    command = [sys.executable, "-m", "hangar_cli", "run", *words, "--json"]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["version"] == "hangar.run/1"
+    assert "loud 2" in done.stderr or done.stderr.count("noise") == 5
+
+
+def test_what_is_forced_is_named_by_id_by_its_beginning_or_by_its_arrayset(place: Path) -> None:
+    ids = [row["id"] for row in facts(place, "run", "pipeline:several")["steps"]]
+    rows = facts(place, "run", "pipeline:several", "--dry-run", "--force", ids[1][:-3])["steps"]
+    assert [row["plan"] for row in rows] == ["hit", "run"]
+    assert "could be any of: loud-1-" in hangar(place, "run", "pipeline:several", "--force", "loud", code=2).stderr
+    assert "is none of: loud-1-" in hangar(place, "run", "pipeline:several", "--force", "", code=2).stderr
+    hangar(place, "run", "pipeline:small")
+    assert facts(place, "run", "pipeline:small", "--force", "small")["steps"][0]["computed"] == 5
+
+
+def test_what_steps_warn_of_is_told_in_a_line(place: Path) -> None:
+    module = place / "again.py"
+    module.write_text(
+        "import warnings\nfrom hangar_steps import step\n"
+        "@step('again', version='1', exist_ok=True)\ndef again():\n    return 1\nthis = again()\n"
+    )
+    [row] = facts(place, "run", "again:this")["steps"]
+    [result] = (place / ".hangar" / "steps" / "results" / row["id"]).glob("result.json")
+    result.write_text("damaged")
+    said = typed(place, "run", "again:this")
+    assert f"Warning: The stored result of {row['id']} cannot be used: its bytes are not those" in said
+    assert ".py" not in said
+    module.write_text(module.read_text().replace("return 1", "return 1 + 0") + "warnings.warn('mine')\n")
+    said = typed(place, "run", "again:this")
+    assert "Warning: The source of again has changed" in said
+    assert "again.py:7: UserWarning: mine" in said
+
+
+def typed(place: Path, *words: str) -> str:
+    """Return what is said of a command in a process of its own, where warnings are no errors."""
+    command = [sys.executable, "-m", "hangar_cli", *words]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=60, check=True).stderr
+
+
+def test_an_empty_list_has_nothing_to_run(place: Path) -> None:
+    done = hangar(place, "run", "pipeline:empty")
+    assert (done.stdout, done.stderr) == ("", "`pipeline:empty` is empty: there is nothing to run.\n")
+    assert facts(place, "run", "pipeline:empty")["steps"] == []
+
+
+def test_a_result_that_cannot_be_kept_is_told_with_its_step(place: Path) -> None:
+    said = hangar(place, "run", "pipeline:loud", "--set", "n=9", code=1).stderr
+    assert "The result of loud-1-" in said
+    assert "PickleFormat" in said
 
 
 def test_two_processes_that_derive_the_same_compute_each_sample_once(place: Path) -> None:
@@ -138,6 +219,27 @@ def test_steps_are_listed_and_forgotten(place: Path) -> None:
     hangar(place, "steps", "rm", "small")
     assert facts(place, "steps", "ls") == {"version": "hangar.steps/1", "steps": [], "derived": []}
     assert "no step `train`" in hangar(place, "steps", "rm", "train", code=4).stderr
+
+
+def test_steps_are_forgotten_by_age(place: Path) -> None:
+    hangar(place, "run", "pipeline:several")
+    first, second = (place / ".hangar" / "steps" / "state").iterdir()
+    first.write_text(json.dumps(json.loads(first.read_text()) | {"ended": time.time() - 3 * 86_400}))
+    assert "No step is as old" in hangar(place, "steps", "rm", "--older-than", "4").stderr
+    assert facts(place, "steps", "rm", "--older-than", "2.5")["removed"] == [first.stem]
+    assert facts(place, "steps", "rm", "--older-than", "0", second.stem)["removed"] == [second.stem]
+    assert "Say which" in hangar(place, "steps", "rm", code=2).stderr
+    for days in ("-1", "x"):
+        assert "older-than" in hangar(place, "steps", "rm", "--older-than", days, code=2).stderr
+
+
+def test_a_name_that_several_steps_have_is_told(place: Path) -> None:
+    ids = sorted(row["id"] for row in facts(place, "run", "pipeline:several")["steps"])
+    said = hangar(place, "steps", "rm", "loud", code=4).stderr
+    assert "no single step `loud`" in said
+    assert ", ".join(ids) in said
+    assert "no step ``" in hangar(place, "steps", "rm", "", code=4).stderr
+    assert len(facts(place, "steps", "ls")["steps"]) == 2
 
 
 @pytest.mark.parametrize(

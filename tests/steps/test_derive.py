@@ -357,6 +357,21 @@ def test_what_was_changed_by_hand_stays_until_it_is_computed_anew(filled: Reposi
     assert read(filled, "small") == {"a": [[1, 1]] * 2, "b": [[2, 2]] * 2, 3: [[3, 3]] * 2}
 
 
+def test_a_function_whose_source_changed_is_taken_with_advice(filled: Repository) -> None:
+    small.update(filled, commit="small")
+    put(filled, {"d": 4})
+
+    def changed(image: Any, size: int = 2) -> Any:
+        return small.function(image, size)
+
+    changed.__name__ = "small"
+    other = derive(input="images", output="small", version="1")(changed)
+    assert other.unique_id == small.unique_id
+    with pytest.warns(UserWarning, match=f"small has changed, its VERSION has not.*--force {small.unique_id}"):
+        assert other.update(filled, commit="again").computed == 1
+    other.update(filled, force=True)
+
+
 def test_what_takes_long_is_kept_every_few_seconds(filled: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hangar_steps.derive_computing._SECONDS", 0.0)
     kept = Path(filled.path) / ".hangar" / "steps" / "work"

@@ -18,7 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from hangar_steps import LocalWorkspace, MemoryWorkspace, Step, StepError, StepNotFound, WithUnresolvedSteps, Workspace
+from hangar_steps import (
+    JsonFormat,
+    LocalWorkspace,
+    MemoryWorkspace,
+    Step,
+    StepError,
+    StepNotFound,
+    WithUnresolvedSteps,
+    Workspace,
+)
 
 calls: collections.Counter[str] = collections.Counter()
 
@@ -98,6 +107,22 @@ def test_a_shared_input_that_is_not_kept_runs_once_in_one_call(workspace: Worksp
     outer = Count(value=[shared, Uncached(value=shared)])
     assert outer.result(workspace) == [1, 1]
     assert calls["shared"] == 1
+
+
+def test_run_may_take_keywords_only_and_whatever_else_comes(workspace: Workspace) -> None:
+    class Takes(Step[Any]):
+        def run(self, *, a: int, b: int = 2, **more: Any) -> Any:
+            return [a, b, sorted(more.items())]
+
+    assert Takes(a=1, z=Count(value=3), c=4).result(workspace) == [1, 2, [("c", 4), ("z", 3)]]
+    assert Takes(a=1) == Takes(b=2, a=1) != Takes(a=1, c=1)
+
+
+def test_arrays_are_handed_on_as_they_are_whatever_is_in_them(workspace: Workspace) -> None:
+    given = [np.array(3), np.array([{"a": 1}], object), np.zeros((0, 2)), memoryview(b"x").tobytes()]
+    seen = Uncached(value=[*given, Count(value=1)]).result(workspace)
+    assert all(one is other for one, other in zip(given, seen, strict=False))
+    assert seen[-1] == 1
 
 
 def test_extra_dependencies_run_first(workspace: Workspace) -> None:
@@ -264,6 +289,25 @@ def test_a_step_whose_source_changed_is_taken_with_advice(tmp_path: Path) -> Non
     path.write_text(json.dumps(json.loads(path.read_text()) | {"source": "another"}))
     with pytest.warns(UserWarning, match="VERSION"):
         assert made.result(workspace) == 1
+    with pytest.warns(UserWarning, match=made.unique_id):
+        made.ensure_result(workspace)
+    assert calls["count"] == 1
+
+
+def test_ensuring_does_not_take_what_is_damaged_for_a_result_and_decodes_nothing(tmp_path: Path) -> None:
+    class NeverRead(JsonFormat):
+        def read(self, directory: Path) -> Any:
+            raise AssertionError("it was read")
+
+    workspace, made = LocalWorkspace(tmp_path), Count(value=[1, 2, 3], step_format=NeverRead())
+    made.ensure_result(workspace)
+    made.ensure_result(workspace)
+    assert calls["count"] == 1
+    [file] = (tmp_path / "results" / made.unique_id).glob("result*")
+    file.write_bytes(file.read_bytes().replace(b"2", b"4"))
+    with pytest.warns(UserWarning, match=made.unique_id) as told:
+        made.ensure_result(workspace)
+    assert (calls["count"], len(told)) == (2, 1)
 
 
 SCRIPT = textwrap.dedent("""

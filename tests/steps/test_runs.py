@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -229,6 +230,15 @@ def test_runs_are_listed_and_chosen(two: Path) -> None:
     assert len(json.loads(hangar(two, "runs", "--commit", "HEAD~2", "--json").stdout)["runs"]) == 1
     assert "no such runs" in hangar(two, "runs", "--params", "nobody").stderr
     assert "are for the list" in hangar(two, "runs", "--json", "show", "x", code=2).stderr
+
+
+def test_what_made_a_run_fail_is_part_of_the_comparison(filled: Repository) -> None:
+    for number in range(2):
+        with contextlib.suppress(ZeroDivisionError), filled.run(config=Config(run_id=f"r{number}")):
+            _ = 1 / number if number == 0 else 1
+    said = hangar(Path(filled.path), "runs", "diff", "r1", "r0").stdout
+    assert "status: completed -> failed\n" in said
+    assert "error: None -> ZeroDivisionError: division by zero\n" in said
 
 
 def test_one_run_is_shown(two: Path) -> None:

@@ -115,6 +115,8 @@ def _lines(done: Dropped, remote: str, *, dry_run: bool) -> Iterator[str]:
     samples = plural(done.samples, "sample")
     if dry_run:
         yield f"Would drop {size_text(done.nbytes)} ({samples}; {remote} says that it has them). Nothing was changed."
+    elif not done.samples:
+        yield "Nothing dropped."
     else:
         yield (
             f"Dropped {size_text(done.nbytes)} ({samples}, all present on {remote}). Records kept. "

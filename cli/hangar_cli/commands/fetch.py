@@ -15,8 +15,9 @@ from hangar_cli.remotes import repository_for, short, transferring
 @click.argument("branch")
 @depth_option
 @click.option("--unshallow", is_flag=True, help="Bring all of the history that --depth has left away.")
+@click.option("--runs", is_flag=True, help="Bring what the remote knows of runs too.")
 @json_option
-def fetch(remote: str, branch: str, depth: int | None, unshallow: bool, as_json: bool) -> None:
+def fetch(remote: str, branch: str, depth: int | None, unshallow: bool, runs: bool, as_json: bool) -> None:
     """Retrieve the commit history from REMOTE for BRANCH.
 
     It becomes the branch REMOTE/BRANCH here; nothing else changes, and no data come: see `hangar fetch-data`. Merge it
@@ -35,6 +36,7 @@ def fetch(remote: str, branch: str, depth: int | None, unshallow: bool, as_json:
     repo = repository_for(remote)
     with transferring("Fetch") as progress:
         done = repo.remote.bring(remote, branch, depth=depth, progress=progress)
+        notes = repo.remote.bring_runs(remote) if runs else 0
     name = f"{remote}/{branch}"
     if as_json:
         facts = {
@@ -44,9 +46,12 @@ def fetch(remote: str, branch: str, depth: int | None, unshallow: bool, as_json:
             "head": None if done is None else done.head.hex(),
             "commits": 0 if done is None else done.commits,
             "records": 0 if done is None else done.records,
+            "runs": notes,
         }
         result_json("hangar.fetch/1", facts)
     elif done is None:
         result(f"Nothing new: {printable(branch)} has everything of {printable(name)}.")
     else:
         result(f"Fetched {printable(name)}: {plural(done.commits, 'new commit')}. HEAD: {short(done.head)}")
+    if runs and not as_json:
+        result(f"Fetched {plural(notes, 'note')} about runs.")

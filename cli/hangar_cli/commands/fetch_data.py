@@ -34,6 +34,7 @@ def as_size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @click.argument("startpoint")
 @click.option("-a", "--aset", "--column", multiple=True, metavar="NAME", help="Only this arrayset. Repeatable.")
 @click.option("--keys", multiple=True, metavar="GLOB", help="Only samples with such names. Repeatable.")
+@click.option("--where", metavar="CONDITION", help="Only samples of which this holds: \"label == 'night'\".")
 @click.option(
     "-n", "--nbytes", "--max-bytes", callback=as_size, metavar="SIZE", help="Stop before more than this: 20GiB, 300Mb."
 )
@@ -46,6 +47,7 @@ def fetch_data(
     startpoint: str,
     aset: tuple[str, ...],
     keys: tuple[str, ...],
+    where: str | None,
     nbytes: int | None,
     all_history: bool,
     verify: bool,
@@ -54,7 +56,9 @@ def fetch_data(
 ) -> None:
     """Get data from REMOTE referenced by STARTPOINT (short-commit or branch).
 
-    Data that are here are not fetched again: after an interruption, or with --nbytes, the same command goes on.
+    CONDITION compares arraysets of text or of one number with values, and needs none of their data: ==, !=, in, not in,
+    and, or. Data that are here are not fetched again: after an interruption, or with --nbytes, the same command goes
+    on.
 
     \b
     Example:
@@ -71,6 +75,7 @@ def fetch_data(
             commit=startpoint if start is None else None,
             arrayset_names=aset or None,
             keys=keys,
+            where=where,
             max_num_bytes=nbytes,
             retrieve_all_history=all_history,
             verify=verify,

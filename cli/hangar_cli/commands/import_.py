@@ -60,6 +60,13 @@ _KEYS = ("path", "stem", "sha")
 @click.option("--no-check", "check", flag_value=False, default=True, help="Do not decode files that are kept.")
 @click.option("--verify", is_flag=True, help="Reread files that look unchanged.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Workers that read.  [default: all cores]")
+@click.option("--executor", metavar="dask://HOST:PORT", help="A cluster whose machines read instead.")
+@click.option(
+    "--shared",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Where they write: a folder that all see under this path.  [default: the repository]",
+)
 @click.option("--commit", default="", metavar="MESSAGE", help="Commit in the end; {date} becomes the date.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 @json_option

@@ -17,8 +17,9 @@ from hangar_cli.remotes import repository_for, short, transferring
 @click.option(
     "--username", default="", metavar="NAME", help="Who pushes, if the server asks; HANGAR_PASSWORD has the password."
 )
+@click.option("--runs", is_flag=True, help="Send what is known of runs too, parameters and names of machines included.")
 @json_option
-def push(remote: str, branch: str, force: bool, username: str, as_json: bool) -> None:
+def push(remote: str, branch: str, force: bool, username: str, runs: bool, as_json: bool) -> None:
     """Upload local BRANCH commit history / data to REMOTE server.
 
     Only what the remote lacks is sent. A branch there that has commits which this one has not is left alone: fetch and
@@ -29,15 +30,17 @@ def push(remote: str, branch: str, force: bool, username: str, as_json: bool) ->
       hangar push origin master
     """
     repo = repository_for(remote, username)
+    given = repo.remote.credentials
     with transferring("Push") as progress:
         done = repo.remote.send(
             remote,
             branch,
-            username=repo.remote.credentials.username,
-            password=repo.remote.credentials.password,
+            username=given.username,
+            password=given.password,
             force=force,
             progress=progress,
         )
+        notes = repo.remote.send_runs(remote, username=given.username, password=given.password) if runs else 0
     if as_json:
         facts = {
             "remote": remote,
@@ -49,6 +52,7 @@ def push(remote: str, branch: str, force: bool, username: str, as_json: bool) ->
             "records": done.records,
             "samples": done.samples,
             "bytes": done.nbytes,
+            "runs": notes,
         }
         result_json("hangar.push/1", facts)
     elif not done.changed:
@@ -58,3 +62,5 @@ def push(remote: str, branch: str, force: bool, username: str, as_json: bool) ->
             f"Pushed {printable(branch)} to {printable(remote)}: {short(done.old)} -> {short(done.head)}, "
             f"{plural(done.commits, 'commit')}, {plural(done.samples, 'sample')}, {size_text(done.nbytes)}"
         )
+    if runs and not as_json:
+        result(f"Sent {plural(notes, 'note')} about runs.")

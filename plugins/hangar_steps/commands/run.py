@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,7 +36,7 @@ def _as_settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str
     help="An argument or option for TARGET, JSON or text. May be repeated.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and compute nothing.")
-@click.option("--force", multiple=True, metavar="ID", help="Compute this step or derived arrayset again.")
+@click.option("--force", multiple=True, metavar="ID", help="Compute the step or arrayset of this name again.")
 @click.option("--commit", metavar="MESSAGE", help="Commit each derived arrayset with this message.")
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Processes that compute samples; 1.")
 @json_option
@@ -61,21 +65,26 @@ def run(
     from hangar_steps.targets import load_target
 
     repo = current_repository()
-    runnables = load_target(target, settings)
-    _check_forced(force, runnables)
     rows: list[dict[str, Any]] = []
     # Outputs that are not as they will be, at the commit that is read.
     pending: set[str] = set()
-    for one in runnables:
-        forced = not {one.unique_id, getattr(one, "output", None)}.isdisjoint(force)
-        row = _plan_row(repo, one, forced, pending)
-        if not dry_run:
-            row |= _carry_out(repo, one, row["plan"], forced, commit or "", jobs, wait)
-        if row["plan"] != "hit" and not row.get("commit"):
-            pending.add(row["output"] or "")
-        rows.append(row)
+    # What the user's own code prints is not part of the document.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), _warnings_told():
+        runnables = load_target(target, settings)
+        to_force = {_forced(name, runnables) for name in force}
+        for one in runnables:
+            forced = one.unique_id in to_force
+            row = _plan_row(repo, one, forced, pending)
+            if not dry_run:
+                row |= _carry_out(repo, one, row["plan"], forced, commit or "", jobs, wait)
+            if row["plan"] != "hit" and not row.get("commit"):
+                pending.add(row["output"] or "")
+            rows.append(row)
     if as_json:
         result_json("hangar.run/1", {"target": target, "dry_run": dry_run, "steps": rows})
+        return
+    if not rows:
+        talk(f"`{printable(target)}` is empty: there is nothing to run.")
         return
     heading = ("STEP", "PLAN", "SAMPLES") if dry_run else ("STEP", "DONE", "SECONDS")
     last = "samples" if dry_run else "seconds"
@@ -89,16 +98,37 @@ def run(
         talk("What waits is made of what is only staged: commit that and run again, or use --commit MESSAGE.")
 
 
-def _check_forced(force: tuple[str, ...], runnables: list[Runnable]) -> None:
-    known = {one.unique_id for one in runnables} | {getattr(one, "output", "") for one in runnables}
-    for name in force:
-        if name not in known:
-            listed = ", ".join(one.unique_id for one in runnables)
-            raise click.BadParameter(f"'{printable(name)}' is none of: {printable(listed)}.", param_hint="'--force'")
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Tell what steps warn of as other remarks are told; warnings of the user's own code stay as they are."""
+    from hangar_steps.errors import StepWarning
+
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, StepWarning):
+                talk(f"Warning: {printable(message)}")
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = tell
+        yield
+
+
+def _forced(name: str, runnables: list[Runnable]) -> str:
+    """Return the id of what is called like that: by its id, the beginning of it, or the arrayset that it makes."""
+    found = [one.unique_id for one in runnables if name in {one.unique_id, getattr(one, "output", None)}]
+    found = found or [one.unique_id for one in runnables if name and one.unique_id.startswith(name)]
+    if len(found) != 1:
+        listed = printable(", ".join(found or [one.unique_id for one in runnables]))
+        what = "could be any" if found else "is none"
+        raise click.BadParameter(f"'{printable(name)}' {what} of: {listed}.", param_hint="'--force'")
+    return found[0]
 
 
 def _plan_row(repo: Repository, one: Runnable, forced: bool, pending: set[str]) -> dict[str, Any]:
-    """Return what would be done: hit, run, or waits (for what an earlier one makes to be committed)."""
+    """Return what would be done: hit, run, stale (its inputs have changed), or waits (for them to be committed)."""
     from hangar_steps.deriving import Derived
     from hangar_steps.workspaces import RepositoryWorkspace
 
@@ -107,7 +137,9 @@ def _plan_row(repo: Repository, one: Runnable, forced: bool, pending: set[str]) 
             return {"id": one.unique_id, "output": one.output, "plan": "waits", "samples": "?"}
         plan = one.plan(repo, force=forced)
         samples = f"{len(plan.missing):,} of {plan.total:,}" if not plan.fresh else f"0 of {plan.total:,}"
-        return {"id": one.unique_id, "output": one.output, "plan": "hit" if plan.fresh else "run", "samples": samples}
+        made = any(row.name == one.output for row in repo.derived(plan.commit))
+        planned = "hit" if plan.fresh else "stale" if made and not forced else "run"
+        return {"id": one.unique_id, "output": one.output, "plan": planned, "samples": samples}
     kept = one.cache_results and not forced and RepositoryWorkspace(repo).has(one.unique_id)
     return {"id": one.unique_id, "output": None, "plan": "hit" if kept else "run", "samples": ""}
 
@@ -122,7 +154,7 @@ def _carry_out(
     from hangar_steps.workspaces import RepositoryWorkspace
 
     begun = time.monotonic()
-    facts: dict[str, Any] = {"done": "ran" if planned == "run" else planned, "commit": None}
+    facts: dict[str, Any] = {"done": planned if planned in {"hit", "waits"} else "ran", "commit": None}
     if planned == "waits":
         return facts | {"seconds": 0.0}
     if isinstance(one, Derived):

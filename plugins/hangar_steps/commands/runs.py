@@ -137,10 +137,10 @@ def _row(run: RunRecord) -> tuple[str, ...]:
     return (
         printable(run.short),
         _moment(run.started),
-        run.status,
+        printable(run.status),
         seconds,
         printable(params),
-        (run.read or "")[:12],
+        printable((run.read or "")[:12]),
         counts,
     )
 
@@ -160,7 +160,7 @@ def _changes(one: RunRecord, two: RunRecord) -> list[tuple[str, Any, Any]]:
     sides = []
     for run in (one, two):
         side: dict[str, Any] = {"code": run.facts.get("experiment_id"), "data": run.read, "status": run.status}
-        side["code.dirty"] = run.facts.get("dirty")
+        side |= {"code.dirty": run.facts.get("dirty"), "error": run.facts.get("error")}
         side |= {f"params.{name}": value for name, value in run.params.items() if name in {"class", "name"}}
         for kind in ("counted", "ignored"):
             side |= {f"params.{name}": value for name, value in (run.params.get(kind) or {}).items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from time import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,9 @@ from hangar_cli.command_table import Section
 from hangar_cli.current import current_repository
 from hangar_cli.output import columns, printable, result, result_json, talk
 from hangar_cli.parameters import json_option
+
+if TYPE_CHECKING:
+    from hangar_steps.workspaces import StepState
 
 
 @click.group(cls=Section)
@@ -59,12 +63,14 @@ def ls(as_json: bool) -> None:
 
 
 @steps.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Those that ended longer ago than this.")
 @json_option
-def rm(ids: tuple[str, ...], as_json: bool) -> None:
+def rm(ids: tuple[str, ...], older_than: float | None, as_json: bool) -> None:
     """Forget steps: their results and working directories, or what is known of derived samples.
 
-    Arraysets are not touched. What is needed again is computed again.
+    Steps are named by their ids or the beginnings of these, or chosen by age. Arraysets are not touched. What is needed
+    again is computed again.
 
     \b
     Example:
@@ -74,10 +80,16 @@ def rm(ids: tuple[str, ...], as_json: bool) -> None:
     from hangar_steps.errors import StepNotFound
     from hangar_steps.workspaces import RepositoryWorkspace
 
+    if not ids and older_than is None:
+        raise click.UsageError("Say which: by ID, or with --older-than DAYS.")
     repo = current_repository()
     workspace, memo = RepositoryWorkspace(repo), memo_of(repo)
-    known = {state.id for state in workspace.states()} | set(memo.counts())
+    states = workspace.states()
+    known = {state.id for state in states} | set(memo.counts())
     names = [_resolved(text, known) for text in ids]  # all are looked for before one is removed
+    if older_than is not None:
+        names += [state.id for state in states if _ended_before(state, time() - older_than * 86_400)]
+    names = list(dict.fromkeys(names))
     for name in names:
         try:
             workspace.remove(name)
@@ -89,16 +101,24 @@ def rm(ids: tuple[str, ...], as_json: bool) -> None:
         return
     for name in names:
         result(f"Forgotten: {printable(name)}")
+    if not names:
+        talk("No step is as old as that.")
+
+
+def _ended_before(state: StepState, moment: float) -> bool:
+    """Whether a step has ended by then; one that was killed ended when it began, as far as anybody knows."""
+    return state.status != "running" and (state.started if state.ended is None else state.ended) < moment
 
 
 def _resolved(text: str, known: set[str]) -> str:
     """Return the id that begins like `text`. Raises `StepNotFound` if there is none, or more than one."""
     from hangar_steps.errors import StepNotFound
 
-    found = [text] if text in known else sorted(name for name in known if name.startswith(text))
-    if len(found) != 1:
-        hint = f"say which: {', '.join(found)}" if found else "`hangar steps ls` shows what there is"
-        raise StepNotFound(what="step", name=text, hint=hint)
+    found = [text] if text in known else sorted(name for name in known if text and name.startswith(text))
+    if len(found) > 1:
+        raise StepNotFound(what="single step", name=text, hint=f"say which: {', '.join(found)}")
+    if not found:
+        raise StepNotFound(what="step", name=text, hint="`hangar steps ls` shows what there is")
     return found[0]
 
 

@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Any, Final
 from blake3 import blake3
 
 from hangar_core import files
-from hangar_steps.errors import BadResult, StepNotFound
-from hangar_steps.source_digests import source_digest
+from hangar_steps.errors import BadResult, NoFormatFor, StepNotFound, StepWarning
+from hangar_steps.source_digests import advise, source_digest
 from hangar_steps.step_names import check_step_id
 from hangar_steps.workspaces.base import StepState, Workspace, is_iterator
 from hangar_steps.workspaces.memory import temporary_work_dir
@@ -54,15 +54,15 @@ class LocalWorkspace(Workspace):
         kept = self._read(step)
         if kept is None:
             with self._locked(step.unique_id):
-                kept = self._read(step)  # another process may have made it meanwhile
+                kept = self._read(step, tell=False)  # another process may have made it meanwhile
                 if kept is None:
                     return self._make(step, compute)
         return kept[0]
 
     def ensure(self, step: Step[Any], compute: Callable[[], Any]) -> None:
-        if not self.has(step.unique_id):
+        if self._read(step, load=False) is None:
             with self._locked(step.unique_id):
-                if not self.has(step.unique_id):
+                if self._read(step, load=False, tell=False) is None:
                     self._make(step, compute)
 
     @contextmanager
@@ -148,8 +148,11 @@ class LocalWorkspace(Workspace):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_file(path, json.dumps(document).encode())
 
-    def _read(self, step: Step[Any]) -> tuple[Any] | None:
-        """Return the kept result in a tuple of one, or None; one that is damaged counts as none, with a warning."""
+    def _read(self, step: Step[Any], *, load: bool = True, tell: bool = True) -> tuple[Any] | None:
+        """Return the kept result in a tuple of one, or None; one that is damaged counts as none, with a warning.
+
+        Its bytes are verified; without `load` nothing is made of them.
+        """
         document = self._document(step.unique_id)
         if document is None or document.get("status") != "completed":
             return None
@@ -160,17 +163,12 @@ class LocalWorkspace(Workspace):
                 raise BadResult(step=step.unique_id, reason=f"it has the format {document.get('format')!a}")
             if _checksum(place) != document.get("checksum"):
                 raise BadResult(step=step.unique_id, reason="its bytes are not those that were written")
-            value = step.format.read(place)
+            value: Any = step.format.read(place) if load else ()
         except BadResult as why:
-            warnings.warn(f"{why.message} It is computed again.", UserWarning, stacklevel=4)
+            if tell:
+                warnings.warn(f"{why.message} It is computed again.", StepWarning, stacklevel=4)
             return None
-        if (source := source_digest(type(step))) != document.get("source", source):
-            warnings.warn(
-                f"The source of {type(step).__name__} has changed, its VERSION has not: raise it, or use --force "
-                f"{step.unique_id}.",
-                UserWarning,
-                stacklevel=4,
-            )
+        advise(type(step), document.get("source"), step.unique_id, stacklevel=5)
         return (iter(value) if document.get("iterator") else value,)
 
     def _make(self, step: Step[Any], compute: Callable[[], Any]) -> Any:
@@ -197,7 +195,10 @@ class LocalWorkspace(Workspace):
         fresh = room / step_id
         fresh.mkdir(parents=True)
         try:
-            form.write(value, fresh)
+            try:
+                form.write(value, fresh)
+            except NoFormatFor as why:
+                raise why.of_step(step_id) from why
             for path in fresh.iterdir():
                 _sync(path)
             target = self._path("results", step_id)

@@ -42,7 +42,7 @@ def race(directory: str, name: str, lockless: bool) -> str:
     (place / f"ready {name}").touch()
     while not (place / "go").exists():
         pass
-    with patch("hangar_core.history.staging.WriterLock", _NoLock) if lockless else patch.dict({}):
+    with patch("hangar_core.history.staging_opening.WriterLock", _NoLock) if lockless else patch.dict({}):
         try:
             writer = Repository(directory).checkout(write=True)
         except Locked:

@@ -10,6 +10,7 @@ from hangar_core.history.cuts import encode_cut
 from hangar_core.model import Commit, CommitId, Digest, NestedKey, Schema
 from hangar_core.records.commits import ArraysetRow, encode_commit, encode_root
 from hangar_core.records.compact_nodes import compacted
+from hangar_core.records.edits import encode_edits
 from hangar_core.records.keys import encode_key, encode_nested
 from hangar_core.records.names import encode_move, encode_tag
 from hangar_core.records.nodes import Node, encode_node
@@ -185,6 +186,15 @@ def cut_vector() -> dict[str, Any]:
     """Where history was cut: two commits."""
     found = [digest_of(digests.COMMIT, number) for number in (7, 3)]
     return {"commits": [one.hex() for one in found], "bytes": encode_cut(map(CommitId, found)).hex()}
+
+
+def edits_vector() -> dict[str, Any]:
+    """How a tree was made of another: a key that is new, one that has another digest, one that is gone."""
+    data = [digest_of(digests.ARRAY, number) for number in range(4)]
+    before = digest_of(digests.NODE, 1)
+    edits = [(encode_key(1), None, data[0]), (encode_key(2), data[1], data[2]), (encode_key("name"), data[3], None)]
+    told = [[key.hex(), was and was.hex(), now and now.hex()] for key, was, now in edits]
+    return {"before": before.hex(), "edits": told, "bytes": encode_edits(before, edits).hex()}
 
 
 def _tag_vector() -> dict[str, Any]:

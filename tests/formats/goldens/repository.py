@@ -131,7 +131,7 @@ def _fixed_world() -> Iterator[None]:
         enter(mock.patch("uuid.uuid4", side_effect=lambda: uuid.UUID(int=numbers.getrandbits(128), version=4)))
         enter(mock.patch("os.urandom", side_effect=numbers.randbytes))
         enter(mock.patch("time.time_ns", side_effect=(microseconds * 1000 for microseconds in clock)))
-        for module in ("history.staging", "history.staging_log", "storage.lock"):
+        for module in ("history.staging_opening", "history.staging_log", "storage.lock"):
             enter(mock.patch(f"hangar_core.{module}.boot_id", return_value=BOOT))
         yield
 

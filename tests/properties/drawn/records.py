@@ -126,3 +126,10 @@ def nodes(draw: st.DrawFn) -> Node:
     below = [draw(of_code(code)) for _ in keys]
     samples = [draw(st.integers(1, 2**64 - 1)) for _ in keys] if level else None
     return Node(level, keys, below, samples, draw(st.integers(0, 2**16 - 1)))
+
+
+_data = of_code(digests.ARRAY)
+# Sorted (key, digest before, digest after), of which at least one is there.
+tree_edits = st.dictionaries(
+    encoded_keys, st.tuples(_data, _data) | st.tuples(st.none(), _data) | st.tuples(_data, st.none()), max_size=6
+).map(lambda drawn: [(key, *drawn[key]) for key in sorted(drawn)])
