@@ -6,12 +6,23 @@ A worker process writes its lines one by one while it reads; what was read on an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from hangar_core.errors import InvalidInput, StorageFailed
 from hangar_core.ingest.decoding import Outcome, Read
-from hangar_core.ingest.wire import ROWS_AT_ONCE, BadLineError, facts_of, read_of, row_of, segment_line, segment_of
+from hangar_core.ingest.stacks import Stack
+from hangar_core.ingest.wire import (
+    ROWS_AT_ONCE,
+    BadLineError,
+    facts_of,
+    read_of,
+    row_of,
+    segment_line,
+    segment_of,
+    stack_line,
+    stack_of,
+)
 from hangar_core.ingest.works import Work
 from hangar_core.storage.segments import Segment
 
@@ -47,7 +58,7 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
     """
     outcomes: list[Outcome] = []
     segments: list[Segment] = []
-    reads: list[Read] = []
+    reads: list[Read | Stack] = []
     while True:
         kind, *words = words_of(next_line())
         work = works[len(outcomes)] if len(outcomes) < len(works) else None
@@ -65,6 +76,8 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
             raise BadLineError(kind)
         elif kind == "rows":
             reads += [read_of(row, arrayset) for row in words[0]]
+        elif kind == "stack":
+            reads.append(stack_of(words))
         elif kind == "bad":
             code, message, fix = map(str, words)
             outcomes.append(Outcome(work, reject=work.reject(code, message, fix)))
@@ -84,8 +97,21 @@ def written_answer(done: Done) -> bytes:
         if one.reject is not None:
             lines.append(line_of("bad", one.reject.code, one.reject.message, one.reject.fix))
             continue
-        rows = [row_of(read) for read in one.reads]
-        lines += (line_of("rows", rows[at : at + ROWS_AT_ONCE]) for at in range(0, len(rows), ROWS_AT_ONCE))
+        lines += _read_lines(one.reads)
         lines.append(line_of("file", one.source.hex(), dict(one.facts), one.work.key))
     lines += (line_of(*segment_line(segment)) for segment in done.segments)
     return b"".join([*lines, line_of("end")])
+
+
+def _read_lines(reads: Iterable[Read | Stack]) -> Iterator[bytes]:
+    rows: list[Any] = []
+    for read in reads:
+        if rows and (isinstance(read, Stack) or len(rows) >= ROWS_AT_ONCE):
+            yield line_of("rows", rows)
+            rows = []
+        if isinstance(read, Stack):
+            yield line_of(*stack_line(read))
+        else:
+            rows.append(row_of(read))
+    if rows:
+        yield line_of("rows", rows)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from hangar_core.ingest.coco import annotations_of
 from hangar_core.ingest.contents import sha256_text, source_digest
 from hangar_core.ingest.originals import PIXELS, keeps, kept
 from hangar_core.ingest.report import Reject
+from hangar_core.ingest.stacks import Pair, Stack, stacked
 from hangar_core.ingest.works import Stamp, Work
 from hangar_core.model import Digest, SampleKey
 from hangar_core.names import check_plain, check_sample_key
@@ -78,14 +80,16 @@ class Outcome:
     """
 
     work: Work
-    reads: Iterable[Read] = ()
+    reads: Iterable[Read | Stack] = ()
     source: bytes = b""
     facts: Mapping[str, str] = field(default_factory=dict)
     reject: Reject | None = None
 
 
-def decode(work: Work, reading: Reading) -> Outcome:
+def decode(work: Work, reading: Reading, after_each: Callable[[], object] | None = None) -> Outcome:
     """Read one file. The samples of a file of many come lazily and may still raise what `reject_of` knows.
+
+    Those that are alike come many at once; `after_each` is called whenever the plugin has given one of many.
 
     Raises `PluginNotFound`, `PluginBroken`, `MethodNotProvided`, and `InvalidInput` for options of the plugin.
     """
@@ -97,11 +101,14 @@ def decode(work: Work, reading: Reading) -> Outcome:
         loaded = external.load(work.path, plugin=work.plugin, extension=work.extension, **reading.options)
         facts = _facts(work, reading)
         if isinstance(loaded, tuple):
-            reads: Iterable[Read] = [_read(work, reading, loaded[0], _key_of(work, loaded[1]))]
+            reads: Iterable[Read | Stack] = [_read(work, reading, loaded[0], _key_of(work, loaded[1]))]
             _refuse_if_changed(work)
         else:
-            reads = _each(work, reading, loaded)
-            reads = islice(reads, reading.most) if reading.most else reads
+            wanted = islice(loaded, reading.most) if reading.most else loaded
+            if after_each is not None:
+                wanted = _told(wanted, after_each)
+            is_alone = work.label is None and not reading.annotations  # nothing else is in a sample
+            reads = _each(work, reading, stacked(wanted, partial(_keys_within, work)) if is_alone else wanted)
     except Exception as why:
         return Outcome(work, reject=reject_of(why, work))
     return Outcome(work, reads, source, facts)
@@ -165,9 +172,19 @@ def _refuse_if_changed(work: Work) -> None:
         raise external.bad_file(work.path, code="changed", reason=reason, fix=fix)
 
 
-def _each(work: Work, reading: Reading, loaded: Iterator[tuple[Any, SampleKey]]) -> Iterator[Read]:
-    for data, name in loaded:
-        yield _read(work, reading, data, _key_within(work, name))
+def _told(pairs: Iterable[Pair], after_each: Callable[[], object]) -> Iterator[Pair]:
+    for pair in pairs:
+        after_each()
+        yield pair
+
+
+def _each(work: Work, reading: Reading, loaded: Iterable[Stack | Pair]) -> Iterator[Read | Stack]:
+    for one in loaded:
+        if isinstance(one, Stack):
+            yield one
+        else:
+            data, name = one
+            yield _read(work, reading, data, _key_within(work, name))
     _refuse_if_changed(work)
 
 
@@ -184,6 +201,12 @@ def _key_within(work: Work, name: SampleKey) -> SampleKey:
     if isinstance(name, str):
         return work.folder + name
     return name if work.alone else f"{work.key}/{name:0{_ROW_DIGITS}d}"
+
+
+def _keys_within(work: Work, names: Sequence[SampleKey]) -> Sequence[SampleKey]:
+    if work.alone and set(map(type, names)) == {int}:
+        return names
+    return [_key_within(work, name) for name in names]
 
 
 def _read(work: Work, reading: Reading, data: Any, name: SampleKey) -> Read:

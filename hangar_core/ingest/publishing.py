@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from hangar_core.errors import StorageFailed
 from hangar_core.hashing.originals import is_original
 from hangar_core.history.staging import StagingArea
-from hangar_core.ingest.batches import Placing, Published, Settled, converted, settle
+from hangar_core.ingest.batches import Columns, Placing, Published, Samples, Settled, converted, settle
 from hangar_core.ingest.decoding import LABEL, Outcome, Read, reject_of
 from hangar_core.ingest.index import MOST_SAMPLES, Placed, Row, SourceIndex, pack_samples, sure
 from hangar_core.ingest.inference import Form
@@ -22,12 +22,13 @@ from hangar_core.ingest.originals import PIXELS
 from hangar_core.ingest.planning import Planner
 from hangar_core.ingest.quarantine import Entry, Quarantine
 from hangar_core.ingest.report import Reject, refuse, refuse_more_than
+from hangar_core.ingest.stacks import Stack
 from hangar_core.ingest.stager import Stager, Tally
 from hangar_core.ingest.storing import DataQueue
 from hangar_core.ingest.targets import Target
 from hangar_core.ingest.works import Work
-from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, SOURCE_STORE
-from hangar_core.records.keys import encode_key
+from hangar_core.model import SOURCE_EXTENSION, SOURCE_OPTION, SOURCE_PLUGIN, SOURCE_STORE, SampleKey
+from hangar_core.records.keys import decode_key, encode_key
 from hangar_core.reports import Progress, ProgressReporter
 
 _TOLD_EACH = 1_024
@@ -85,7 +86,7 @@ class Publisher:
         """
         reject = outcome.reject
         if reject is None:
-            samples: dict[bytes, tuple[Placing, ...]] = {}
+            samples = Samples()
             reject = self._collect(outcome, samples)
             if reject is None:
                 self._accept(outcome, samples)
@@ -106,7 +107,7 @@ class Publisher:
         total = self._planner.scan.files
         refuse_more_than(self._options.max_errors, self.tally.rejects, total, staged=self._options.in_batches)
 
-    def _accept(self, outcome: Outcome, samples: dict[bytes, tuple[Placing, ...]]) -> None:
+    def _accept(self, outcome: Outcome, samples: Samples) -> None:
         work = outcome.work
         self.tally.plugins[work.plugin] += 1
         self._extensions.add(work.extension)
@@ -116,15 +117,20 @@ class Publisher:
         self._pending.append(Published(work, outcome.source, samples))
         self._pending_samples += len(samples)
 
-    def _collect(self, outcome: Outcome, samples: dict[bytes, tuple[Placing, ...]]) -> Reject | None:
+    def _collect(self, outcome: Outcome, samples: Samples) -> Reject | None:
         """Queue the data of a file for storing and note its samples; return why it is rejected, if it is."""
         work = outcome.work
         try:
             for read in outcome.reads:
-                reject = self._enter(work, read, samples)
+                if isinstance(read, Stack):
+                    reject = self._enter_all(work, read, samples)
+                else:
+                    reject = self._enter(work, read, samples)
                 if reject is not None:
                     return reject
-                if len(samples) % _TOLD_EACH == 0:  # a file of many samples: files alone would stand still
+                if (
+                    isinstance(read, Stack) or len(samples) % _TOLD_EACH == 0
+                ):  # a file of many: files alone would stand still
                     self._report(Progress(self._pending_samples + len(samples), None, "samples"))
         except StorageFailed:
             raise
@@ -132,14 +138,42 @@ class Publisher:
             return reject_of(why, work)
         return None
 
-    def _enter(self, work: Work, read: Read, samples: dict[bytes, tuple[Placing, ...]]) -> Reject | None:
+    def _enter_all(self, work: Work, stack: Stack, samples: Samples) -> Reject | None:
+        keys, digests = stack.keys, stack.batch.digests
+        again = self._planner.taken.add_many(keys, stack.first)
+        if again:
+            dropped = set()
+            for place in again:
+                key = keys[place]
+                is_first = key not in samples and keys.index(key) == place
+                if is_first and self._options.key == "sha" and work.label is None:
+                    dropped.add(place)  # the same bytes again, and so the same data
+                elif not is_first or decode_key(key) != work.key or self._options.key == "sha":
+                    return _collision(work, decode_key(key))
+            keys = [key for place, key in enumerate(keys) if place not in dropped]
+            digests = [digest for place, digest in enumerate(digests) if place not in dropped]
+            if not keys:
+                return None
+        form = Form(stack.batch.dtype, stack.batch.shape)
+        form = self._forms.setdefault(form, form)
+        target = self.target("")
+        misfit = target.refuses(form)
+        if misfit is not None:
+            return work.reject(*misfit)
+        size = form.nbytes * len(keys)
+        self.tally.bytes += size
+        self._pending_bytes += size
+        self._data.add_all(stack.batch, target)
+        samples.add_columns(Columns(form, keys, digests))
+        return None
+
+    def _enter(self, work: Work, read: Read, samples: Samples) -> Reject | None:
         key = encode_key(read.key)
         is_own = read.key == work.key and key not in samples and self._options.key != "sha"
         if not is_own and not self._planner.taken.add(key):
             if self._options.key == "sha" and work.label is None and key not in samples:
                 return None  # the same bytes again, and so the same data
-            message = f"its sample would be called '{read.key}', as that of another file"
-            return work.reject("collision", message, "import the files separately")
+            return _collision(work, read.key)
         placed = []
         for part in read.parts:
             form = Form(part.dtype, part.shape)
@@ -155,7 +189,7 @@ class Publisher:
             self.tally.bytes += size
             self._pending_bytes += size
             self._data.add(part, target)
-        samples[key] = tuple(placed)
+        samples.add(key, tuple(placed))
         return None
 
     # --- staging ----------------------------------------------------------------------------------------------------
@@ -244,3 +278,8 @@ class Publisher:
             if any(self._planner.recipe(plugin).store not in ("", PIXELS) for plugin in self.tally.plugins):
                 source[SOURCE_STORE] = self._planner.store
         return self.target(suffix).options(source)
+
+
+def _collision(work: Work, key: SampleKey) -> Reject:
+    message = f"its sample would be called '{key}', as that of another file"
+    return work.reject("collision", message, "import the files separately")

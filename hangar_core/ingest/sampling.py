@@ -21,6 +21,7 @@ from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.planning import Planner, check_names
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Plan, Reject
+from hangar_core.ingest.stacks import Stack
 from hangar_core.ingest.walking import printable
 from hangar_core.ingest.workers import is_isolated
 from hangar_core.ingest.works import Spool, Work
@@ -61,6 +62,11 @@ def forms_of(works: Sequence[Work], reading: Reading, copies: LocalCopies, optio
 def _count(work: Work, outcome: Outcome, found: Sampled) -> None:
     try:
         for read in outcome.reads:
+            if isinstance(read, Stack):
+                form = Form(read.batch.dtype, read.batch.shape)
+                found.forms.setdefault("", Counter())[form] += len(read.keys)
+                found.first.setdefault(("", form), work)
+                continue
             for part in read.parts:
                 form = Form(part.dtype, part.shape)
                 found.forms.setdefault(part.suffix, Counter())[form] += 1

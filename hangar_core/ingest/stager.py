@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from hangar_core.hashing.originals import is_original
 from hangar_core.history.staging import StagingArea
-from hangar_core.ingest.batches import Placing, Published, Settled
+from hangar_core.ingest.batches import Columns, Placing, Published, Settled, run_items
 from hangar_core.ingest.origins import Origins
 from hangar_core.ingest.planning import Planner
 from hangar_core.ingest.report import Reject
@@ -16,6 +16,9 @@ from hangar_core.ingest.targets import Target
 from hangar_core.ingest.works import Work
 from hangar_core.model import Digest
 from hangar_core.records.keys import decode_key
+
+# Arrayset -> keys of its samples that one file has set.
+Places = dict[str, list[bytes]]
 
 
 @dataclass(slots=True)
@@ -49,15 +52,23 @@ class Stager:
         changes: dict[str, dict[bytes, Digest]] = {name: dict(rows) for name, rows in found.anew.items()}
         already = self._already(good, changes)
         used: set[str] = set()
-        fresh: list[tuple[Published, list[tuple[str, bytes]]]] = []
+        fresh: list[tuple[Published, Places]] = []
         for one in good:
-            places: list[tuple[str, bytes]] = []
-            for key, parts in one.samples.items():
-                used.update(part.suffix for part in parts)
-                for part in self._to_set(one.work, key, parts, already):
-                    name = self._target(part.suffix).name
-                    changes.setdefault(name, {})[key] = part.digest
-                    places.append((name, key))
+            places: Places = {}
+            for run in one.samples.runs:
+                if isinstance(run, Columns) and already[""].keys().isdisjoint(run.keys):
+                    used.add("")
+                    name = self._target("").name
+                    changes.setdefault(name, {}).update(zip(run.keys, run.digests, strict=True))
+                    places.setdefault(name, []).extend(run.keys)
+                    self._tally.added += len(run.keys)
+                    continue
+                for key, parts in run_items(run):
+                    used.update(part.suffix for part in parts)
+                    for part in self._to_set(one.work, key, parts, already):
+                        name = self._target(part.suffix).name
+                        changes.setdefault(name, {})[key] = part.digest
+                        places.setdefault(name, []).append(key)
             if places:
                 fresh.append((one, places))
         defined = {}
@@ -79,7 +90,7 @@ class Stager:
 
     def _provenance(
         self,
-        fresh: Sequence[tuple[Published, list[tuple[str, bytes]]]],
+        fresh: Sequence[tuple[Published, Places]],
         anew: Mapping[str, Sequence[tuple[bytes, Digest]]],
     ) -> dict[str, dict[bytes, Digest]]:
         """Return arrayset -> key -> where the sample comes from; one that is only converted keeps what is known."""
@@ -89,8 +100,8 @@ class Stager:
             found[name] = there.provenance.get_many([key for key, _ in rows])
         files = [(one.work, one.source, len(one.samples), self._planner.reader(one.work.plugin)) for one, _ in fresh]
         for record, (_, places) in zip(self._origins.hold(files), fresh, strict=True):
-            for name, key in places:
-                found.setdefault(name, {})[key] = record
+            for name, keys in places.items():
+                found.setdefault(name, {}).update(dict.fromkeys(keys, record))
         return found
 
     def _already(
@@ -99,9 +110,13 @@ class Stager:
         """Return what the arraysets hold under the keys that are to be set, as it is when set `anew`."""
         keys: dict[str, set[bytes]] = {}
         for one in good:
-            for key, parts in one.samples.items():
-                for part in parts:
-                    keys.setdefault(part.suffix, set()).add(key)
+            for run in one.samples.runs:
+                if isinstance(run, Columns):
+                    keys.setdefault("", set()).update(run.keys)
+                    continue
+                for key, parts in run.items():
+                    for part in parts:
+                        keys.setdefault(part.suffix, set()).add(key)
         held = {}
         for suffix, some in keys.items():
             target = self._target(suffix)

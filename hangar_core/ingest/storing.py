@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hangar_core.hashing.originals import is_original
-from hangar_core.hashing.samples import Payload
+from hangar_core.hashing.samples import Alike, Payload
 from hangar_core.ingest.decoding import Part
 from hangar_core.ingest.targets import Target
 from hangar_core.storage.datawriter import DataWriter
@@ -33,6 +33,16 @@ class DataQueue:
         self._bytes += part.payload.nbytes
         if self._count >= _AT_ONCE or self._bytes >= _BYTES_AT_ONCE:
             self.store()
+
+    def add_all(self, batch: Alike, target: Target) -> None:
+        """Store arrays that are enough by themselves, after what is queued, unless a segment holds them.
+
+        Raises `StorageFailed`.
+        """
+        if not batch.rows:
+            return
+        self.store()
+        self._data.put_batch(batch, apart=target.apart, codec=target.codec)
 
     def store(self) -> None:
         """Store all that is queued. Raises `StorageFailed`."""

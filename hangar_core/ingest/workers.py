@@ -23,6 +23,7 @@ from hangar_core.ingest.decoding import Outcome, Read, Reading, decode
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.originals import PIXELS
 from hangar_core.ingest.planning import Scan
+from hangar_core.ingest.stacks import Stack
 from hangar_core.ingest.threads import Threads
 from hangar_core.ingest.works import Work
 
@@ -185,7 +186,8 @@ class Workers:
     def _weighed(self, chunk: Chunk, done: Done) -> Done:
         """Learn from a chunk how much larger files become."""
         if chunk.mode == THREAD and chunk.source_bytes:
-            held = sum(read.held for one in done.outcomes if isinstance(one.reads, list) for read in one.reads)
+            lists = [one.reads for one in done.outcomes if isinstance(one.reads, list)]
+            held = sum(read.held for reads in lists for read in reads)
             self._ratio = max(1.0, 0.75 * self._ratio + 0.25 * held / chunk.source_bytes)
         return done
 
@@ -234,14 +236,17 @@ class Workers:
                 one.reject = one.work.reject("worker-crashed", message, "run the same command again")
             yield one
 
-    def _are_stored(self, reads: list[Read]) -> bool:
+    def _are_stored(self, reads: list[Read | Stack]) -> bool:
         """Whether all data that are not with the samples themselves are where they can be read."""
         held = self._data.staged
-        return all(
-            part.payload is not None or part.digest in held or self._data.has(part.digest)
-            for read in reads
-            for part in read.parts
-        )
+        for read in reads:
+            if isinstance(read, Stack):
+                named = [] if read.batch.rows else read.batch.digests
+            else:
+                named = [part.digest for part in read.parts if part.payload is None]
+            if not all(digest in held or self._data.has(digest) for digest in named):
+                return False
+        return True
 
 
 def is_isolated(plugin: str) -> bool:

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 from hangar_core.errors import InvalidInput, StorageFailed
 from hangar_core.ingest.decoding import Outcome, Reading, decode, reject_of
 from hangar_core.ingest.options import Limits
-from hangar_core.ingest.wire import ROWS_AT_ONCE, decode_reading, row_of, segment_line
+from hangar_core.ingest.stacks import Stack
+from hangar_core.ingest.wire import ROWS_AT_ONCE, decode_reading, row_of, segment_line, stack_line
 from hangar_core.ingest.works import Work
 from hangar_core.storage.segments import SegmentWriter
 
@@ -65,7 +66,8 @@ class _Worker:
         self._answers.flush()
 
     def _file(self, work: Work) -> None:
-        outcome = decode(work, self._reading)
+        # A long file is none that hangs.
+        outcome = decode(work, self._reading, lambda: _limit_time(self._limits.seconds))
         reject = outcome.reject
         if reject is None:
             try:
@@ -84,19 +86,29 @@ class _Worker:
         payloads: list[Any] = []
         held = 0
         for read in outcome.reads:
-            _limit_time(self._limits.seconds)  # a long file is none that hangs
+            if isinstance(read, Stack):
+                if rows:  # what came before stays before it
+                    self._put(rows, payloads)
+                    rows, payloads, held = [], [], 0
+                self._segment.put_alike(read.batch)
+                self.say(*stack_line(read))
+                if self._segment.length >= _SEGMENT:
+                    self._finish()
+                continue
             payloads += [part.payload for part in read.parts]
             held += read.held
             rows.append(row_of(read))
             if held >= _PUT_AT_ONCE or len(rows) >= ROWS_AT_ONCE:
-                self._segment.put_many(payloads)
-                self.say("rows", rows)
+                self._put(rows, payloads)
                 rows, payloads, held = [], [], 0
                 if self._segment.length >= _SEGMENT:
                     self._finish()
         if rows:
-            self._segment.put_many(payloads)
-            self.say("rows", rows)
+            self._put(rows, payloads)
+
+    def _put(self, rows: list[Any], payloads: list[Any]) -> None:
+        self._segment.put_many(payloads)
+        self.say("rows", rows)
 
     def _finish(self) -> None:
         segment = self._segment.finish()

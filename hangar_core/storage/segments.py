@@ -23,7 +23,7 @@ from hangar_core.backends.pack_writer import PackWriter
 from hangar_core.errors import BadSegment, ClosedError, ForkedWriter
 from hangar_core.hashing import digests
 from hangar_core.hashing.digests import DIGEST_SIZE
-from hangar_core.hashing.samples import Payload, payload_of
+from hangar_core.hashing.samples import Alike, Payload, payload_of
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
@@ -128,6 +128,23 @@ class SegmentWriter:
                 raise
             self._placed.update(zip(fresh, locations, strict=True))
         return [payload.digest for payload in payloads]
+
+    def put_alike(self, batch: Alike) -> None:
+        """Store small arrays of one dtype and shape, none twice. Raises `StorageFailed`, after which the segment is
+        gone."""
+        dtype, shape, names, rows = batch
+        if self._codec is not None:
+            self.put_many(Payload(name, dtype, shape, row) for name, row in zip(names, rows, strict=True))
+            return
+        self._check()
+        fresh = {name: row for name, row in zip(names, rows, strict=True) if name not in self._placed}
+        if fresh:
+            try:
+                locations = self._writer.append_alike(dtype, shape, fresh)
+            except BaseException:
+                self.abandon()
+                raise
+            self._placed.update(zip(fresh, locations, strict=True))
 
     def finish(self) -> Segment | None:
         """Make the bytes durable and return the description for `adopt_segment`; None if nothing was stored.

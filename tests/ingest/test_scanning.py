@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from hangar_core.external import BasePlugin, plugin_manager
 from hangar_core.ingest.listing import entries_of
 from hangar_core.ingest.taken import TakenNames
 from hangar_core.model import Schema
+from hangar_core.records.keys import encode_keys
 
 
 def _tree(folder: Path, *names: str) -> Path:
@@ -50,6 +52,23 @@ def test_taken_names_are_exactly_those_that_were_added():
     assert all(taken.add(name) for name in names)
     assert not any(taken.add(name) for name in names)
     assert len(names) == 20_000
+
+
+def test_taken_numbers_are_the_same_in_ranges_and_one_by_one():
+    """Against a set, with ranges that touch, overlap and contain each other, and numbers between them."""
+    draw = random.Random(5)
+    taken, known = TakenNames(), set()
+    for _ in range(400):
+        first, count = draw.randrange(500), draw.choice([1, 1, 2, 20, 60])
+        numbers = range(first, first + count)
+        names = encode_keys(numbers)
+        again = [place for place, number in enumerate(numbers) if number in known]
+        if draw.random() < 0.1:
+            assert [place for place, name in enumerate(names) if not taken.add(name)] == again
+        else:
+            assert taken.add_many(names, first) == again
+        known.update(numbers)
+        assert len(taken) == len(known)
 
 
 def test_patterns_choose_files_and_folders(repo, tmp_path):
