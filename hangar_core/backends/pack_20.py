@@ -148,7 +148,7 @@ class PackReader:
                 self._used(place)
             among = block or self._known_rows(location)
             return None if among is None else among.spot(digest, int.from_bytes(location[LOCATION_SIZE:], "little"))
-        pack = self._maps.get(location[2:18])
+        pack = self._maps.whole(location[2:18])
         if pack is None or len(location) != LOCATION_SIZE:
             return None
         offset = int.from_bytes(location[18:], "little")
@@ -157,12 +157,12 @@ class PackReader:
 
     def _known_rows(self, location: Location) -> RowBlock | None:
         """Return the block that a sample is in, if it was met and is not compressed."""
-        pack = self._maps.get(location[2:18])
+        pack = self._maps.whole(location[2:18])
         return None if pack is None else pack.row_block(int.from_bytes(location[18:LOCATION_SIZE], "little"))
 
     def _row_block(self, uid: bytes, offset: int, digest: Digest) -> RowBlock | None:
         """Return a block of arrays that lie as they are, None if it is another. Raises as `read` does."""
-        pack = self._maps.get(uid)
+        pack = self._maps.whole(uid)
         block = None if pack is None else pack.row_block(offset)
         if block is None and digests.code_of(digest) == digests.ARRAY:
             pack, header = self._header(digest, uid, offset)
@@ -260,7 +260,7 @@ class PackReader:
         """Return the kind of a frame, if frames like it are worth gathering. Raises as `read` does."""
         if digests.code_of(digest) != digests.ARRAY:
             return None
-        pack = self._maps.get(uid)
+        pack = self._maps.whole(uid)
         kind = None if pack is None else pack.kind_at(offset)
         if kind is None:
             kind = self._met(digest, uid, offset)

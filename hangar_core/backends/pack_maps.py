@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from hangar_core.backends.pack_rows import RowBlock, Rows
 
 T = TypeVar("T")
+# Nobody waits for somebody to write into what should be a pack and is a pipe.
+_READING: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
 _OPEN_PACKS: Final = 128
 _KNOWN_KINDS: Final = 512
 # With some 700 bytes each, or with 32 KiB if their samples are of a few bytes.
@@ -59,6 +61,12 @@ class MappedPack:
         # The block at an offset whose samples lie as they are, if it was met.
         self.row_block = self._blocks.get
         self._is_gone = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file has become shorter than what is mapped of it: whoever looks at the rest is killed."""
+        mapping: mmap.mmap = self.view.obj  # type: ignore[assignment]  # that is what it was made of
+        return mapping.size() < len(self.view)
 
     def kind_at(self, offset: int) -> Alike | None:
         """Return the kind of the frame at `offset`, if one like it was met; its header may be damaged all the same."""
@@ -130,7 +138,7 @@ class PackMaps:
 
         A mapping that was there already may be too old for `parse`, and is then made anew.
         """
-        pack = self._maps.get(uid)
+        pack = self.whole(uid)
         if pack is not None:
             try:
                 self._maps.move_to_end(uid)
@@ -145,6 +153,17 @@ class PackMaps:
             return pack, parse(pack.view)
         except BadFrame as why:
             raise self.damaged(digest, uid, offset, str(why)) from why
+
+    def whole(self, uid: bytes) -> MappedPack | None:
+        """Return the mapping that is there, unless its file was cut: a first read and each batch ask here.
+
+        Reading again what was read before does not, for which it would take as long as the reading.
+        """
+        pack = self._maps.get(uid)
+        if pack is not None and pack.is_cut:
+            self.forget(uid)
+            return None
+        return pack
 
     def damaged(self, digest: Digest, uid: bytes, offset: int, reason: str) -> CorruptDataError:
         """Return the error about damage in a pack."""
@@ -206,7 +225,7 @@ class PackMaps:
 
 def _mapped(path: Path) -> memoryview:
     """Return a file as it is now. Raises `OSError`, `BadFrame` if it is none or too short for a pack."""
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    fd = os.open(path, _READING)
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
