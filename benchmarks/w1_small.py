@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import alternate, emit, fresh, size_on_disk
 from hangar_core import Repository
+from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.checkout import WriterCheckout
 
 DEFAULT_N = 60_000
@@ -89,9 +90,36 @@ def _reading(folder: Path, digits: Array) -> None:
     one, one_floor, many, whole, whole_floor = alternate(
         _ROUNDS, singles, singles_floor, batches, everything, everything_floor
     )
-    emit("W1", "random reads one by one", _READS / one, "samples/s", _READS / one_floor, n)
-    emit("W1", "random reads in batches", _READS / many, "samples/s", _READS / one_floor, n)
+    emit("W1", "random reads one by one, read before", _READS / one, "samples/s", _READS / one_floor, n)
+    emit("W1", "random reads in batches, read before", _READS / many, "samples/s", _READS / one_floor, n)
+    _first_reads(folder, n, floor)
     emit("W1", "iterate everything", n / whole, "samples/s", n / whole_floor, n)
+
+
+def _first_reads(folder: Path, n: int, floor: Callable[[int], Array]) -> None:
+    """Reads by handles that have read nothing before."""
+    picks = random.Random(4).sample(range(n), min(n, _READS))
+
+    def unread() -> ArraysetDataReader:
+        return Repository(folder / "bulk").checkout().arraysets["digits"]
+
+    def singles() -> None:
+        aset = unread()
+        for key in picks:
+            aset[key]
+
+    def batches() -> None:
+        aset = unread()
+        for start in range(0, len(picks), _BATCH):
+            aset.get_batch(picks[start : start + _BATCH])
+
+    def plain() -> None:
+        for key in picks:
+            floor(key)
+
+    one, many, least = (len(picks) / taken for taken in alternate(_ROUNDS, singles, batches, plain))
+    emit("W1", "random reads one by one, the first time", one, "samples/s", least, n)
+    emit("W1", "random reads in batches, the first time", many, "samples/s", least, n)
 
 
 def _compressed(folder: Path, digits: Array, labels: Array) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ DEFAULT_N = 20_000
 _COMMITS = 20
 _CHANGES = 10
 _DEPTH = 400
+_TURNS = 60
 _MERGED = 1000
 
 
@@ -37,7 +39,8 @@ def run(folder: Path, n: int) -> None:
     _commits(folder, repo, rng, n)
     _reading(folder, repo, n)
     _merge(repo, rng, n)
-    _depth(folder, repo, rng, n)
+    _changing(repo, rng, n)
+    _depth(folder, rng, n)
 
 
 def _ingest(repo: Repository, rng: np.random.Generator, n: int) -> None:
@@ -107,19 +110,51 @@ def _merge(repo: Repository, rng: np.random.Generator, n: int) -> None:
     emit("W4", f"merge of two branches with {count} changes each", 1e3 * taken, "ms", n=n)
 
 
-def _depth(folder: Path, repo: Repository, rng: np.random.Generator, n: int) -> None:
-    picks = random.Random(5)
-    commits, opens = [], []
-    for number in range(_DEPTH):
+def _changing(repo: Repository, rng: np.random.Generator, n: int) -> None:
+    """What else costs what changes: ten changes put aside and taken back, a commit reverted and picked again."""
+    picks = random.Random(6)
+
+    def stage() -> None:
         writer = repo.checkout(write=True)
-        change = partial(_change, writer, rng, [picks.randrange(n)], f"deep {number}")
-        commits.append(seconds(change))
+        for key in picks.sample(range(n), _CHANGES):
+            writer.arraysets["x"][key] = rng.integers(0, 256, 16, dtype=np.uint8)
         writer.close()
-        opens.append(seconds(lambda: Repository(folder).checkout().close()))
-    for what, times in ("commit", commits), ("open", opens):
+
+    times: dict[str, list[float]] = {"stash save and pop": [], "revert": [], "cherry-pick": []}
+    for number in range(5):
+        stage()
+        times["stash save and pop"].append(seconds(lambda: (repo.stashes.save("aside"), repo.stashes.pop())))
+        made = repo.commit(f"changed {number}")
+        times["revert"].append(seconds(partial(repo.merging.revert, made)))
+        times["cherry-pick"].append(seconds(partial(repo.merging.cherry_pick, made)))
+    for what, each in times.items():
+        emit("W4", f"{what}, {_CHANGES} changes", 1e3 * statistics.median(each), "ms", n=n)
+
+
+def _depth(folder: Path, rng: np.random.Generator, n: int) -> None:
+    """Commits and openings behind 400 more commits, in turns with a copy of the repository from before those."""
+    shallow = folder / "shallow"
+    shutil.copytree(folder / ".hangar", shallow / ".hangar", ignore=shutil.ignore_patterns("lock", "lock.mdb"))
+    picks = random.Random(5)
+
+    def commit(place: Path) -> float:
+        writer = Repository(place).checkout(write=True)
+        taken = seconds(partial(_change, writer, rng, [picks.randrange(n)], "deep"))
+        writer.close()
+        return taken
+
+    for _ in range(_DEPTH):
+        commit(folder)
+    places = (folder, shallow)
+    times: dict[tuple[str, Path], list[float]] = {(what, place): [] for what in ("commit", "open") for place in places}
+    for _ in range(_TURNS):
+        for place in places:
+            times["commit", place].append(commit(place))
+            times["open", place].append(seconds(lambda place=place: Repository(place).checkout().close()))
+    for what in ("commit", "open"):
         # The lower quartile: what else the machine does only ever adds to a time.
-        first, last = (statistics.quantiles(some, n=4)[0] for some in (times[:20], times[-20:]))
-        emit("W4", f"{what} at depth: the last 20 of {_DEPTH} against the first 20", 1e3 * last, "ms", 1e3 * first, n)
+        deep, before = (1e3 * statistics.quantiles(times[what, place], n=4)[0] for place in places)
+        emit("W4", f"{what} behind {_DEPTH} commits, against before them, in turns", deep, "ms", before, n)
 
 
 def _reading(folder: Path, repo: Repository, n: int) -> None:
@@ -131,16 +166,23 @@ def _reading(folder: Path, repo: Repository, n: int) -> None:
     opened, numpy = alternate(15, lambda: _python(script), lambda: _python("import numpy"))
     emit("W4", "open in a fresh process, read one", 1e3 * opened, "ms", 1e3 * numpy, n)
     order = repo.log_entries()
-    if hasattr(repo, "diff"):
-        old = order[10].id.hex()
-        times = [seconds(lambda: repo.diff(old, "master").statistics()) for _ in range(7)]
-        emit("W4", "diff over 10 commits", 1e3 * statistics.median(times), "ms", n=n)
+    old = order[10].id.hex()
+    times = [seconds(lambda: repo.diff(old, "master").statistics()) for _ in range(7)]
+    emit("W4", "diff over 10 commits", 1e3 * statistics.median(times), "ms", n=n)
+    # Backwards nothing is noted (decision 0025): the trees are compared.
+    times = [seconds(lambda: repo.diff("master", old).statistics()) for _ in range(7)]
+    emit("W4", "diff over 10 commits, by their trees", 1e3 * statistics.median(times), "ms", n=n)
+    aset = repo.checkout().arraysets["x"]
+    times = [seconds(lambda: repo.history("x", n // 2)) for _ in range(7)]
+    emit("W4", "history of one sample", 1e3 * statistics.median(times), "ms", n=n)
+    times = [seconds(lambda: (repo.status(), len(aset))) for _ in range(7)]
+    emit("W4", "status and len", 1e3 * statistics.median(times), "ms", n=n)
     iterate = (
-        "from hangar_core import Repository\nimport numpy\n"
         # Mapped files are the system's to keep or to drop: only what the process itself holds counts.
         "def held():\n"
         "    return int(next(line for line in open('/proc/self/status') if line.startswith('RssAnon')).split()[1])\n"
         "before = most = held()\n"
+        "from hangar_core import Repository\n"
         f"co = Repository({str(folder)!r}).checkout()\n"
         "for count, _ in enumerate(co.arraysets['x'].items(), 1):\n"
         "    if count % 10000 == 0:\n"

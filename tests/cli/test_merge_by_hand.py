@@ -107,6 +107,7 @@ def test_a_file_that_does_not_fit_is_named_with_a_hint(conflicted: Terminal) -> 
     talk = conflicted("resolve", "words", "k", "--take", "bad.txt", code=1).stderr
     assert "'bad.txt' is no UTF-8 text (byte 2)" in talk
     assert "nowhere" in conflicted("resolve", "blobs", "k", "--take", "nowhere", code=1).stderr
+    assert "nowhere: it cannot be read" in conflicted("resolve", "t", "k", "--take", "nowhere", code=1).stderr
     assert _open(conflicted) == {"t", "words", "blobs"}
 
 

@@ -130,3 +130,25 @@ def test_json_is_indented_for_people_and_one_line_for_scripts(committed: Termina
     drawn = committed.look("status", "--json")
     assert drawn.startswith('{\n  "version": "hangar.status/1"')
     assert json.loads(drawn) == committed.json("status")
+
+
+def test_every_reading_command_gives_one_document_with_its_version_first(committed: Terminal) -> None:
+    for words in (
+        ("status",),
+        ("log",),
+        ("summary",),
+        ("diff",),
+        ("diff", "--stat"),
+        ("history", "pictures", "cat/001"),
+        ("why", "pictures", "cat/001"),
+        ("view", "pictures", "cat/001"),
+        ("reflog",),
+        ("branch", "list"),
+        ("tag", "list"),
+        ("stash", "list"),
+        ("remote", "list"),
+        ("plugins", "list"),
+        ("repair",),
+    ):
+        document = json.loads(committed(*words, "--json").stdout)
+        assert next(iter(document)) == "version", words

@@ -87,3 +87,21 @@ def test_the_reference_lists_exactly_the_options_of_a_command(
         for name in (*param.opts, *param.secondary_opts)
     }
     assert documented()[path] == existing - {"--help", "-h"}
+
+
+# What changes one thing and has nothing to tell but that, and those that run until they are stopped.
+SAYS_NOTHING_TO_SCRIPTS = {
+    "hangar init",
+    "hangar checkout",
+    "hangar branch create",
+    "hangar server",
+    "hangar demo",
+    *(f"hangar arrayset {verb}" for verb in ("create", "describe", "remove", "rename", "widen")),
+}
+
+
+def test_every_command_that_tells_something_speaks_json() -> None:
+    silent = {
+        path for path, command, ctx in LEAVES if "--json" not in {o for p in command.get_params(ctx) for o in p.opts}
+    }
+    assert silent == SAYS_NOTHING_TO_SCRIPTS

@@ -144,6 +144,7 @@ def _array_in(path: str) -> Any:
     """Return the only sample in a file, through the plugin for its extension."""
     from hangar_core import external
 
+    external.open_file(path).close()  # that there is none is said before that nobody reads its kind
     chosen, extension = external.plugin_manager().match(path)
     loaded = external.load(path, plugin=chosen.plugin_name, extension=extension)
     if isinstance(loaded, tuple):
