@@ -47,10 +47,6 @@ _PER_ENTRY = 32
 _BEHIND: Final = 1 << 16
 
 
-def _data_file(path: Path) -> Path:
-    return path / "data.mdb"
-
-
 class Snapshot:
     """What `Tables.read` gives, to be entered. A class, since a generator takes three times as long."""
 
@@ -77,6 +73,7 @@ class Tables:
 
     def __init__(self, path: Path, *, first_map: int = _FIRST_MAP) -> None:
         self.path = path
+        self._file = path / "data.mdb"
         self._first_map = first_map
         self._pid = os.getpid()
         self._changed = threading.Condition()
@@ -103,7 +100,7 @@ class Tables:
         """
         self._check_process()
         if not self._writable:
-            raise refusal(_data_file(self.path))
+            raise refusal(self._file)
         from hangar_core.storage.batches import Batch
 
         batch = Batch()
@@ -115,14 +112,14 @@ class Tables:
         while not self._apply(batch):
             self._resize(lambda size: size * 2)
         files.failpoint("tables.committed")
-        files.note_tables(_data_file(self.path))
+        files.note_tables(self._file)
 
     def _enter(self, snapshot: Snapshot) -> Reader:
         self._check_process()
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
             snapshot._txn = txn = self._begin()
-            self._local.reader = reader = Reader(txn, self._tables, _data_file(self.path), self._recent)
+            self._local.reader = reader = Reader(txn, self._tables, self._file, self._recent)
         return reader
 
     def _leave(self, txn: Any) -> None:
@@ -132,7 +129,7 @@ class Tables:
 
     def used_bytes(self) -> int:
         """Return the size of the database file."""
-        return _data_file(self.path).stat().st_size
+        return self._file.stat().st_size
 
     def close(self) -> None:
         """Close the environment; whoever still uses it gets `ClosedError`."""
@@ -208,7 +205,7 @@ class Tables:
         LMDB leaves unused pages at the end unwritten, so a short file need not be damaged. If it was cut, the zeros in
         place of what is missing are no valid pages, and whoever needs those gets `CorruptRecord`.
         """
-        path = _data_file(self.path)
+        path = self._file
         with self._env.begin(write=self._writable):  # nobody else makes the file grow meanwhile
             needed = self._end_of_records()
             size = path.stat().st_size
@@ -234,11 +231,10 @@ class Tables:
         """
         if end + _BEHIND <= self._long_enough:
             return
-        path = _data_file(self.path)
         with suppress(OSError):
-            if path.stat().st_size < end + _BEHIND:
-                os.truncate(path, end + 2 * _BEHIND)
-            self._long_enough = path.stat().st_size
+            if self._file.stat().st_size < end + _BEHIND:
+                os.truncate(self._file, end + 2 * _BEHIND)
+            self._long_enough = self._file.stat().st_size
 
     def _end_of_records(self) -> int:
         """Return how long LMDB's records say that the file is."""
