@@ -36,6 +36,7 @@ from durable.scenario import (
     sealing,
     watch,
 )
+from durable.shares import ALL_AT_ONCE, Turn, in_turns
 from durable.state import State, differences, observe, read_content
 
 from hangar_core import Repository, files
@@ -160,11 +161,12 @@ def campaign(
     how: str,
     codes: tuple[int, ...],
     states: list[State | None] | None = None,
+    turn: Turn = ALL_AT_ONCE,
 ) -> Iterator[str]:
     """Let each call fail in turn; yield what is wrong. `states` are those between the steps if no model knows them."""
     states = states or predict(steps)
     total = count_calls(tmp_path / "whole", steps)
-    for number in range(1, total + 1):
+    for number in turn.share(range(1, total + 1)):
         code = codes[number % len(codes)]
         fault = Fault(number, code, persistent, how)
         place = tmp_path / str(number)
@@ -190,29 +192,33 @@ def test_a_call_that_fails_once_is_reported_and_can_be_repeated(tmp_path: Path, 
     check(campaign(tmp_path, essentials(), persistent=False, how=how, codes=BOTH))
 
 
-def test_a_call_that_fails_while_samples_move_to_another_backend_can_be_repeated(tmp_path: Path) -> None:
-    check(campaign(tmp_path, sealing(), persistent=False, how="half", codes=BOTH))
+@in_turns(3)
+def test_a_call_that_fails_while_samples_move_to_another_backend_can_be_repeated(tmp_path: Path, turn: Turn) -> None:
+    check(campaign(tmp_path, sealing(), persistent=False, how="half", codes=BOTH, turn=turn))
 
 
-def test_an_interrupt_while_samples_move_to_another_backend_loses_nothing(tmp_path: Path) -> None:
-    check(campaign(tmp_path, sealing(), persistent=False, how="interrupted", codes=(0,)))
+@in_turns(3)
+def test_an_interrupt_while_samples_move_to_another_backend_loses_nothing(tmp_path: Path, turn: Turn) -> None:
+    check(campaign(tmp_path, sealing(), persistent=False, how="interrupted", codes=(0,), turn=turn))
 
 
 def test_calls_that_go_on_failing_leave_all_that_was_there(tmp_path: Path) -> None:
     check(campaign(tmp_path, essentials(), persistent=True, how="half", codes=BOTH))
 
 
-def test_a_call_that_fails_in_a_merge_a_stash_or_a_reset_can_be_repeated(tmp_path: Path) -> None:
+@in_turns(3)
+def test_a_call_that_fails_in_a_merge_a_stash_or_a_reset_can_be_repeated(tmp_path: Path, turn: Turn) -> None:
     # A stash that was staged and could not be dropped is in the way of another try.
     steps = [step for step in integrating() if step.name not in {"pop", "commit"}]
     (tmp_path / "watched").mkdir()
     states = watch(tmp_path / "watched", steps, forget)
-    check(campaign(tmp_path, steps, persistent=False, how="half", codes=BOTH, states=states))
+    check(campaign(tmp_path, steps, persistent=False, how="half", codes=BOTH, states=states, turn=turn))
 
 
-def test_an_interrupt_at_any_call_loses_nothing(tmp_path: Path) -> None:
+@in_turns(2)
+def test_an_interrupt_at_any_call_loses_nothing(tmp_path: Path, turn: Turn) -> None:
     """Ctrl-C may come when the bytes are written already and nobody has counted them yet."""
-    check(campaign(tmp_path, essentials(), persistent=False, how="interrupted", codes=(0,)))
+    check(campaign(tmp_path, essentials(), persistent=False, how="interrupted", codes=(0,), turn=turn))
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ from durable.scenario import (
     sequel,
     watch,
 )
+from durable.shares import Turn, in_turns
 from durable.state import State, observe, value
 
 ALL, NOTHING = ("all of it", 0), ("nothing unsynced", 0)
@@ -71,8 +72,11 @@ def sown(film: Film, seed: int, count: int) -> dict[int, list[tuple[str, int]]]:
 # --- one cut --------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_acknowledged_survives_when_all_or_nothing_of_the_rest_does(film: Film, tmp_path: Path) -> None:
-    every = {number: [NOTHING, ALL] for number in range(len(film.operations) + 1)}
+@in_turns(2)
+def test_what_was_acknowledged_survives_when_all_or_nothing_of_the_rest_does(
+    film: Film, tmp_path: Path, turn: Turn
+) -> None:
+    every = {number: [NOTHING, ALL] for number in turn.share(range(len(film.operations) + 1))}
     check(wrong(film, tmp_path / "cut", every))
 
 
@@ -83,7 +87,7 @@ def test_a_kill_at_any_operation_loses_nothing_that_returned(film: Film, tmp_pat
 
 
 def test_what_was_acknowledged_survives_when_any_part_of_the_rest_does(film: Film, tmp_path: Path) -> None:
-    check(wrong(film, tmp_path / "cut", sown(film, 1, 400)))
+    check(wrong(film, tmp_path / "cut", sown(film, 1, 250)))
 
 
 @pytest.fixture(scope="session")
@@ -94,22 +98,28 @@ def merges(tmp_path_factory: pytest.TempPathFactory) -> Film:
     return record(tmp_path_factory.mktemp("merges"), steps, "boot one", states=states)
 
 
-def test_merges_stashes_and_resets_survive_whole(merges: Film, tmp_path: Path) -> None:
-    every = {number: [NOTHING, ALL, ("some of it", number)] for number in range(100, len(merges.operations) + 1)}
+@in_turns(2)
+def test_merges_stashes_and_resets_survive_whole(merges: Film, tmp_path: Path, turn: Turn) -> None:
+    moments = turn.share(range(100, len(merges.operations) + 1))
+    every = {number: [NOTHING, ALL, ("some of it", number)] for number in moments}
     check(wrong(merges, tmp_path / "cut", every))
 
 
-def test_samples_that_move_to_another_backend_survive_whole(tmp_path: Path) -> None:
+@in_turns(3)
+def test_samples_that_move_to_another_backend_survive_whole(tmp_path: Path, turn: Turn) -> None:
     (tmp_path / "film").mkdir()
     film = record(tmp_path / "film", sealing(), "boot one")
-    every = {number: [NOTHING, ALL, ("some of it", number)] for number in range(len(film.operations) + 1)}
+    moments = turn.share(range(len(film.operations) + 1))
+    every = {number: [NOTHING, ALL, ("some of it", number)] for number in moments}
     check(wrong(film, tmp_path / "cut", every))
 
 
-def test_segments_of_workers_survive_whole(tmp_path: Path) -> None:
+@in_turns(3)
+def test_segments_of_workers_survive_whole(tmp_path: Path, turn: Turn) -> None:
     (tmp_path / "film").mkdir()
     film = record(tmp_path / "film", adopting(), "boot one")
-    every = {number: [NOTHING, ALL, ("some of it", number)] for number in range(len(film.operations) + 1)}
+    moments = turn.share(range(len(film.operations) + 1))
+    every = {number: [NOTHING, ALL, ("some of it", number)] for number in moments}
     check(wrong(film, tmp_path / "cut", every))
 
 
