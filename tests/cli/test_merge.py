@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -13,7 +14,7 @@ from PIL import Image
 
 from hangar_core import Repository
 
-from .conftest import Terminal, make_pictures, needs_pty, picture
+from .conftest import Terminal, make_pictures, needs_pty, picture, scrubbed_environment
 from .test_history import head
 
 SET_LICENCE = """
@@ -60,13 +61,24 @@ def dev(committed: Terminal) -> Terminal:
     return committed
 
 
-@pytest.fixture
-def conflicted(dev: Terminal) -> Terminal:
-    """A merge of dev into master that conflicts in two pictures and in the licence; dev adds a picture."""
+@pytest.fixture(scope="session")
+def in_conflict(tmp_path_factory: pytest.TempPathFactory, prepared: dict[str, Path]) -> Path:
+    """Where the commands have made what `conflicted` starts from, once; tests get copies."""
+    place = tmp_path_factory.mktemp("in-conflict") / "place"
+    shutil.copytree(prepared["committed"], place)
+    dev = Terminal(place, scrubbed_environment(place.parent))
+    dev("branch", "create", "dev")
     change(dev, "dev", {"cat/001": 21, "cat/002": 22, "bird/001": 23}, "CC0")
     change(dev, "master", {"cat/001": 31, "cat/002": 32}, "CC-BY")
     dev("merge", "dev", "-m", "bring dev in", code=3)
-    return dev
+    return place
+
+
+@pytest.fixture
+def conflicted(terminal: Terminal, in_conflict: Path) -> Terminal:
+    """A merge of dev into master that conflicts in two pictures and in the licence; dev adds a picture."""
+    shutil.copytree(in_conflict, terminal.directory, dirs_exist_ok=True)
+    return terminal
 
 
 # --- merge ------------------------------------------------------------------------------------------------------------
@@ -301,6 +313,7 @@ def test_a_file_decides_exactly_one_conflict_and_must_hold_one_sample(conflicted
     np.save(conflicted.directory / "small.npy", np.zeros((2, 2), np.uint8))
     assert "shape" in conflicted("resolve", "pictures", "cat/001", "--take", "small.npy", code=1).stderr
     assert "nowhere.png" in conflicted("resolve", "pictures", "cat/001", "--take", "nowhere.png", code=1).stderr
+    (conflicted.directory / "a.xyz").write_bytes(b"?")
     assert "extension xyz" in conflicted("resolve", "pictures", "cat/001", "--take", "a.xyz", code=1).stderr
     assert len(conflicted.json("status")["merging"]["conflicts"]) == 3
 
