@@ -10,13 +10,14 @@ from hangar_core.model import CommitId, Digest, SampleKey
 if TYPE_CHECKING:
     from hangar_core.arraysets.reader import ArraysetDataReader
 
-_KINDS = {digests.ARRAY: "array", digests.TEXT: "text", digests.BYTES: "bytes"}
+_KINDS = {digests.ARRAY: "array", digests.TEXT: "text", digests.BYTES: "bytes", digests.ORIGINAL: "original"}
 
 
 class SampleRef(NamedTuple):
     """Where a sample of a commit is, and its digest. `det_hash` takes it for what it stands for, and reads nothing.
 
-    Of an array the hash is that of the array itself. It can be sent to other processes.
+    Of an array the hash is that of the array itself; of a file that is kept as it is, that of the file.
+    It can be sent to other processes.
     """
 
     directory: str

@@ -276,20 +276,24 @@ def _object_handler(cls: type) -> Handler:
         return _refusing(reason)
     own = _says_its_state(cls)
     start, extends, slots = b"O" + class_name(cls), _base_of(cls), _slots(cls)
+    hidden = _hidden_base(cls)
 
-    def handler(_walk: Walk, value: Any, out: Chunks) -> Parts:
+    def handler(walk: Walk, value: Any, out: Chunks) -> Parts:
         out.append(start)
         if extends is not None:
             yield from extends(value, out) or ()
         if own:
-            yield value.__getstate__(), out, (".__getstate__()", "")
+            state = value.__getstate__()
+            if state is None and hidden is not None:  # numpy's generators keep it where pickle finds it in another way
+                raise walk.refuse(value, f"what {hidden.__qualname__} holds cannot be told from outside")
+            yield state, out, (".__getstate__()", "")
             return
-        state = {name: getattr(value, name) for name in slots if hasattr(value, name)}
-        state |= getattr(value, "__dict__", {})
-        out.append(head(b"d", len(state)))
-        for name in sorted(state):
+        content = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+        content |= getattr(value, "__dict__", {})
+        out.append(head(b"d", len(content)))
+        for name in sorted(content):
             out.append(text(name))
-            yield state[name], out, (".", name)
+            yield content[name], out, (".", name)
 
     return handler
 
@@ -336,9 +340,11 @@ def _scalar(kind: type, value: Any, out: Chunks) -> None:
 def _hidden_base(cls: type) -> type | None:
     """Return a base class made in C that is not known here, if there is one: it may hold what nobody sees."""
     known = {object, *(base for base, _ in _BASES)}
-    python_made = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made while the program runs
+    # Py_TPFLAGS_HEAPTYPE, made while the program runs; those of C among them are Py_TPFLAGS_IMMUTABLETYPE as a rule.
+    made, fixed = 1 << 9, 1 << 8
     for base in cls.__mro__:
-        if base not in known and not base.__flags__ & python_made and not issubclass(base, BaseException):
+        is_known = base in known or issubclass(base, BaseException)
+        if not is_known and (not base.__flags__ & made or base.__flags__ & fixed):
             return base
     return None
 

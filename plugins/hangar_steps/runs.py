@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import hangar_core
 from hangar_core.errors import NoCommits
 from hangar_core.hashing import det_hash, digests
-from hangar_steps.code_version import is_dirty
-from hangar_steps.config import NO_CODE, Config, plain_data
+from hangar_steps.code_version import code_head, is_dirty
+from hangar_steps.config import Config, plain_data
 from hangar_steps.errors import ConfigurationError, StepError, StepNotFound
 from hangar_steps.noting import StepNote, open_notes
 from hangar_steps.params import ExperimentParameters
@@ -106,12 +106,12 @@ class Run:
 
     def _inputs(self) -> dict[str, Any]:
         """Return what is known before anything has run; from here on the hash of the parameters stays."""
-        experiment = str(self.config["experiment_id"])
+        head = code_head()  # what the settings say of it may be from another day
         return {
             "run_id": self.run_id,
             "run_uuid": str(self.config.run_uuid),
-            "experiment_id": None if experiment == NO_CODE else experiment,
-            "dirty": is_dirty() if experiment != NO_CODE else None,
+            "experiment_id": head,
+            "dirty": is_dirty() if head is not None else None,
             "read": self._head(),
             "params": None if self.params is None else _params(self.params),
             "config": plain_data(self.config, ""),

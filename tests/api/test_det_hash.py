@@ -78,3 +78,14 @@ def test_references_of_text_count_by_their_digest(repo):
         a, b, c = (reader["notes"].reference(key) for key in "abc")
     assert det_hash(a) == det_hash(b) != det_hash(c)
     assert a.read() == "same"
+
+
+def test_a_reference_to_a_file_that_is_kept_as_it_is_counts_by_it(repo, tmp_path):
+    from PIL import Image
+
+    for name, number in (("a", 1), ("b", 1), ("c", 2)):
+        Image.fromarray(np.full((4, 4, 3), 9 * number, np.uint8)).save(tmp_path / f"{name}.png")
+    repo.ingest("photos", [tmp_path / f"{name}.png" for name in "abc"], store="original", commit="photos")
+    with closing(repo.checkout()) as reader:
+        one, same, other = (det_hash(reader["photos"].reference(name)) for name in "abc")
+    assert one == same != other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import copy
 import dataclasses
@@ -573,3 +574,19 @@ def test_what_hashing_refused_once_it_refuses_again() -> None:
     for _ in range(2):
         with pytest.raises(NotHashable, match=r"\$\[1\]: "):
             det_hash([0, threading.Lock()])
+
+
+class Counts(array.array):  # type: ignore[type-arg]  # what it holds is C's
+    pass
+
+
+@pytest.mark.parametrize("value", [np.random.default_rng(1), Counts("i", [1])], ids=["generator", "array"])
+def test_what_keeps_its_content_where_nobody_looks_is_refused(value: object) -> None:
+    """Two of them with other content must not have one hash."""
+    with pytest.raises(NotHashable, match="cannot be told from outside"):
+        det_hash(value)
+
+
+def test_functions_of_numpy_count_by_their_names() -> None:
+    assert det_hash(np.mean) == det_hash(np.mean) != det_hash(np.sum)
+    assert det_hash(functools.partial(np.max, axis=0)) != det_hash(functools.partial(np.max, axis=1))

@@ -9,7 +9,7 @@ import pickle
 import shutil
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -26,9 +26,11 @@ from hangar_steps import (
     DatasetDict,
     Format,
     JsonFormat,
+    LocalWorkspace,
     NoFormatFor,
     NumpyFormat,
     PickleFormat,
+    Step,
     TextFormat,
     result_class,
 )
@@ -190,6 +192,30 @@ def test_arraysets_are_references_that_move_with_their_repository(repo: Reposito
 def test_a_dataset_of_lists_is_json(tmp_path: Path) -> None:
     found = there_and_back(AutoFormat(), DatasetDict({"a": range(3)}, {"m": 1}), tmp_path)
     assert (dict(found), found.metadata) == ({"a": [0, 1, 2]}, {"m": 1})
+
+
+class Chosen(Step):
+    """The arrayset that a repository has under a name; counts how often it is looked up."""
+
+    looked_up: ClassVar[int] = 0
+    DETERMINISTIC = True
+    CACHEABLE = True
+
+    def run(self, place: str) -> Any:
+        type(self).looked_up += 1
+        return Repository(place).checkout()["x"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "repository"])
+def test_a_stored_arrayset_is_found_again(repo: Repository, tmp_path: Path, kind: str) -> None:
+    with closing(repo.checkout(write=True)) as writer:
+        writer.arraysets.init_arrayset("x", shape=(2,), dtype=np.uint8)["a"] = np.ones(2, np.uint8)
+        writer.commit("x")
+    Chosen.looked_up = 0
+    for _ in range(3):
+        workspace = LocalWorkspace(tmp_path / "steps") if kind == "folder" else repo.workspace
+        assert Chosen(place=str(repo.path)).result(workspace)["a"].tolist() == [1, 1]
+    assert Chosen.looked_up == 1
 
 
 # --- pickles --------------------------------------------------------------------------------------------------------

@@ -339,3 +339,14 @@ def test_the_log_tells_which_runs_have_read_a_commit(two: Path) -> None:
 def test_where_there_are_no_runs_it_says_so(filled: Repository) -> None:
     assert "There are no runs." in hangar(Path(filled.path), "runs").stderr
     assert hangar(Path(filled.path), "log", "--runs").stdout == hangar(Path(filled.path), "log").stdout
+
+
+def test_a_run_records_the_code_that_is_there_whatever_its_settings_say(
+    filled: Repository, code: Path, tmp_path: Path
+) -> None:
+    Config(lr=1).save(tmp_path / "conf.json")
+    (code / "train.py").write_text("2")
+    subprocess.run(["git", "commit", "-q", "-a", "-m", "second"], cwd=code, check=True)
+    with filled.run(config=Config.load(tmp_path / "conf.json")):
+        pass
+    assert filled.runs[0].facts["experiment_id"] == Config()["experiment_id"]

@@ -191,8 +191,9 @@ class LocalWorkspace(Workspace):
         return iter(kept) if once else kept
 
     def _store(self, step_id: str, form: Format, value: Any) -> tuple[int, str]:
-        room = self.directory / "tmp" / uuid.uuid4().hex
-        fresh = room / step_id
+        # As deep as its place in the end: what a result says of other places is relative to itself.
+        fresh = self.directory / "tmp" / uuid.uuid4().hex
+        old = fresh.with_name(f"{fresh.name}-old")
         fresh.mkdir(parents=True)
         try:
             try:
@@ -204,12 +205,13 @@ class LocalWorkspace(Workspace):
             target = self._path("results", step_id)
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():  # of an earlier attempt, which no state names
-                target.rename(room / "old")
+                target.rename(old)
             files.replace(fresh, target)
             files.sync_directory(target.parent)
             return sum(path.stat().st_size for path in target.iterdir()), _checksum(target)
         finally:
-            shutil.rmtree(room, ignore_errors=True)
+            for left in (fresh, old):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:
