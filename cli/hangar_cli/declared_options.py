@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,12 +18,13 @@ _MANY_CHOICES = 6  # more are listed in the help text, not on the left
 _METAVARS = {"whole number": "N", "number": "X", "yes or no": "yes|no"}
 
 
-@dataclass(frozen=True, slots=True)
 class DeclaredOptions:
     """The options of a plugin for one command. `title` says which plugin it is."""
 
-    title: str
-    options: tuple[click.Option, ...]
+    __slots__ = ("options", "title")
+
+    def __init__(self, title: str, options: tuple[click.Option, ...]) -> None:
+        self.title, self.options = title, options
 
     def write_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the part of the help about them."""
@@ -112,13 +112,13 @@ def _help_of(spec: OptionSpec) -> str:
     return " ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
 class _Keeping:
     """The callback of an option: has the contract check the value, and keeps it."""
 
-    spec: OptionSpec
-    who: str
-    given: MutableMapping[str, Any]
+    __slots__ = ("given", "spec", "who")
+
+    def __init__(self, spec: OptionSpec, who: str, given: MutableMapping[str, Any]) -> None:
+        self.spec, self.who, self.given = spec, who, given
 
     def __call__(self, ctx: click.Context, param: click.Parameter, value: Any) -> None:
         if value is None or value == ():

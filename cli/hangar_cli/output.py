@@ -8,7 +8,6 @@ commands take.
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -70,12 +69,16 @@ def result_json(version: str, facts: dict[str, Any]) -> None:
 
     Pure ASCII: JSON escapes serve the same purpose here as `printable` does in text.
     """
+    import json  # nobody who asks for help needs it
+
     document = {"version": version, **facts}
     click.echo(json.dumps(document, ensure_ascii=True, indent=2 if on_terminal() else None))
 
 
 def result_json_list(version: str, facts: dict[str, Any], name: str, items: Iterable[dict[str, Any]]) -> None:
     """Print the document that `result_json` would print of `facts` and the list `name`, while the items come."""
+    import json
+
     gap = "\n" if on_terminal() else ""
     head = json.dumps({"version": version, **facts}, ensure_ascii=True)
     click.echo(f"{head[:-1]}, {json.dumps(name)}: [", nl=False)
