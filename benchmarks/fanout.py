@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.harness import emit, seconds
 from hangar_core.hashing import digests
-from hangar_core.history import chunking, tree
+from hangar_core.history import chunking, tree, tree_edits
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
 from hangar_core.storage.tables import forget_tables, open_tables
@@ -47,7 +47,7 @@ def _measure(folder: Path, entries: list[tuple[bytes, Digest]], fanout: int) -> 
     objects = Objects(tables)
     n, name = len(entries), f"fan-out {fanout}"
     roots: list[Digest] = []
-    emit("fanout", f"{name}: build", seconds(lambda: roots.append(tree.build(objects, dict(entries)))), "s", n=n)
+    emit("fanout", f"{name}: build", seconds(lambda: roots.append(tree_edits.build(objects, dict(entries)))), "s", n=n)
     _flush(objects, tables)
     picks = random.Random(1)
     times, sizes = [], []
@@ -56,13 +56,13 @@ def _measure(folder: Path, entries: list[tuple[bytes, Digest]], fanout: int) -> 
         edits = [(entries[at][0], _digest(n + 100 * number + at)) for at in changed]
 
         def commit(edits: list[tuple[bytes, Digest]] = edits) -> None:
-            roots.append(tree.apply(objects, roots[-1], edits))
+            roots.append(tree_edits.apply(objects, roots[-1], edits))
             _flush(objects, tables)
 
         held = len(objects._pending)
         assert not held
         with objects.trial():
-            tree.apply(objects, roots[-1], edits)
+            tree_edits.apply(objects, roots[-1], edits)
             sizes.append(sum(map(len, objects._pending.values())))
         times.append(seconds(commit))
     emit("fanout", f"{name}: commit of {_CHANGES}, with sync", 1e3 * statistics.median(times), "ms", n=n)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hangar_core.history import short_cuts, tree
+from hangar_core.history import short_cuts, tree, tree_edits
 from hangar_core.history.identities import name_pairs
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, Digest, Root
@@ -55,7 +55,7 @@ class Changes:
         self._objects = objects
         self.old = old
         self.new = new
-        self._empty = tree.empty(objects)
+        self._empty = tree_edits.empty(objects)
 
     @property
     def arraysets(self) -> list[ArraysetStep]:

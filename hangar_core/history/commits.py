@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import decode_schema, encode_schema
-from hangar_core.history import tree
 from hangar_core.history.objects import Objects
 from hangar_core.model import Arrayset, Commit, CommitId, Digest, Root
 from hangar_core.records.commits import ArraysetRow, decode_commit, decode_root, encode_commit, encode_root
@@ -39,7 +38,9 @@ def read_root(objects: Objects, root: Digest) -> Root:
 def root_of(objects: Objects, commit: CommitId | None) -> Root:
     """Return the content of a commit, or the content with which every history begins."""
     if commit is None:
-        return Root({}, tree.empty(objects), 0)
+        from hangar_core.history import tree_edits  # who reads samples has no use for it
+
+        return Root({}, tree_edits.empty(objects), 0)
     return read_root(objects, read_commit(objects, commit).root)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hangar_core import files
 from hangar_core.backends.registry import SMALL_VALUES
 from hangar_core.errors import AlreadyExists, InvalidInput
-from hangar_core.history import refs, tree
+from hangar_core.history import refs, tree_edits
 from hangar_core.history.objects import Objects
 from hangar_core.model import User
 from hangar_core.storage.layout import DIRECTORY, Layout
@@ -49,7 +49,7 @@ def _fill(layout: Layout, user: User) -> None:
     try:
         tables = open_tables(layout.records)
         objects = Objects(tables)
-        tree.empty(objects)
+        tree_edits.empty(objects)
         with tables.write() as batch:
             refs.create_first(batch)
             objects.flush(batch)

@@ -10,17 +10,16 @@ Written by a fetch with a depth, in the transaction that brings the commits. For
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.canonical import FieldReader, FieldWriter
+from hangar_core.history.objects import CUT
 from hangar_core.model import CommitId
 
 if TYPE_CHECKING:
     from hangar_core.storage.batches import Batch
-
-CUT: Final = b"cut"
 
 
 def encode_cut(commits: Iterable[CommitId]) -> bytes:

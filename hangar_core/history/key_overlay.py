@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
-from hangar_core.history import nested, short_cuts, tree
+from hangar_core.history import nested, short_cuts, tree, tree_edits
 from hangar_core.history.lookups import lookup_many
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
@@ -116,9 +116,9 @@ class KeyOverlay:
         """Return the root of the tree with all changes applied, held in `Objects`."""
         changes = self.changes
         if self.base_count:
-            root = tree.apply(self._objects, self.base, sorted(changes.items()))
+            root = tree_edits.apply(self._objects, self.base, sorted(changes.items()))
         else:  # of what is nowhere, nothing is removed
-            root = tree.build(self._objects, cast("dict[bytes, Digest]", changes))
+            root = tree_edits.build(self._objects, cast("dict[bytes, Digest]", changes))
         if len(changes) <= short_cuts.MOST:
             was = self._was
             known = [(key, was[key] if key in was else self._in_base(key), changes[key]) for key in sorted(changes)]

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
-from hangar_core.history import tree
+from hangar_core.history import tree, tree_edits
 from hangar_core.history.changes import KeyChange
 from hangar_core.history.identities import called, identity_of
 from hangar_core.history.lookups import lookup_many
@@ -229,7 +229,7 @@ def _plan_content(
     options = _merge_options(base, ours, theirs, "ours")
     if (schema, options) != (ours.schema, ours.options):
         plan.define[name] = schema, called(options, identity, name)
-    start = tree.empty(objects) if base is None else base.tree
+    start = tree_edits.empty(objects) if base is None else base.tree
     left, right = (tree.diff(objects, start, side.tree) for side in (ours, theirs))
     taken, conflicts = _three_way(left, right, name)
     known = _provenance(objects, theirs, [*(key for key, _ in taken), *(one.key for one in conflicts)])

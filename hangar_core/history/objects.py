@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
-from hangar_core.history.cuts import CUT, decode_cut
 from hangar_core.model import CommitId, Digest
 from hangar_core.records.compact_nodes import canonical, compacted
 from hangar_core.records.nodes import Node, view_node
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from hangar_core.storage.batches import Batch
 
 _CACHED_NODES = 8192
+# Where `hangar_core.history.cuts` keeps where history was cut, in the table `refs`.
+CUT: Final = b"cut"
 # The table of what `hangar_core.history.short_cuts` notes.
 _EDITS: Final = "edits"
 # From so many records on, room counts for more than the time that it takes to make nodes compact and whole again.
@@ -90,6 +91,8 @@ class Objects:
         with self._tables.read() as reader:
             value = reader.get("refs", CUT)
         if value != self._cut[0]:
+            from hangar_core.history.cuts import decode_cut  # whole histories have no use for it
+
             self._cut = value, decode_cut(value)
         return self._cut[1]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hangar_core.history import tree
+from hangar_core.history import tree, tree_edits
 from hangar_core.history.changes import tally
 from hangar_core.history.identities import called, identity_of, name_pairs
 from hangar_core.history.key_overlay import KeyOverlay, overlay_of
@@ -121,7 +121,7 @@ class Overlay:
 
     @property
     def empty(self) -> Digest:
-        return tree.empty(self._objects)
+        return tree_edits.empty(self._objects)
 
     def content(self) -> Root:
         """Return what a commit would contain; changed trees are held in `Objects`."""
@@ -190,5 +190,5 @@ def _provenance_of(objects: Objects, aset: Arrayset) -> KeyOverlay:
 
 def _provenance_at(objects: Objects, root: Digest | None) -> KeyOverlay:
     if root is None:
-        return KeyOverlay(objects, tree.empty(objects), 0)
+        return KeyOverlay(objects, tree_edits.empty(objects), 0)
     return KeyOverlay(objects, root, tree.count(objects, root))

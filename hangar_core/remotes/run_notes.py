@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.errors import BadAnswer, CorruptRecord, PushRejected
 from hangar_core.hashing import digests
-from hangar_core.history import refs, tree
+from hangar_core.history import refs, tree, tree_edits
 from hangar_core.history.commits import read_commit, read_root, write_commit, write_root
 from hangar_core.history.objects import Objects
 from hangar_core.history.run_notes import append_notes, arrived, run_notes, travelling
@@ -114,7 +114,7 @@ def _bring(context: RepoContext, transport: Transport, remote: str, head: Commit
 
 def _root(objects: Objects, head: CommitId | None) -> Root:
     if head is None:
-        return Root({}, tree.empty(objects), 0)
+        return Root({}, tree_edits.empty(objects), 0)
     return read_root(objects, read_commit(objects, head).root)
 
 
@@ -132,7 +132,7 @@ def _commit(
     context: RepoContext, objects: Objects, old: CommitId | None, root: Root, fresh: dict[bytes, Digest], author: Author
 ) -> CommitId:
     """Store what the remote is to have: its own notes and ours."""
-    metadata = tree.apply(objects, root.metadata, sorted(fresh.items()))
+    metadata = tree_edits.apply(objects, root.metadata, sorted(fresh.items()))
     content = write_root(objects, Root({}, metadata, tree.count(objects, metadata)))
     user = author.user
     parents = () if old is None else (old,)

@@ -10,7 +10,7 @@ import xxhash
 from goldens import load
 from goldens.trees import level_sizes, tree_entries, tree_keys
 
-from hangar_core.history import tree
+from hangar_core.history import tree_edits
 from hangar_core.history.chunking import FANOUT, LONGEST, cuts, is_boundary
 from hangar_core.history.objects import Objects
 from hangar_core.storage.tables import Tables
@@ -29,7 +29,7 @@ def objects(tmp_path: Path) -> Iterator[Objects]:
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_a_tree_keeps_its_root_and_its_shape(objects: Objects, name: str) -> None:
-    root = tree.build(objects, dict(tree_entries(KEYS[name])))
+    root = tree_edits.build(objects, dict(tree_entries(KEYS[name])))
     assert root.hex() == VECTORS[name]["root"]
     assert level_sizes(objects, root) == VECTORS[name]["levels"]
 

@@ -6,7 +6,7 @@ from drawn.trees import digest_of, pools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangar_core.history import tree
+from hangar_core.history import tree_edits
 from hangar_core.history.key_overlay import KeyOverlay, NestedKeyOverlay
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
@@ -20,7 +20,7 @@ histories = st.lists(st.tuples(st.sampled_from(KEYS), values), max_size=25)
 
 
 def overlay_over(objects: Objects, base: dict[bytes, Digest]) -> KeyOverlay:
-    return KeyOverlay(objects, tree.build(objects, base), len(base))
+    return KeyOverlay(objects, tree_edits.build(objects, base), len(base))
 
 
 @given(base=bases, history=histories)
@@ -74,7 +74,7 @@ def test_the_tree_of_an_overlay_is_the_tree_of_what_it_tells(
     overlay = overlay_over(objects, base)
     for key, digest in history:
         overlay.set(key, digest)
-    assert overlay.tree() == tree.build(objects, dict(overlay.items()))
+    assert overlay.tree() == tree_edits.build(objects, dict(overlay.items()))
 
 
 @given(base=bases, fresh=st.permutations(KEYS))
@@ -125,7 +125,7 @@ def grouped(content: dict[bytes, Digest]) -> dict[bytes, dict[bytes, Digest]]:
 def test_a_nested_overlay_tells_what_a_dict_of_dicts_would_at_every_step(
     objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
 ) -> None:
-    root = tree.build(objects, base)
+    root = tree_edits.build(objects, base)
     overlay, model = NestedKeyOverlay(objects, root, len(grouped(base))), dict(base)
     for key, digest in history:
         overlay.set(key, digest)
@@ -143,7 +143,7 @@ def test_a_nested_overlay_tells_what_a_dict_of_dicts_would_at_every_step(
         prefix = prefix_of(sample)
         assert dict(overlay.under(prefix)) == groups.get(prefix, {})
         assert overlay.count_under(prefix) == len(groups.get(prefix, {}))
-    assert overlay.tree() == tree.build(objects, model)
+    assert overlay.tree() == tree_edits.build(objects, model)
     assert {key: model.get(key) for key, _ in overlay.edits()} == overlay.changes
 
 
@@ -151,7 +151,7 @@ def test_a_nested_overlay_tells_what_a_dict_of_dicts_would_at_every_step(
 def test_taking_every_change_of_a_nested_overlay_back_leaves_nothing_staged(
     objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
 ) -> None:
-    root = tree.build(objects, base)
+    root = tree_edits.build(objects, base)
     overlay = NestedKeyOverlay(objects, root, len(grouped(base)))
     for key, digest in [*history, *((key, base.get(key)) for key in NESTED)]:
         overlay.set(key, digest)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hangar_core.backends.pack_frames import decode_location, encode_location
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
-from hangar_core.history import tree
+from hangar_core.history import tree_edits
 from hangar_core.history.key_overlay import KeyOverlay, NestedKeyOverlay
 from hangar_core.history.lookups import lookup_many
 from hangar_core.history.objects import Objects
@@ -113,7 +113,7 @@ def test_setting_many_is_setting_one_after_another(
     keys = st.sampled_from(NESTED if kind is NestedKeyOverlay else KEYS)
     values = st.integers(0, 2).map(digest_of)
     base = data.draw(st.dictionaries(keys, values, max_size=8))
-    root = tree.build(objects, base)
+    root = tree_edits.build(objects, base)
     count = len({sample_prefix(key) for key in base}) if kind is NestedKeyOverlay else len(base)
     many, single = (kind(objects, root, count) for _ in "ms")
     for _ in range(data.draw(st.integers(1, 3))):
@@ -131,7 +131,7 @@ def test_setting_many_is_setting_one_after_another(
 def test_looking_up_many_is_looking_up_each(objects: Objects, data: st.DataObject) -> None:
     pool = pools()["numbers"]
     base = data.draw(st.dictionaries(st.sampled_from(pool), st.integers(0, 9).map(digest_of), max_size=200))
-    root = tree.build(objects, base)
+    root = tree_edits.build(objects, base)
     wanted = data.draw(st.lists(st.sampled_from(pool), max_size=50))
     assert lookup_many(objects, root, wanted) == {key: base[key] for key in wanted if key in base}
 

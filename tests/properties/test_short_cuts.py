@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangar_core import Repository
-from hangar_core.history import short_cuts, tree
+from hangar_core.history import short_cuts, tree, tree_edits
 from hangar_core.history.key_overlay import KeyOverlay
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
@@ -28,7 +28,7 @@ histories = st.lists(st.tuples(st.integers(0, 4), edits), min_size=1, max_size=8
 def test_what_notes_tell_is_what_the_trees_tell(
     objects: Objects, base: dict[bytes, Digest], history: list[tuple[int, dict[bytes, Digest | None]]]
 ) -> None:
-    trees = [(tree.build(objects, base), len(base))]
+    trees = [(tree_edits.build(objects, base), len(base))]
     for back, changes in history:
         root, count = trees[-1 - min(back, len(trees) - 1)]
         overlay = KeyOverlay(objects, root, count)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
-from hangar_core.history import tree
+from hangar_core.history import tree, tree_edits
 from hangar_core.history.chunking import LONGEST, cuts
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
@@ -22,11 +22,11 @@ Edits = dict[bytes, Digest | None]
 
 
 def built(objects: Objects, content: Entries) -> Digest:
-    return tree.build(objects, content)
+    return tree_edits.build(objects, content)
 
 
 def applied(objects: Objects, root: Digest, changes: Edits) -> Digest:
-    return tree.apply(objects, root, sorted(changes.items()))
+    return tree_edits.apply(objects, root, sorted(changes.items()))
 
 
 def changed(content: Entries, changes: Edits) -> Entries:
@@ -102,7 +102,7 @@ def test_a_diff_is_the_difference_and_leads_from_one_tree_to_the_other(
         (key, old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)
     ]
     assert difference == wanted
-    assert tree.apply(objects, one, [(key, digest) for key, _, digest in difference]) == two
+    assert tree_edits.apply(objects, one, [(key, digest) for key, _, digest in difference]) == two
     assert [(key, after, before) for key, before, after in tree.diff(objects, two, one)] == wanted
 
 
@@ -146,7 +146,7 @@ def test_cuts_are_whole_and_independent_of_what_lies_before_a_boundary(pool: str
 def test_growing_and_shrinking_key_by_key_leads_through_the_same_trees(objects: Objects, pool: str) -> None:
     """Each key is once the last one: also one that ends a node, behind which the root then begins to have a sibling."""
     keys = pools()[pool][:300]
-    root = tree.empty(objects)
+    root = tree_edits.empty(objects)
     roots = [root]
     for key in keys:
         root = applied(objects, root, {key: digest_of(0)})
@@ -156,7 +156,7 @@ def test_growing_and_shrinking_key_by_key_leads_through_the_same_trees(objects: 
     for key in reversed(keys):
         assert root == roots.pop()
         root = applied(objects, root, {key: None})
-    assert root == tree.empty(objects)
+    assert root == tree_edits.empty(objects)
 
 
 # --- trees that no writer makes -------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_nodes_on_a_wrong_level_are_refused_however_deep_they_go(objects: Object
     with pytest.raises(CorruptRecord, match="wrong level"):
         tree.lookup(objects, root, b"k")
     with pytest.raises(CorruptRecord, match="wrong level"):
-        tree.apply(objects, root, [(b"k", digest_of(1))])
+        tree_edits.apply(objects, root, [(b"k", digest_of(1))])
 
 
 def test_an_inner_node_over_records_that_are_no_nodes_is_refused(objects: Objects) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import xxhash
 
 from hangar_core.hashing import digests
-from hangar_core.history import tree
+from hangar_core.history import tree_edits
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
 from hangar_core.records.keys import encode_key
@@ -54,7 +54,7 @@ def tree_vectors() -> dict[str, Any]:
         rows = {}
         for name, keys in tree_keys().items():
             objects = Objects(tables)
-            root = tree.build(objects, dict(tree_entries(keys)))
+            root = tree_edits.build(objects, dict(tree_entries(keys)))
             rows[name] = {"root": root.hex(), "levels": level_sizes(objects, root)}
         tables.close()
     return rows
