@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from hangar_core.arraysets.session import KeyView, ReadSession
+from hangar_core.arraysets.session import ReadSession
 from hangar_core.errors import DataMissing, InvalidName, SampleNotFound
 from hangar_core.hashing.kinds import size_of
 from hangar_core.model import Digest, SampleKey, Schema
@@ -15,6 +15,8 @@ from hangar_core.records.keys import decode_key, encode_key, encode_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hangar_core.arraysets.key_views import KeyView
 
 # Stands for "no default was given": every other value may be a default.
 MISSING: Final = object()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping import MISSING
 from hangar_core.arraysets.pairs import ByName, pairs_of
-from hangar_core.arraysets.session import CommittedKeys, KeyView, ReadSession, WriteSession
+from hangar_core.arraysets.session import CommittedKeys, ReadSession, WriteSession
 from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound, NotPicklable
 from hangar_core.model import Digest, Root, SampleKey
 from hangar_core.names import check_metadata_key, made_up_name
+
+if TYPE_CHECKING:
+    from hangar_core.arraysets.key_views import KeyView
 from hangar_core.records.keys import decode_key, encode_key
 
 # The metadata count as entered under a name that no arrayset can have.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from hangar_core.arraysets.mapping import MISSING, shown
 from hangar_core.arraysets.remembering import RememberingMapping
-from hangar_core.arraysets.session import KeyView, ReadSession
+from hangar_core.arraysets.session import ReadSession
 from hangar_core.errors import CorruptRecord, DataMissing, NotPicklable, SampleNotFound, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import schema_digest
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hangar_core.arraysets.key_views import KeyView
     from hangar_core.arraysets.references import SampleRef
     from hangar_core.hashing.originals import Original
     from hangar_core.provenance import Provenance

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from hangar_core.arraysets.reader import ArraysetDataReader
     from hangar_core.arraysets.writer import ArraysetDataWriter
 
+    class _Lookup(Protocol):
+        def keys(self) -> list[str]: ...
 
-class _Lookup(Protocol):
-    def keys(self) -> list[str]: ...
-
-    def __getitem__(self, name: str) -> ArraysetDataReader: ...
+        def __getitem__(self, name: str) -> ArraysetDataReader: ...
 
 
 class Selection:

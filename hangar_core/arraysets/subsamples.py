@@ -15,7 +15,7 @@ from hangar_core.arraysets.mapping import SampleMapping, shown
 from hangar_core.arraysets.mapping_writer import SampleMappingWriter
 from hangar_core.arraysets.pairs import ByName, pairs_of
 from hangar_core.arraysets.reader import ArraysetDataReader
-from hangar_core.arraysets.session import KeysOfSample, KeyView, NestedKeyView, WriteSession
+from hangar_core.arraysets.session import KeysOfSample, WriteSession
 from hangar_core.arraysets.writer import ArraysetDataWriter
 from hangar_core.errors import DataMissing, InvalidData, InvalidInput, InvalidName, SampleNotFound
 from hangar_core.model import Digest, NestedKey, SampleKey, Schema
@@ -24,6 +24,7 @@ from hangar_core.records.keys import decode_key, decode_nested, decode_prefix, e
 from hangar_core.storage.datastore import in_batches
 
 if TYPE_CHECKING:
+    from hangar_core.arraysets.key_views import KeyView, NestedKeyView
     from hangar_core.backends.codecs import Compression
     from hangar_core.hashing.kinds import Sample
 

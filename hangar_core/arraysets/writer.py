@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from hangar_core.arraysets.closing import is_closed
 from hangar_core.arraysets.mapping_writer import SampleMappingWriter
 from hangar_core.arraysets.reader import DESCRIPTION_OPTION, TAGS_OPTION, ArraysetDataReader
-from hangar_core.arraysets.session import KeyView, WriteSession
+from hangar_core.arraysets.session import WriteSession
 from hangar_core.backends.options import BACKEND_OPTION, choose, compression, replaced
 from hangar_core.backends.registry import DEFAULT
 from hangar_core.errors import ArraysetNotFound, InvalidInput, InvalidName, NotAllowed
@@ -18,6 +18,7 @@ from hangar_core.model import Digest, SampleKey, Schema
 from hangar_core.names import check_sample_key, made_up_name
 
 if TYPE_CHECKING:
+    from hangar_core.arraysets.key_views import KeyView
     from hangar_core.backends.codecs import Compression
     from hangar_core.history.overlay import StagedArrayset
 

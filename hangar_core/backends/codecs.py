@@ -7,15 +7,16 @@ knows the length from dtype and shape, and compares it with what the compressed 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.hashing.dtypes import is_canonical
 from hangar_core.hashing.kinds import FRAME_DTYPES
 
 if TYPE_CHECKING:
+    import threading
+
     import numpy as np
     import zstandard
     from numpy.typing import NDArray
@@ -42,18 +43,18 @@ _PIECE: Final = 256 << 10
 # A block of zstd holds at most 128 KiB and takes at least 4 bytes.
 _MOST_FOR_ONE_BYTE: Final = 32 << 10
 
-_of_thread = threading.local()  # contexts of zstd must not be shared between threads
-
 
 class Undecodable(Exception):
     """Compressed bytes do not hold what they should; the text says why."""
 
 
-class Compression(NamedTuple):
+class Compression:
     """What an arrayset wants: a codec's name, and the arrayset's, for `auto` decides for each."""
 
-    codec: str
-    arrayset: str
+    __slots__ = ("arrayset", "codec")
+
+    def __init__(self, codec: str, arrayset: str) -> None:
+        self.codec, self.arrayset = codec, arrayset
 
 
 @lru_cache(maxsize=256)
@@ -183,20 +184,28 @@ def _unshuffled(raw: bytes, itemsize: int) -> bytes:
     return np.frombuffer(raw, np.uint8).reshape(itemsize, -1).T.tobytes()
 
 
+@lru_cache(maxsize=1)
+def _of_thread() -> threading.local:
+    """Return where each thread keeps its contexts of zstd, which must not be shared."""
+    import threading
+
+    return threading.local()
+
+
 def _compressor() -> zstandard.ZstdCompressor:
-    found: zstandard.ZstdCompressor | None = getattr(_of_thread, "compressor", None)
+    found: zstandard.ZstdCompressor | None = getattr(_of_thread(), "compressor", None)
     if found is None:
         import zstandard
 
         # The length of the data goes into each frame; a checksum would be one more beside ours.
-        found = _of_thread.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False)
+        found = _of_thread().compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False)
     return found
 
 
 def _decompressor() -> zstandard.ZstdDecompressor:
-    found: zstandard.ZstdDecompressor | None = getattr(_of_thread, "decompressor", None)
+    found: zstandard.ZstdDecompressor | None = getattr(_of_thread(), "decompressor", None)
     if found is None:
         import zstandard
 
-        found = _of_thread.decompressor = zstandard.ZstdDecompressor()
+        found = _of_thread().decompressor = zstandard.ZstdDecompressor()
     return found

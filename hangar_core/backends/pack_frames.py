@@ -35,7 +35,7 @@ from functools import lru_cache
 from itertools import repeat
 from math import prod
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import xxhash
 
@@ -74,16 +74,23 @@ _CODE_BYTES = CODE.encode()
 _MAX_UNITS = 255
 
 
-class Frame(NamedTuple):
+class Frame:
     """A parsed frame header; `payload_at` and `size` are relative to the frame's beginning."""
 
-    codec: int
-    digest: Digest
-    dtype: str
-    shape: tuple[int, ...]
-    payload_at: int
-    payload_size: int
-    payload_check: int
+    __slots__ = ("codec", "digest", "dtype", "payload_at", "payload_check", "payload_size", "shape")
+
+    def __init__(
+        self,
+        codec: int,
+        digest: Digest,
+        dtype: str,
+        shape: tuple[int, ...],
+        payload_at: int,
+        payload_size: int,
+        payload_check: int,
+    ) -> None:
+        self.codec, self.digest, self.dtype, self.shape = codec, digest, dtype, shape
+        self.payload_at, self.payload_size, self.payload_check = payload_at, payload_size, payload_check
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ import stat
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.backends.base import later_file, missing_file, unreadable
 from hangar_core.backends.pack_frames import (
@@ -33,10 +33,13 @@ from hangar_core.hashing import digests
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from hangar_core.backends.pack_alike import Alike
     from hangar_core.backends.pack_rows import RowBlock, Rows
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
 # Nobody waits for somebody to write into what should be a pack and is a pipe.
 _READING: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
 _OPEN_PACKS: Final = 128

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from hangar_core.backends.base import BackendReader, Location, bad_location, location_code
+from hangar_core.backends.base import Location, bad_location, location_code
 from hangar_core.backends.pack_20 import PackReader
 from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.pack_frames import LOCATION_SIZE
@@ -23,17 +23,21 @@ from hangar_core.storage.layout import Layout
 from hangar_core.storage.tables import Tables
 
 if TYPE_CHECKING:
+    from typing import ParamSpec, TypeVar
+
     from numpy.typing import NDArray
 
     from hangar_core.backends.pack_20 import Found
     from hangar_core.backends.pack_alike import Spot
+    from hangar_core.backends.protocols import BackendReader
     from hangar_core.hashing.kinds import Sample
     from hangar_core.hashing.samples import Payload
 
-K = TypeVar("K")
-P = ParamSpec("P")
-R = TypeVar("R")
-S = TypeVar("S", bound="Sample | Payload")
+    K = TypeVar("K")
+    P = ParamSpec("P")
+    R = TypeVar("R")
+    S = TypeVar("S", bound=Sample | Payload)
+
 _PACK = PACK.encode()
 # For fewer, looking up the two ends is no less than looking up all.
 _SHORTEST_RUN = 8

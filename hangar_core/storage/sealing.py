@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hangar_core.backends import options as backend_options
 from hangar_core.backends import registry
-from hangar_core.backends.base import Location, Sealed, SealingBackend
+from hangar_core.backends.base import Location, Sealed
 from hangar_core.errors import CorruptDataError, CorruptRecord, DataMissing, InvalidInput, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.kinds import FRAME_DTYPES
@@ -21,6 +21,7 @@ from hangar_core.hashing.samples import Payload, payload_of
 from hangar_core.model import Digest
 
 if TYPE_CHECKING:
+    from hangar_core.backends.protocols import SealingBackend
     from hangar_core.hashing.kinds import Sample
 
 
