@@ -23,6 +23,7 @@ from itertools import accumulate, pairwise
 from typing import Any, Final
 
 from hangar_core.errors import CorruptRecord
+from hangar_core.hashing.digests import DIGEST_SIZE
 from hangar_core.storage import places
 from hangar_core.storage.seals import look_under_seal
 
@@ -36,6 +37,8 @@ _MOST_BYTES: Final = 1 << 17
 _COUNT = struct.Struct("<I")
 _ROW = struct.Struct("<BHI")
 _NUMBER = struct.Struct(">Q")
+_DIGEST = struct.Struct(f"{DIGEST_SIZE}s")
+_DIGEST_SIZE: Final = bytes([DIGEST_SIZE])  # the lower byte of a length
 
 
 # table -> key -> number of the newest bundle that has the record
@@ -65,13 +68,21 @@ def encode_bundle(records: Iterable[tuple[str, bytes, bytes]]) -> bytes:
 
 def keys_in(number: int, data: memoryview) -> dict[str, list[bytes]]:
     """Return which records of each table a bundle has. Raises `CorruptRecord`."""
-    tables, keys, _ = _columns(number, data)
+    count, keys_at = _size_of(number, data)
+    # Columns, for every command that opens the database looks at some thousand records: as a rule all keys are digests.
+    heads = bytes(data[_COUNT.size : keys_at])
+    tables: Sequence[int] = heads[:: _ROW.size]
+    values_at = keys_at + count * _DIGEST.size
+    if heads[1 :: _ROW.size] == _DIGEST_SIZE * count and not any(heads[2 :: _ROW.size]) and values_at <= len(data):
+        keys = [key for (key,) in _DIGEST.iter_unpack(data[keys_at:values_at])]
+    else:
+        tables, keys, _ = _columns(number, data)
     nodes = tables.count(0)
-    if not any(tables[:nodes]):  # one table after the other, as they are written
+    if not any(tables[:nodes]) and tables.count(1) == count - nodes:  # one table after the other, as they are written
         return {BUNDLED[0]: keys[:nodes], BUNDLED[1]: keys[nodes:]}
     found: dict[str, list[bytes]] = {table: [] for table in BUNDLED}
     for table, key in zip(tables, keys, strict=True):
-        found[BUNDLED[table]].append(key)
+        found[_table(number, table)].append(key)
     return found
 
 
@@ -80,28 +91,37 @@ def decode_bundle(number: int, data: memoryview) -> Places:
     tables, keys, ends = _columns(number, data)
     found: Places = {table: {} for table in BUNDLED}
     for table, key, place in zip(tables, keys, pairwise(ends), strict=True):
-        found[BUNDLED[table]][key] = place
+        found[_table(number, table)][key] = place
     return found
 
 
 def _columns(number: int, data: memoryview) -> tuple[Sequence[int], list[bytes], list[int]]:
     """Return the number of each record's table, its key, and the places between values: one more than records."""
+    count, keys_at = _size_of(number, data)
+    tables, key_sizes, sizes = zip(*_ROW.iter_unpack(data[_COUNT.size : keys_at]), strict=True) if count else ((),) * 3
+    values_at = keys_at + sum(key_sizes)
+    ends = list(accumulate(sizes, initial=values_at))
+    if ends[-1] != len(data):
+        raise _corrupt(number, "its length does not match its records")
+    names = bytes(data[keys_at:values_at])
+    return tables, [names[start:end] for start, end in pairwise(accumulate(key_sizes, initial=0))], ends
+
+
+def _size_of(number: int, data: memoryview) -> tuple[int, int]:
+    """Return how many records there are, and where their keys begin."""
     if len(data) < _COUNT.size:
         raise _corrupt(number, "it is shorter than its count")
     (count,) = _COUNT.unpack_from(data)
     keys_at = _COUNT.size + _ROW.size * count
     if keys_at > len(data):
         raise _corrupt(number, f"{count} records do not fit into {len(data)} bytes")
-    # Columns, for every command that opens the database looks at some thousand records.
-    tables, key_sizes, sizes = zip(*_ROW.iter_unpack(data[_COUNT.size : keys_at]), strict=True) if count else ((),) * 3
-    values_at = keys_at + sum(key_sizes)
-    ends = list(accumulate(sizes, initial=values_at))
-    if ends[-1] != len(data):
-        raise _corrupt(number, "its length does not match its records")
-    if max(tables, default=0) >= len(BUNDLED):
-        raise _corrupt(number, f"there is no table {max(tables)}")
-    names = bytes(data[keys_at:values_at])
-    return tables, [names[start:end] for start, end in pairwise(accumulate(key_sizes, initial=0))], ends
+    return count, keys_at
+
+
+def _table(number: int, table: int) -> str:
+    if table >= len(BUNDLED):
+        raise _corrupt(number, f"there is no table {table}")
+    return BUNDLED[table]
 
 
 def is_small(changes: dict[str, dict[bytes, bytes | None]]) -> bool:
