@@ -13,7 +13,9 @@ runs: see `places`), `edits` (tree -> the one it was made from, and how). Format
 from __future__ import annotations
 
 import os
-import threading
+
+# Of `threading` no more is needed as a rule, and loading it takes longer than opening the database.
+from _thread import RLock, allocate_lock, get_ident
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +31,8 @@ from hangar_core.storage.read_only import is_writable, refusal
 from hangar_core.storage.snapshots import Reader
 
 if TYPE_CHECKING:
+    import threading
+
     from hangar_core.storage.batches import Batch
 
 TABLES: Final = ("nodes", "refs", "reflog", "locations", "packs", bundles.TABLE, places.TABLE, "edits")
@@ -50,10 +54,11 @@ _BEHIND: Final = 1 << 16
 class Snapshot:
     """What `Tables.read` gives, to be entered. A class, since a generator takes three times as long."""
 
-    __slots__ = ("_tables", "_txn")
+    __slots__ = ("_tables", "_thread", "_txn")
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._thread = 0  # which began it; another one may end it, if it is the one that collects garbage
         self._txn: Any = None
 
     def __enter__(self) -> Reader:
@@ -63,7 +68,7 @@ class Snapshot:
         self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._txn is not None:
-            self._tables._leave(self._txn)
+            self._tables._leave(self._thread, self._txn)
             if isinstance(why, lmdb.Error):
                 raise _translated(self._tables.path, why) from why
 
@@ -76,9 +81,12 @@ class Tables:
         self._file = path / "data.mdb"
         self._first_map = first_map
         self._pid = os.getpid()
-        self._changed = threading.Condition()
+        # Reentrant: a snapshot that nobody holds any more may be ended anywhere, by the garbage collector.
+        self._lock = RLock()
         self._active = 0
-        self._local = threading.local()
+        # By thread.
+        self._readers: dict[int, Reader] = {}
+        self._idle: threading.Condition | None = None
         # None while nothing is open, after a fork for example; `_opened` sees to that.
         self._env: Any = None
         self._writable = True
@@ -106,7 +114,7 @@ class Tables:
         batch = Batch()
         yield batch
         # The map can only grow while no snapshot is held; this thread would wait for itself.
-        assert getattr(self._local, "reader", None) is None, "a write() may contain a read(), but not stand in one"
+        assert get_ident() not in self._readers, "a write() may contain a read(), but not stand in one"
         files.failpoint("tables.commit")
         self._make_room(batch)
         while not self._apply(batch):
@@ -116,14 +124,16 @@ class Tables:
 
     def _enter(self, snapshot: Snapshot) -> Reader:
         self._check_process()
-        reader: Reader | None = getattr(self._local, "reader", None)
+        thread = get_ident()
+        reader = self._readers.get(thread)
         if reader is None:
             snapshot._txn = txn = self._begin()
-            self._local.reader = reader = Reader(txn, self._tables, self._file, self._recent)
+            snapshot._thread = thread
+            self._readers[thread] = reader = Reader(txn, self._tables, self._file, self._recent)
         return reader
 
-    def _leave(self, txn: Any) -> None:
-        self._local.reader = None
+    def _leave(self, thread: int, txn: Any) -> None:
+        self._readers.pop(thread, None)
         txn.abort()
         self._end()
 
@@ -143,9 +153,9 @@ class Tables:
         LMDB must not be carried through a fork. An environment that is in use all the same stays open, and the child
         cannot have one of its own.
         """
-        self._changed.acquire()
-        if getattr(self._local, "reader", None) is None:
-            self._changed.wait_for(lambda: self._active == 0, _LONGEST_REST)
+        self._lock.acquire()
+        if get_ident() not in self._readers:
+            self._wait_until_idle(_LONGEST_REST)
         if self._active == 0:
             self._close_environment()
 
@@ -156,7 +166,7 @@ class Tables:
 
     def wake(self) -> None:
         """Allow use again: the fork is done."""
-        self._changed.release()
+        self._lock.release()
 
     def _opened(self) -> Any:
         if self._env is None:
@@ -271,7 +281,7 @@ class Tables:
 
     def _begin(self, *, write: bool = False) -> Any:
         while True:
-            with self._changed:
+            with self._lock:
                 env = self._opened()
                 self._active += 1
             try:
@@ -294,13 +304,24 @@ class Tables:
                 raise _translated(self.path, why) from why
 
     def _end(self) -> None:
-        with self._changed:
+        with self._lock:
             self._active -= 1
-            self._changed.notify_all()
+            if self._idle is not None:
+                self._idle.notify_all()
+
+    def _wait_until_idle(self, seconds: float | None = None) -> None:
+        """Wait, with the lock, until no transaction of this process is open."""
+        if self._active == 0:
+            return
+        import threading  # hardly anybody waits, and who reads one sample need not load it
+
+        if self._idle is None:
+            self._idle = threading.Condition(self._lock)
+        self._idle.wait_for(lambda: self._active == 0, seconds)
 
     def _reopen(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._active == 0)
+        with self._lock:
+            self._wait_until_idle()
             self._close_environment()
 
     def _make_room(self, batch: Batch) -> None:
@@ -322,8 +343,8 @@ class Tables:
 
     def _resize(self, size_after: Callable[[int], int]) -> None:
         """Change the map while no transaction of this process is open. Page-aligned by LMDB."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._active == 0)
+        with self._lock:
+            self._wait_until_idle()
             env = self._opened()
             env.set_mapsize(size_after(env.info()["map_size"]))
 
@@ -333,9 +354,10 @@ class Tables:
         The locks are made anew: another thread of the parent may have held them at the fork, and does not live here.
         """
         self._pid = os.getpid()
-        self._changed = threading.Condition()
+        self._lock = RLock()
         self._active = 0
-        self._local = threading.local()
+        self._readers = {}
+        self._idle = None
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():
@@ -344,7 +366,7 @@ class Tables:
 
 _open: dict[tuple[int, int, int], Tables] = {}
 _inherited: dict[tuple[int, int], Tables] = {}
-_opening = threading.Lock()
+_opening = allocate_lock()
 
 
 def open_tables(path: Path) -> Tables:
@@ -400,7 +422,7 @@ def _after_fork_in_child() -> None:
     for key, tables in resting.items():
         tables.adopt()
         _open[(*key, os.getpid())] = tables
-    _opening = threading.Lock()
+    _opening = allocate_lock()
 
 
 if hasattr(os, "register_at_fork"):
