@@ -29,7 +29,7 @@ def test_an_upward_import_is_noticed(tmp_path):
             ROOT / folder, tmp_path / Path(folder).name, ignore=shutil.ignore_patterns("__pycache__", "*.jpg")
         )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    errors = tmp_path / "hangar_core" / "errors.py"
+    errors = tmp_path / "hangar_core" / "errors" / "__init__.py"
     errors.write_text(errors.read_text() + "\nimport hangar_core.repository\n")
     command = (
         "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports; "

@@ -10,7 +10,79 @@ Exit codes: 1 failed, 3 merge conflict, 4 not found, 5 some files rejected, 6 in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from hangar_core.errors.plugins import (
+        BadFile as BadFile,
+    )
+    from hangar_core.errors.plugins import (
+        ExportDiffers as ExportDiffers,
+    )
+    from hangar_core.errors.plugins import (
+        FilesRejected as FilesRejected,
+    )
+    from hangar_core.errors.plugins import (
+        MethodNotProvided as MethodNotProvided,
+    )
+    from hangar_core.errors.plugins import (
+        NoPluginFor as NoPluginFor,
+    )
+    from hangar_core.errors.plugins import (
+        PluginBroken as PluginBroken,
+    )
+    from hangar_core.errors.plugins import (
+        PluginError as PluginError,
+    )
+    from hangar_core.errors.plugins import (
+        PluginNotFound as PluginNotFound,
+    )
+    from hangar_core.errors.plugins import (
+        TooManyRejected as TooManyRejected,
+    )
+    from hangar_core.errors.remotes import (
+        BadAnswer as BadAnswer,
+    )
+    from hangar_core.errors.remotes import (
+        BadSegment as BadSegment,
+    )
+    from hangar_core.errors.remotes import (
+        BranchInUse as BranchInUse,
+    )
+    from hangar_core.errors.remotes import (
+        NoRepositoryThere as NoRepositoryThere,
+    )
+    from hangar_core.errors.remotes import (
+        NotAuthorized as NotAuthorized,
+    )
+    from hangar_core.errors.remotes import (
+        PushRejected as PushRejected,
+    )
+    from hangar_core.errors.remotes import (
+        RemoteBranchNotFound as RemoteBranchNotFound,
+    )
+    from hangar_core.errors.remotes import (
+        RemoteError as RemoteError,
+    )
+    from hangar_core.errors.remotes import (
+        RemoteFailed as RemoteFailed,
+    )
+    from hangar_core.errors.remotes import (
+        RemoteNotFound as RemoteNotFound,
+    )
+    from hangar_core.errors.remotes import (
+        RemoteRefused as RemoteRefused,
+    )
+    from hangar_core.errors.remotes import (
+        RemoteUnreachable as RemoteUnreachable,
+    )
+    from hangar_core.errors.remotes import (
+        UnknownScheme as UnknownScheme,
+    )
+
+# Where the errors are that only some commands can raise: making a class takes time, and every process would make all.
+_ROOMS = ("remotes", "plugins")
 
 
 class HangarError(Exception):
@@ -300,17 +372,6 @@ class RefChanged(HangarError, RuntimeError):
     default_hint = "look at `hangar log` and try again"
 
 
-# --- another machine does not answer ---------------------------------------------------------------------------------
-
-
-class RemoteFailed(HangarError, ConnectionError):
-    """A remote store cannot be reached, or refuses: nothing of what it holds is known."""
-
-    template = "`{address}` cannot be read: {reason}"
-    default_hint = "check the address and the endpoint, then run the same command again: it goes on where it was"
-    exit_code = 8
-
-
 # --- the bytes on disk are not what they must be --------------------------------------------------------------------
 
 
@@ -318,13 +379,6 @@ class Corrupt(HangarError):
     """What was read is not what was written."""
 
     exit_code = 6
-
-
-class ExportDiffers(Corrupt):
-    """Files that an export wrote do not give back the samples that went into them."""
-
-    template = "{count} of {total} samples are not read back as they were written."
-    default_hint = "export them with -f npy, and tell the author of the plugin"
 
 
 class CorruptDataError(Corrupt):
@@ -340,13 +394,6 @@ class CorruptRecord(Corrupt):
     """A record fails its checksum, its digest or its format."""
 
     template = "The record {what} is damaged: {reason}."
-
-
-class BadSegment(Corrupt, ValueError):
-    """What a worker handed over as a segment of data is not what it says it is. Nothing of it was taken over."""
-
-    template = "The segment {segment} is not taken over: {reason}."
-    default_hint = "store its samples again"
 
 
 class DataMissing(Corrupt, FileNotFoundError):
@@ -377,133 +424,10 @@ class StorageFailed(HangarError, OSError):
     default_hint = "free some space or repair the disk, then run the same command again"
 
 
-# --- remotes --------------------------------------------------------------------------------------------------------
-
-
-class RemoteNotFound(NotFound, KeyError, ValueError):
-    """No remote of that name is recorded here."""
-
-    template = "No remote `{name}` here."
-    default_hint = "`hangar remote list` shows what there is, `hangar remote add NAME ADDRESS` records one"
-
-
-class RemoteBranchNotFound(NotFound, ValueError):
-    """The remote has no branch of that name."""
-
-    template = "The remote at `{address}` has no branch `{name}`."
-
-
-class RemoteError(HangarError):
-    """Something between this machine and a remote failed; nothing that was here before has changed."""
-
-    exit_code = 8
-
-
-class RemoteUnreachable(RemoteError, ConnectionError):
-    """Nobody answers at the address, or the answer broke off."""
-
-    template = "The remote at `{address}` cannot be reached: {reason}."
-    default_hint = "check the address with `hangar remote list`, then run the same command again: it goes on from there"
-
-
-class NoRepositoryThere(RemoteError, LookupError):
-    """Somebody answers at the address, and has no repository there."""
-
-    template = "There is no repository at `{address}`{reason}."
-    default_hint = "check the address; a first `hangar push` makes one in an empty folder"
-
-
-class UnknownScheme(RemoteError, ValueError):
-    """An address that no installed transport understands."""
-
-    template = "No transport for the address `{address}`: {reason}."
-    default_hint = "write a path such as /a/folder or ./folder, or a URL; known schemes: {known}"
-
-
-class NotAuthorized(RemoteError, PermissionError):
-    """The remote wants to know who asks, or does not let this one do it."""
-
-    template = "The remote at `{address}` refuses: {reason}."
-    default_hint = "give a token with the scope for it: HANGAR_TOKEN, or `hangar push --username NAME`"
-
-
-class RemoteRefused(RemoteError, ValueError):
-    """The remote does not take what was sent. `code` is stable: `bad-object`, `missing-object`, `too-large`..."""
-
-    template = "The remote refuses what was sent ({code}): {reason}."
-
-
-class BranchInUse(RemoteRefused):
-    """Somebody works on that branch, in the repository that is the remote: to move it would pull it from under them."""
-
-    template = "The branch `{branch}` is the one that is worked on in `{address}`: nothing was moved there."
-    default_hint = "push another branch and merge it there; or switch there first, with `hangar checkout OTHER`"
-
-
-class BadAnswer(RemoteError):
-    """The remote sent something else than it should; nothing of it was taken over."""
-
-    template = "The remote at `{address}` sent what cannot be used: {reason}."
-    default_hint = "nothing was taken over; tell whoever runs the remote"
-
-
-class PushRejected(HangarError, ValueError):
-    """The branch of the remote has commits that the local one has not, or moved meanwhile."""
-
-    template = "The branch `{branch}` of `{remote}` has commits that are not in yours: nothing was moved there."
-    default_hint = "run `hangar fetch {remote} {branch}`, merge `{remote}/{branch}`, then push again"
-
-
-# --- files and plugins ----------------------------------------------------------------------------------------------
-
-
-class PluginError(HangarError):
-    """A plugin failed in a way that its contract does not foresee."""
-
-    template = "plugin '{plugin}' ({version}) failed on `{file}`: {reason}"
-
-
-class BadFile(PluginError, ValueError):
-    """A file is not what its format says it should be. `code` is stable: `truncated`, `empty`, `not-a-png`..."""
-
-    template = "{file}: {reason}"
-
-
-class PluginNotFound(NotFound, ValueError):
-    """No plugin has that name."""
-
-    template = "Plugin {name} not found"
-    default_hint = "`hangar plugins list` shows what is installed"
-    exit_code = 1  # documented: plugin failures end with 1
-
-
-class NoPluginFor(NotFound, ValueError):
-    """No plugin both accepts the extension and provides the method."""
-
-    template = "No plugins found for the file extension {extension} that could do {method}"
-    exit_code = 1  # documented: plugin failures end with 1
-
-
-class PluginBroken(PluginError):
-    """A plugin was asked for by name and cannot be imported or constructed."""
-
-    template = "plugin '{plugin}' ({distribution}) failed to load: {reason}"
-
-
-class MethodNotProvided(PluginError, RuntimeError):
-    """The plugin exists, but does not provide the method asked for."""
-
-    template = "plugin '{plugin}' does not provide `{method}`, only {provides}"
-
-
-class FilesRejected(HangarError):
-    """An import or export refused files. `rejects` lists each with its code, reason and fix."""
-
-    template = "{count} of {total} files rejected. Nothing was staged."
-
-
-class TooManyRejected(FilesRejected):
-    """More files were refused than the import was to put up with; it stopped there."""
-
-    template = "{count} files rejected, more than the {limit} allowed: the import stopped, {outcome}."
-    default_hint = "mend or remove them and run the same command again, or allow more with --max-errors"
+def __getattr__(name: str) -> Any:
+    if not name.startswith("_"):
+        for room in _ROOMS:
+            found = getattr(import_module(f"{__name__}.{room}"), name, None)
+            if found is not None:
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
