@@ -37,7 +37,7 @@ from hangar_core.remotes import http_messages as messages
 from hangar_core.remotes.frames import LARGEST_OBJECT, Frame, read_frames
 from hangar_server.access import Access, Denied
 from hangar_server.accounts import Accounts
-from hangar_server.bodies import read_body
+from hangar_server.bodies import Pieces, received
 from hangar_server.repositories import DEFAULT, Repositories
 
 T = TypeVar("T")
@@ -63,6 +63,7 @@ class Place(NamedTuple):
     access: Access
     accounts: Accounts
     temporary: Path
+    pieces: Pieces
     limits: Limits = Limits()
 
 
@@ -118,14 +119,14 @@ async def _handled(
     answer: Callable[[_Asked], Coroutine[Any, Any, Response]],
 ) -> Response:
     repository = request.path_params.get("name", DEFAULT)
-    who, received = "", 0
+    who, size = "", 0
     try:
         authorization = request.headers.get("authorization", "")
         who = await workers.run(lambda: place.access.check(authorization, scope, repository))
         limit = place.limits.put_bytes if verb == "put" else messages.MOST_QUESTION
-        body = await read_body(request, limit, place.temporary)
-        received = len(body)
-        response = await workers.slot(answer(_Asked(request, repository, body)))
+        async with received(request, limit, place.pieces, place.temporary) as body:
+            size = len(body)
+            response = await workers.slot(answer(_Asked(request, repository, body)))
     except Denied as why:
         if not why.known:
             await asyncio.sleep(_UNKNOWN_WAIT)  # who guesses has to wait
@@ -139,7 +140,7 @@ async def _handled(
     except Exception:
         _log.exception("a bug: %s of %s", verb, json.dumps(repository))
         response = _refusal(500, "internal", "the server has failed; its log says how")
-    request.scope[_TOLD] = _Told(verb, repository, who, received)
+    request.scope[_TOLD] = _Told(verb, repository, who, size)
     return response
 
 

@@ -16,7 +16,8 @@ import uvicorn
 from hangar_core.errors import InvalidInput, RemoteError
 from hangar_server.access import Access
 from hangar_server.accounts import Accounts
-from hangar_server.app import Limits, Place, make_app
+from hangar_server.app import Place, make_app
+from hangar_server.bodies import Pieces
 from hangar_server.locations import FOLDER, access_file
 from hangar_server.protocol import HEADER_BYTES, protocol
 from hangar_server.repositories import Repositories
@@ -54,7 +55,7 @@ def serve(directory: Path, service: Service, started: Callable[[str], None]) -> 
         anonymous = "write" if service.insecure else "none"
     access = Access(access_file(directory), anonymous)
     access.entries()  # a damaged file is said now
-    place = Place(repositories, access, Accounts(), temporary, Limits())
+    place = Place(repositories, access, Accounts(), temporary, Pieces())
     sockets = _listening(service.ip, service.port)
     _log_lines_to_stderr()
     config = uvicorn.Config(
