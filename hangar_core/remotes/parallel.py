@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-AT_ONCE: Final = 4
+AT_ONCE: Final = 6
 
 
 def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> Iterator[R]:

@@ -62,7 +62,7 @@ def _files(data: DataReader, wanted: Sequence[Digest]) -> Iterator[tuple[int, in
 def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iterator[tuple[int, int, Unmade]]:
     import numpy as np
 
-    from hangar_core.hashing.arrays import numpy_dtype
+    from hangar_core.hashing.arrays import numpy_dtype, payload_bytes
 
     dtype = numpy_dtype(schema.dtype)
     each = dtype.itemsize * prod(schema.shape)
@@ -73,6 +73,10 @@ def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iter
             # Samples that were stored in the order of their names are found without looking for each of them.
             # `some` are arrays, and join takes any buffer; those that were read are in C order.
             body: bytes | memoryview = b"".join(data.get_run(some))  # type: ignore[arg-type]
+        elif size == 1:
+            array = data.view(some[0])
+            assert _is_array(array)
+            body = payload_bytes(array)  # of the file itself, if it is not compressed
         else:
             out = np.empty((len(some), *schema.shape), dtype)
             data.read_into(some, out)

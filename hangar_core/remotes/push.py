@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _LEAVES_AT_ONCE = 512
 _FEW_RECORDS = 2048
+# Mappings of packs are made anew when so much was read: their pages count as memory of this process.
+_MAPPED = 64 << 20
 
 
 class Pushed(NamedTuple):
@@ -200,12 +202,16 @@ class _Sender:
         def batches() -> Iterator[list[tuple[int, int, Unmade]]]:
             nonlocal looked
             held: list[tuple[int, int, Unmade]] = []
-            size = 0
+            size = mapped = 0
             for wanted, schema, count in self._wanted(missing):
                 for one in self._read(data, wanted, schema):
                     if held and size + one[1] > self._batch_bytes:
                         yield held
+                        mapped += size
                         held, size = [], 0
+                        if mapped > _MAPPED:
+                            data.close()  # what was read of packs is no longer ours to keep in memory
+                            mapped = 0
                     held.append(one)
                     size += one[1]
                 looked += count
