@@ -72,7 +72,8 @@ def test_the_model_notices_a_merge_that_forgets_conflicts(monkeypatch: pytest.Mo
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             RepositoryMachine,
-            settings=settings(_settings, max_examples=100, phases=[Phase.generate]),
+            # The first that fails ends it.
+            settings=settings(_settings, max_examples=1000, phases=[Phase.generate]),
         )
 
 
