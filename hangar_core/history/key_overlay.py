@@ -1,15 +1,17 @@
 """Changes over one record tree, in memory. Exact at all times: what equals the base is no change.
 
-Order is that of a dict which was filled with the base in order of keys: committed keys, then new ones as they came.
+Order is that of a dict which was filled, when the session began, with the base in order of keys: keys that were there,
+then new ones as they came, whether they are committed or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
 from hangar_core.history import nested, short_cuts, tree, tree_edits
+from hangar_core.history.arrivals import Arrivals, Step
 from hangar_core.history.lookups import lookup_many
 from hangar_core.history.objects import Objects
 from hangar_core.model import Digest
@@ -35,6 +37,16 @@ class KeyOverlay:
         self._looked_up: tuple[bytes, Digest | None] = (b"", None)
         # What the base holds for keys that were set one by one, as long as they are few.
         self._was: dict[bytes, Digest | None] = {}
+        self._arrivals = Arrivals(objects)
+
+    def take_order(self, before: KeyOverlay) -> None:
+        """List what is in the base as another overlay over it does."""
+        self._arrivals = before._arrivals
+
+    def follow(self, before: KeyOverlay) -> None:
+        """Go on with the order of an overlay in whose place this one comes."""
+        self.take_order(before)
+        self._arrivals.note(Step(before.base, self.base, before.changes, before._samples_touched()))
 
     @property
     def entries(self) -> int:
@@ -93,12 +105,20 @@ class KeyOverlay:
         return list(self.changes.items())
 
     def items(self) -> Iterator[tuple[bytes, Digest]]:
-        """Yield (key, digest): committed ones in order of keys, then new ones in the order in which they came.
+        """Yield (key, digest): those that were there in order of keys, then new ones in the order in which they came.
 
         What is staged while this runs is not seen by it.
         """
         base = tree.items(self._objects, self.base) if self.base_count else iter(())
-        yield from _laid_over(base, dict(self.changes))
+        yield from _laid_over(base, self._came(), dict(self.changes))
+
+    def _samples_touched(self) -> Sequence[bytes]:
+        """Return the prefixes of nested samples of which something changed, as they came."""
+        return ()
+
+    def _came(self) -> dict[bytes, Digest]:
+        """Return what of the base this session has added, in the order in which it came."""
+        return self._arrivals.keys(self.base) if self.base_count else {}
 
     def tallies(self) -> tuple[int, int, int]:
         """Return how many keys were (added, deleted, mutated)."""
@@ -151,6 +171,7 @@ class NestedKeyOverlay(KeyOverlay):
     def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
         super().__init__(objects, base, base_count)
         self._touched: dict[bytes, _Touched] = {}
+        self._grouped: tuple[Digest, dict[bytes, dict[bytes, Digest]]] | None = None
         self._more_entries = 0
 
     @property
@@ -179,26 +200,40 @@ class NestedKeyOverlay(KeyOverlay):
         return [edit for sample in self._touched.values() for edit in sample.changes.items()]
 
     def prefixes(self) -> Iterator[bytes]:
-        """Yield the prefix of each sample: committed ones in order, then new ones in the order in which they came.
+        """Yield the prefix of each sample: those that were there in order, then new ones as they came.
 
         What is staged while this runs is not seen by it.
         """
         touched = {prefix: sample.count for prefix, sample in self._touched.items()}
-        in_base = set()
+        came = self._arrivals.samples()
+        later, in_base = set(came), set(came)
         for prefix in nested.prefixes(self._objects, self.base) if self.base_count else ():
             if prefix in touched:
                 in_base.add(prefix)
-            if touched.get(prefix, 1):
+            if prefix not in later and touched.get(prefix, 1):
                 yield prefix
-        for prefix, count in touched.items():
-            if count and prefix not in in_base:
-                yield prefix
+        yield from (prefix for prefix in came if touched.get(prefix, 1))
+        yield from (prefix for prefix, count in touched.items() if count and prefix not in in_base)
 
     def under(self, prefix: bytes) -> Iterator[tuple[bytes, Digest]]:
         """Yield (whole key, digest) of the subsamples of one sample, in the order of `items`."""
         sample = self._touched.get(prefix)
         base = nested.under(self._objects, self.base, prefix) if self.base_count else iter(())
-        yield from _laid_over(base, dict(sample.changes) if sample else {})
+        came = self._came_under().get(prefix, {})
+        yield from _laid_over(base, came, dict(sample.changes) if sample else {})
+
+    def _samples_touched(self) -> Sequence[bytes]:
+        return list(self._touched)
+
+    def _came_under(self) -> dict[bytes, dict[bytes, Digest]]:
+        """Return by sample what of the base this session has added, in the order in which it came."""
+        found = self._grouped
+        if found is None or found[0] != self.base:
+            groups: dict[bytes, dict[bytes, Digest]] = {}
+            for key, digest in self._came().items():
+                groups.setdefault(sample_prefix(key), {})[key] = digest
+            found = self._grouped = self.base, groups
+        return found[1]
 
     def count_under(self, prefix: bytes) -> int:
         """Return the number of subsamples of one sample."""
@@ -224,9 +259,14 @@ def _enter(
         changes[key] = digest
 
 
-def _laid_over(base: Iterator[tuple[bytes, Digest]], changes: KeyChanges) -> Iterator[tuple[bytes, Digest]]:
-    in_base = set()
+def _laid_over(
+    base: Iterator[tuple[bytes, Digest]], came: Mapping[bytes, Digest], changes: KeyChanges
+) -> Iterator[tuple[bytes, Digest]]:
+    """Yield what there is: the base without what of it `came` later, that, and what is new."""
+    in_base = set(came)
     for key, digest in base:
+        if key in came:
+            continue
         if key not in changes:
             yield key, digest
             continue
@@ -234,6 +274,10 @@ def _laid_over(base: Iterator[tuple[bytes, Digest]], changes: KeyChanges) -> Ite
         changed = changes[key]
         if changed is not None:
             yield key, changed
+    for key, digest in came.items():
+        now = changes.get(key, digest) if changes else digest
+        if now is not None:
+            yield key, now
     for key, staged in changes.items():
         if staged is not None and key not in in_base:
             yield key, staged

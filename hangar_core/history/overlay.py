@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hangar_core.history import tree, tree_edits
+from hangar_core.history.arrivals import MOST
 from hangar_core.history.changes import tally
 from hangar_core.history.identities import called, identity_of, name_pairs
 from hangar_core.history.key_overlay import KeyOverlay, overlay_of
@@ -56,7 +57,8 @@ class StagedArrayset:
 class Overlay:
     """All that is staged over one base commit."""
 
-    def __init__(self, objects: Objects, root: Root) -> None:
+    def __init__(self, objects: Objects, root: Root, before: Overlay | None = None) -> None:
+        """`before` is the overlay of the same session in whose place this one comes."""
         self._objects = objects
         self.root = root
         self.arraysets: dict[str, StagedArrayset] = {
@@ -66,6 +68,19 @@ class Overlay:
         self.metadata = KeyOverlay(objects, root.metadata, root.metadata_count)
         self.merging: MergeState | None = None
         self.resolved: set[tuple[str, bytes]] = set()
+        # How many keys the session has changed and committed.
+        self._settled = 0
+        if before is not None:
+            self._follow(before)
+
+    def _follow(self, before: Overlay) -> None:
+        """List keys in the order in which they came, unless there have been too many to remember that."""
+        self._settled = before._settled + len(before.metadata.changes)
+        self._settled += sum(len(one.samples.changes) for one in before.arraysets.values())
+        if self._settled <= MOST:
+            self.metadata.follow(before.metadata)
+            for name in self.arraysets.keys() & before.arraysets.keys():
+                self.arraysets[name].samples.follow(before.arraysets[name].samples)
 
     @property
     def objects(self) -> Objects:

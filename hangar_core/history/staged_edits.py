@@ -89,6 +89,7 @@ class StagedEdits(OpenStaging):
             identity = new_identity(new, names_of(self.overlay.arraysets))
         options = called(staged.options, identity, new)
         self._stage_together([(records.REMOVE, records.encode_remove(old)), *self._anew(new, staged, options)])
+        self.overlay.arraysets[new].samples.take_order(staged.samples)
 
     def _identified(self, name: str, options: Mapping[str, str]) -> Mapping[str, str]:
         """Return options that say which arrayset it is: that of this name which is there, or a new one."""

@@ -241,7 +241,7 @@ class StagingArea(StagedEdits):
         self.base = base
         self.branch = branch
         self._generation += 1
-        self.overlay = Overlay(self.objects, root)
+        self.overlay = Overlay(self.objects, root, self.overlay)
         prepared = self._log.recycle(self._generation, self.branch, base)
         if prepared is not None:
             lay_over(self.overlay, self.objects, records.GROUP, prepared)

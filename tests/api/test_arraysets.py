@@ -227,12 +227,30 @@ def test_order_is_of_insertion_while_staged_and_sorted_when_committed(writer, re
         aset[key] = np.array([1], "i4")
     assert list(aset.keys()) == ["z", 10, "a", 9]
     writer.commit("c")
+    assert list(aset.keys()) == ["z", 10, "a", 9]
     reader = repo.checkout()
     found = reader.arraysets["x"]
     assert list(found) == list(found.keys()) == [key for key, _ in found.items()] == [9, 10, "a", "z"]
     assert len(list(found.values())) == 4
     assert next(found.values()).tolist() == [1]
     reader.close()
+
+
+@pytest.mark.parametrize(("most", "wanted"), [(6, ["z", 9, "b"]), (5, [9, "b", "z"])])
+def test_the_order_in_which_keys_came_outlasts_commits_as_long_as_they_are_not_too_many(
+    writer, monkeypatch, most, wanted
+):
+    monkeypatch.setattr("hangar_core.history.overlay.MOST", most)
+    aset = writer.arraysets.init_arrayset("x", shape=(1,), dtype="i4")
+    for key in ("z", 9, "a"):
+        aset[key] = np.array([1], "i4")
+    writer.commit("c")
+    del aset["a"]
+    aset["b"] = np.array([2], "i4")
+    aset["z"] = np.array([3], "i4")
+    writer.commit("d")
+    assert list(aset) == wanted
+    assert [int(value[0]) for value in aset.values()] == [{"z": 3, 9: 1, "b": 2}[key] for key in wanted]
 
 
 def test_a_running_iteration_does_not_see_what_is_added(writer):

@@ -49,18 +49,19 @@ def test_a_sample_is_a_mapping_staged_committed_and_reopened(repo, writer, aset)
     writer.commit("c")
     assert contents(aset) == wanted
     with repo.checkout() as reader:
-        for found in (aset, reader["x"]):
+        came, by_key = (["a", 7], ["p", "q", 3]), ([7, "a"], [3, "p", "q"])
+        for found, (samples, subsamples) in ((aset, came), (reader["x"], by_key)):
             sample = found["a"]
             assert (len(found), len(sample), len(found[7])) == (2, 3, 1)
             assert (sample["q"], sample[3], sample.sample) == ("aq", "a3", "a")
             assert ("p" in sample, "r" in sample, 1.5 in sample) == (True, False, False)
             assert ("a" in found, 7 in found, "7" in found, 1.5 in found) == (True, True, False, False)
-            assert list(sample) == list(sample.keys()) == [3, "p", "q"]
-            assert list(sample.values()) == ["a3", "ap", "aq"]
-            assert list(found) == [7, "a"]
+            assert list(sample) == list(sample.keys()) == subsamples
+            assert list(sample.values()) == [f"a{key}" for key in subsamples]
+            assert list(found) == samples
             assert found.contains_subsamples
             assert (found.contains_remote_references, found.remote_reference_keys) == (False, [])
-            assert list(found.keys(local=True)) == [7, "a"]
+            assert list(found.keys(local=True)) == samples
         assert not hasattr(reader["x"]["a"], "append")
         with pytest.raises(TypeError):
             reader["x"]["a"]["p"] = "no"
@@ -74,6 +75,25 @@ def test_while_staged_samples_and_subsamples_come_in_the_order_in_which_they_cam
     aset["0"] = {"z": "0z"}
     assert list(aset) == ["a", 7, "0"]
     assert list(aset["a"]) == ["p", "q", 3, "b"]
+
+
+def test_the_order_in_which_they_came_outlasts_a_commit_and_not_the_session(repo, writer, aset):
+    writer.commit("c")
+    aset["a"]["b"] = "ab"
+    aset["0"] = {"z": "0z"}
+    del aset[7]
+    assert (list(aset), list(aset["a"])) == (["a", "0"], ["p", "q", 3, "b"])
+    writer.commit("d")
+    aset[7] = {"p": "again"}
+    aset["a"]["q"] = "new"
+    assert (list(aset), list(aset["a"])) == (["a", "0", 7], ["p", "q", 3, "b"])
+    writer.close()
+    writer = repo.checkout(write=True)
+    writer["x"]["0"]["y"] = "0y"
+    writer["x"]["b"] = {"z": "bz"}
+    writer.commit("e")
+    assert (list(writer["x"]), list(writer["x"]["0"])) == (["0", "a", 7, "b"], ["z", "y"])
+    writer.close()
 
 
 def test_all_of_a_sample_is_a_dict_and_slices_count_positions_in_sorted_order(repo, writer, aset):
@@ -258,7 +278,7 @@ def test_running_iterations_do_not_see_what_is_staged_meanwhile(writer, aset):
         aset[f"new {key}"] = {"p": "1"}
         for name, value in sample.items():
             sample[f"new {name}"] = value
-    assert seen == [7, "a"]
+    assert seen == ["a", 7]
     assert sorted(map(str, aset)) == ["7", "a", "new 7", "new a"]
     assert len(aset["a"]) == 6
 
@@ -402,9 +422,13 @@ def key_order(key: Any) -> tuple[bool, Any]:
     return isinstance(key, str), key
 
 
-def in_order(now: dict[Any, Any], base: dict[Any, Any]) -> list[Any]:
-    """The documented order: what is committed sorted, then what is new as it came."""
-    return sorted((key for key in now if key in base), key=key_order) + [key for key in now if key not in base]
+def in_order(now: dict[Any, Any], places: dict[Any, Any]) -> list[Any]:
+    """The documented order: what is committed where it was listed, then what is new as it came."""
+    return [key for key in places if key in now] + [key for key in now if key not in places]
+
+
+def by_key(content: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: content[key] for key in sorted(content, key=key_order)}
 
 
 class Pair:
@@ -414,7 +438,8 @@ class Pair:
         self.repo = repo
         self.name = "x"
         self.model: Model = {}
-        self.base: Model = {}
+        # As it was committed, in the order in which the writer lists it.
+        self.places: Model = {}
         self.writer = repo.checkout(write=True)
         self.writer.add_str_arrayset(self.name, contains_subsamples=True)
 
@@ -446,24 +471,25 @@ class Pair:
     def commit(self) -> None:
         if self.writer.diff.status() == "DIRTY":
             self.writer.commit("c")
-            self.base = {sample: dict(subs) for sample, subs in self.model.items()}
+            self.places = self.listed()
 
     def reopen(self) -> None:
         self.writer.close()
         self.writer = self.repo.checkout(write=True)
+        self.places = {sample: by_key(subs) for sample, subs in by_key(self.places).items()}
+
+    def listed(self) -> Model:
+        return {
+            sample: {sub: self.model[sample][sub] for sub in in_order(self.model[sample], self.places.get(sample, {}))}
+            for sample in in_order(self.model, self.places)
+        }
 
     def rename(self) -> None:
         self.aset.rename(self.name + "x")
         self.name += "x"
 
     def check(self) -> None:
-        wanted = [
-            (
-                sample,
-                [(sub, self.model[sample][sub]) for sub in in_order(self.model[sample], self.base.get(sample, {}))],
-            )
-            for sample in in_order(self.model, self.base)
-        ]
+        wanted = [(sample, list(subs.items())) for sample, subs in self.listed().items()]
         aset = self.aset
         assert [(sample, list(subs.items())) for sample, subs in aset.items()] == wanted
         assert len(aset) == len(wanted)

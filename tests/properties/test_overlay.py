@@ -87,6 +87,28 @@ def test_items_come_in_order_of_committed_keys_and_then_as_they_came(
     assert [key for key, _ in overlay.items()] == sorted(base) + [key for key in fresh if key not in base]
 
 
+@given(base=bases, sittings=st.lists(histories, min_size=1, max_size=4))
+def test_order_over_several_commits_is_that_of_a_dict(
+    objects: Objects, base: dict[bytes, Digest], sittings: list[list[tuple[bytes, Digest | None]]]
+) -> None:
+    overlay = overlay_over(objects, base)
+    model = {key: base[key] for key in sorted(base)}
+    for history in sittings:
+        for key, digest in history:
+            overlay.set(key, digest)
+            if digest is None:
+                model.pop(key, None)
+            else:
+                model[key] = digest
+        after = KeyOverlay(objects, overlay.tree(), overlay.count)
+        after.follow(overlay)
+        overlay = after
+        known = [key for key, _ in overlay.items()]
+        assert dict(overlay.items()) == model
+        # A committed key that is removed and set again before the next commit stays where it was.
+        assert [key for key in known if key not in base] == [key for key in model if key not in base]
+
+
 @given(base=bases, history=histories)
 def test_iteration_does_not_see_what_is_staged_meanwhile(
     objects: Objects, base: dict[bytes, Digest], history: list[tuple[bytes, Digest | None]]
