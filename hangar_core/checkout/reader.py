@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import atexit
 import warnings
+from contextvars import ContextVar
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from hangar_core.arraysets.collection import ArraysetsReader
 from hangar_core.arraysets.session import ReadSession
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from hangar_core.checkout.comparing import ReaderUserDiff
     from hangar_core.storage.context import RepoContext
 
+commits_read: Final[ContextVar[list[str] | None]] = ContextVar("commits_read", default=None)
+"""Told of each commit that is opened, for whoever records what a piece of work has read."""
+
 
 class ReaderCheckout(Checkout):
     """The repository as it was at one commit. Any number of these exist beside a writer and never change."""
@@ -30,6 +34,9 @@ class ReaderCheckout(Checkout):
         self._root = root_of(self._session.objects, commit)
         self.arraysets = ArraysetsReader(self._session, self._root)
         atexit.register(self.close)
+        told = commits_read.get()
+        if told is not None:
+            told.append(self.commit_hash)
 
     @property
     def commit_hash(self) -> str:

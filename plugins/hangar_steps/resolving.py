@@ -10,8 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from hangar_core.arraysets.reader import ArraysetDataReader
 from hangar_core.arraysets.references import SampleRef
-from hangar_core.hashing import CustomDetHash
+from hangar_core.checkout.reader import ReaderCheckout
+from hangar_core.hashing import CustomDetHash, digests
+from hangar_steps.datasets import DatasetDict
 
 if TYPE_CHECKING:
     from hangar_steps.step import Step
@@ -33,6 +36,26 @@ def steps_in(value: Any) -> Iterator[Step[Any]]:
     elif isinstance(value, list | tuple | set | frozenset):
         for inner in value:
             yield from steps_in(inner)
+
+
+def commits_in(value: Any) -> Iterator[str]:
+    """Yield the commits of which arraysets, samples or all are in a value: in arguments of a step, or in its result."""
+    if isinstance(value, SampleRef):
+        yield digests.text(value.commit)
+    elif isinstance(value, ReaderCheckout):
+        yield value.commit_hash
+    elif isinstance(value, ArraysetDataReader):
+        if not value.iswriteable:
+            yield digests.text(value.place()[1])
+    elif isinstance(value, WithUnresolvedSteps):
+        yield from commits_in(value.args)
+        yield from commits_in(value.kwargs)
+    elif isinstance(value, dict | DatasetDict):
+        for inner in value.values():
+            yield from commits_in(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from commits_in(inner)
 
 
 def resolved(value: Any, result_of: Callable[[Step[Any]], Any]) -> Any:

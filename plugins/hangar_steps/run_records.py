@@ -20,8 +20,9 @@ _MADE: Final = re.compile("[0-9a-f]{32}")
 class RunRecord(NamedTuple):
     """One run. `status` is completed, failed, or unfinished: it still runs, or its process is gone without a word.
 
-    `attempt` counts the runs of one `run_id` from 1 on, up to `attempts`. `read` is the commit that was there when it
-    began, `wrote` the one that was there when it ended, if that is another. Times are seconds since 1970.
+    `attempt` counts the runs of one `run_id` from 1 on, up to `attempts`. `read` is the first commit that it has
+    read, or the one that was there when it began, if nothing is known of any; `wrote` the one that was there when it
+    ended, if that is another than when it began. Times are seconds since 1970.
     """
 
     key: str
@@ -55,8 +56,13 @@ class RunRecord(NamedTuple):
 
     @property
     def read(self) -> str | None:
-        """The commit that was read."""
+        """The commit that was read, the first of several."""
         return self.facts.get("read")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All commits that were read, in the order in which they were first met."""
+        return tuple(self.facts.get("reads") or filter(None, [self.read]))
 
     @property
     def wrote(self) -> str | None:
@@ -89,7 +95,12 @@ def is_sound(note: Mapping[str, Any]) -> bool:
         and (ended is None or _is_moment(ended))
         and _are_params(note.get("params") or {})
         and _are_steps(note.get("steps") or [])
+        and _are_texts(note.get("reads") or [])
     )
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(one, str) for one in values)
 
 
 def _is_moment(value: Any) -> bool:
@@ -107,6 +118,7 @@ def _are_steps(steps: Any) -> bool:
         and isinstance(step.get("id"), str)
         and isinstance(step.get("status"), str)
         and type(step.get("seconds")) in {int, float}
+        and _are_texts(step.get("reads") or [])
         for step in steps
     )
 

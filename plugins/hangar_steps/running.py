@@ -12,8 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hangar_steps.errors import StepError
-from hangar_steps.noting import noting
-from hangar_steps.resolving import resolved
+from hangar_steps.noting import note_reads, noting
+from hangar_steps.resolving import commits_in, resolved
 from hangar_steps.workspaces.memory import MemoryWorkspace
 
 if TYPE_CHECKING:
@@ -44,10 +44,15 @@ class Running:
         _refuse_itself(step)
         if step.cache_results:
             with noting(step.unique_id) as ran:
-                return self.workspace.obtain(step, lambda: self._run(step, needed_by, ran))
+                note_reads(commits_in(step.kwargs))
+                found = self.workspace.obtain(step, lambda: self._run(step, needed_by, ran))
+                note_reads(commits_in(found))
+                return found
         if step.unique_id not in self._made:
             with noting(step.unique_id) as ran:
-                self._made[step.unique_id] = self._run(step, needed_by, ran)
+                note_reads(commits_in(step.kwargs))
+                self._made[step.unique_id] = found = self._run(step, needed_by, ran)
+                note_reads(commits_in(found))
         made = self._made[step.unique_id]
         if hasattr(made, "__next__"):
             # Each user gets all of it.
@@ -58,6 +63,7 @@ class Running:
         """Have the result of a step kept."""
         _refuse_itself(step)
         with noting(step.unique_id) as ran:
+            note_reads(commits_in(step.kwargs))
             self.workspace.ensure(step, lambda: self._run(step, None, ran))
 
     def _run(self, step: Step[Any], needed_by: Step[Any] | None, ran: Callable[[], None]) -> Any:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import hangar_core
+from hangar_core.checkout.reader import commits_read
 from hangar_core.errors import NoCommits
 from hangar_core.hashing import det_hash, digests
 from hangar_steps.code_version import code_head, is_dirty
@@ -40,8 +41,9 @@ class Run:
     """A run of an experiment: ``with repo.run(params, config) as run:``.
 
     It begins with a note in the repository and ends with another: which code, which data, which parameters and
-    settings, which steps were computed, how it went. What is put into `results`, plain data by name, is recorded too.
-    An exception that leaves the block is noted, and passes on.
+    settings, which steps were computed, how it went. The data are the commits that were opened in the block, or that
+    its steps were given; the one that was there when it began, if nothing is known of any. What is put into `results`,
+    plain data by name, is recorded too. An exception that leaves the block is noted, and passes on.
     """
 
     def __init__(
@@ -60,7 +62,8 @@ class Run:
         self.steps: list[StepNote] = []
         self._begun: set[str] = set()
         self._facts: dict[str, Any] = {}
-        self._token: Any = None
+        self._reads: list[str] = []
+        self._tokens: tuple[Any, Any] | None = None
 
     @property
     def run_id(self) -> str:
@@ -81,21 +84,25 @@ class Run:
         return step.result(self.workspace)
 
     def __enter__(self) -> Self:
-        if self._token is not None:
+        if self._tokens is not None:
             raise StepError("This run has begun already; make another one.")
         self._facts = {"version": NOTE_VERSION, "key": uuid.uuid4().hex, "started": time.time(), **self._inputs()}
         self.repo.note_run({**self._facts, "event": "start"})
-        self._token = open_notes.set(self.steps)
+        self._tokens = open_notes.set(self.steps), commits_read.set(self._reads)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        open_notes.reset(self._token)
-        head = self._head()
+        assert self._tokens is not None
+        open_notes.reset(self._tokens[0])
+        commits_read.reset(self._tokens[1])
+        head, reads = self._head(), list(dict.fromkeys(self._reads))
         self.repo.note_run({
             **self._facts,
             "event": "end",
+            "read": reads[0] if reads else self._facts["read"],
+            "reads": reads,
             "ended": time.time(),
             "status": "completed" if value is None else "failed",
             "error": None if value is None else f"{type(value).__name__}: {value}",

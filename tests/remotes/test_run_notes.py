@@ -175,6 +175,9 @@ def test_what_is_no_note_is_refused_and_nothing_is_added(
         {"steps": {"a": 1}},
         {"steps": [{"id": "i"}]},
         {"read": 5},
+        {"reads": "one"},
+        {"reads": [5]},
+        {"steps": [{"id": "i", "status": "ran", "seconds": 1, "reads": [5]}]},
         {"status": {}},
     ],
 )

@@ -20,7 +20,7 @@ import pytest
 from hangar_core import Repository
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
-from hangar_steps import Config, ConfigurationError, ExperimentParameters, StepError, set_hash_functions, step
+from hangar_steps import Config, ConfigurationError, ExperimentParameters, StepError, derive, set_hash_functions, step
 
 from .conftest import hangar
 
@@ -98,6 +98,66 @@ def test_a_run_records_code_data_parameters_steps_and_how_it_went(filled: Reposi
     assert record.ended is not None
     assert record.started <= record.ended
     assert {"python", "hangar-core"} <= facts["versions"].keys()
+
+
+@step("run-total", version="1")
+def total(data: Any) -> int:
+    return sum(int(value) for value in data.values())
+
+
+@step("run-oldest", version="1")
+def oldest(path: str) -> int:
+    with closing(Repository(path).checkout(commit="HEAD~1")) as reader:
+        return len(reader["x"])
+
+
+@derive(input="x", output="doubled", version="1")
+def doubled(number: Any) -> Any:
+    return np.asarray(number * 2)
+
+
+def test_a_run_records_the_commits_that_its_steps_have_really_read(filled: Repository) -> None:
+    """HEAD may be another one when the run begins, and move while it lasts."""
+    old = digests.text(filled.resolve())
+    data = filled.checkout(commit=old)["x"]
+    put(filled, [7])
+    head = digests.text(filled.resolve())
+    with filled.run(config=Config(run_id="a")) as run:
+        run.result(total(data=data))
+    with filled.run(config=Config(run_id="b")) as run:
+        run.result(total(data=data))  # it is known now, and was made of that commit all the same
+    with filled.run(config=Config(run_id="c")) as run:
+        run.result(oldest(path=filled.path))
+    with filled.run(config=Config(run_id="d")) as run:
+        put(filled, [8])
+        derived_from = digests.text(filled.resolve())
+        doubled.update(filled, commit="doubled")
+        run.result(total(data=data))
+    by_id = {record.run_id: record for record in filled.runs}
+    assert [(by_id[name].read, by_id[name].reads) for name in "abc"] == [(old, (old,))] * 3
+    last = by_id["d"]
+    assert (last.read, last.reads, last.wrote) == (
+        derived_from, (derived_from, old), digests.text(filled.resolve())
+    )  # fmt: skip
+    assert [one["reads"] for one in last.facts["steps"]] == [[derived_from], [old]]
+    listed = json.loads(hangar(Path(filled.path), "runs", "--commit", old, "--json").stdout)
+    assert {one["run_id"] for one in listed["runs"]} == {"a", "b", "c", "d"}
+    assert json.loads(hangar(Path(filled.path), "runs", "--commit", head, "--json").stdout)["runs"] == []
+    noted = hangar(Path(filled.path), "log", "--runs").stdout.splitlines()
+    assert [line for line in noted if line.startswith(old[:12]) and line.endswith("read by run d")]
+
+
+def test_what_is_read_in_the_block_itself_counts_and_what_was_read_before_it_does_not(filled: Repository) -> None:
+    put(filled, [7])
+    filled.checkout(commit="HEAD~1").close()
+    with filled.run(config=Config(run_id="a")), closing(filled.checkout(commit="HEAD~1")):
+        pass
+    with filled.run(config=Config(run_id="b")):
+        pass
+    by_id = {record.run_id: record for record in filled.runs}
+    assert by_id["a"].reads == (digests.text(filled.resolve("HEAD~1")),)
+    # Nobody has told of another: it is the one that was there.
+    assert by_id["b"].reads == (digests.text(filled.resolve()),)
 
 
 def test_an_exception_is_recorded_and_passes_on(filled: Repository) -> None:

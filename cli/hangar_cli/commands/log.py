@@ -70,7 +70,7 @@ def _runs_by_commit(repo: Repository) -> dict[str, list[dict[str, str]]]:
     """Return for each commit which runs have read or written it, the newest first."""
     found: dict[str, list[dict[str, str]]] = {}
     for run in repo.runs:
-        for how, commit in ("written", run.wrote), ("read", run.read):
+        for how, commit in ("written", run.wrote), *(("read", one) for one in run.reads):
             if commit is not None:
                 found.setdefault(commit, []).append({"id": run.id, "run_id": run.run_id, "how": how})
     return found

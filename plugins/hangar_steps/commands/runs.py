@@ -49,7 +49,7 @@ def runs(ctx: click.Context, commit: str | None, params: str | None, as_json: bo
     found: list[RunRecord] = repo.runs
     if commit is not None:
         wanted = digests.text(repo.resolve(commit))
-        found = [run for run in found if wanted in {run.read, run.wrote}]
+        found = [run for run in found if wanted in {*run.reads, run.wrote}]
     if params is not None:
         found = [run for run in found if run.params.get("name") == params]
     if as_json:
@@ -140,7 +140,7 @@ def _row(run: RunRecord) -> tuple[str, ...]:
         printable(run.status),
         seconds,
         printable(params),
-        printable((run.read or "")[:12]),
+        printable(", ".join(commit[:12] for commit in run.reads)),
         counts,
     )
 
@@ -159,7 +159,11 @@ def _changes(one: RunRecord, two: RunRecord) -> list[tuple[str, Any, Any]]:
     """Return (what, before, after) of all that could have made a difference, or is one."""
     sides = []
     for run in (one, two):
-        side: dict[str, Any] = {"code": run.facts.get("experiment_id"), "data": run.read, "status": run.status}
+        side: dict[str, Any] = {
+            "code": run.facts.get("experiment_id"),
+            "data": ", ".join(run.reads) or None,
+            "status": run.status,
+        }
         side |= {"code.dirty": run.facts.get("dirty"), "error": run.facts.get("error")}
         side |= {f"params.{name}": value for name, value in run.params.items() if name in {"class", "name"}}
         for kind in ("counted", "ignored"):
@@ -185,8 +189,8 @@ def _explained(changes: list[tuple[str, Any, Any]]) -> Iterator[str]:
             yield f"{what}: {before} -> {after}"
 
 
-def _shortened(commit: str | None) -> str:
-    return "none" if commit is None else commit[:12]
+def _shortened(commits: str | None) -> str:
+    return "none" if commits is None else ", ".join(commit[:12] for commit in commits.split(", "))
 
 
 def _data_changes(repo: Repository, one: RunRecord, two: RunRecord) -> list[dict[str, Any]]:
