@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,12 +18,15 @@ from hangar_core.errors import NotHashable
 from hangar_core.hashing import det_hash
 from hangar_steps import (
     ConfigurationError,
+    Format,
     JsonFormat,
+    LocalWorkspace,
     MemoryWorkspace,
     PickleFormat,
     Step,
     StepError,
     StepResources,
+    TextFormat,
     WithUnresolvedSteps,
     step,
 )
@@ -248,6 +252,41 @@ def test_the_format_counts_and_its_options_do_not() -> None:
     assert Add(a=1, step_format=JsonFormat()) != Add(a=1)
     assert Add(a=1, step_format=JsonFormat()) == Add(a=1, step_format=JsonFormat())
     assert Add(a=1, step_format=JsonFormat()) != Add(a=1, step_format=PickleFormat())
+
+
+class Upper(TextFormat):
+    """Has the `NAME` and `VERSION` of the class that it extends, and other files."""
+
+    def write(self, value: Any, directory: Path) -> None:
+        super().write(value.upper(), directory)
+
+
+class Named(Format):
+    """Calls itself like another."""
+
+    NAME: ClassVar[str] = "text"
+
+    def write(self, value: Any, directory: Path) -> None:
+        (directory / "other").write_text(value[::-1])
+
+    def read(self, directory: Path) -> str:
+        return (directory / "other").read_text()
+
+
+@step("says", version="1")
+def says(text: str) -> str:
+    return text
+
+
+def test_a_format_of_one_s_own_counts_by_its_class_whatever_name_it_has_or_inherits(tmp_path: Path) -> None:
+    """Else one would read what the other has written."""
+    several = [says(text="ab", step_format=one) for one in (TextFormat(), Upper(), Named())]
+    assert len({one.unique_id for one in several}) == 3
+    workspace = LocalWorkspace(tmp_path)
+    assert [one.result(workspace) for one in several] == ["ab", "ab", "ab"]
+    assert [one.result(workspace) for one in several] == ["ab", "AB", "ba"]
+    later = type("Upper", (Upper,), {"VERSION": "2", "__module__": Upper.__module__})
+    assert says(text="ab", step_format=later()) not in several
 
 
 def test_the_id_can_be_overridden_by_what_may_be_a_file_name() -> None:

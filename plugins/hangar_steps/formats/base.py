@@ -13,11 +13,13 @@ from hangar_steps.errors import BadResult, NoFormatFor
 class Format(ABC):
     """Writes results of steps and reads them.
 
-    A format counts in the id of a step by its `NAME` (of a class without one, by module and name) and its `VERSION`,
-    which is raised when new files differ from old ones. Options such as a compression level do not count.
+    A format counts in the id of a step by module and name of its class (those that come with hangar by their `NAME`)
+    and by its `VERSION`, which is raised when new files differ from old ones. Options such as a compression level do
+    not count.
     """
 
     NAME: ClassVar[str] = ""
+    """Of a format that comes with hangar: what it is called in files, wherever its class lies."""
     VERSION: ClassVar[str] = "1"
     LOCAL_ONLY: ClassVar[bool] = False
     """Whether results must never go to, or come from, another machine."""
@@ -26,7 +28,9 @@ class Format(ABC):
     def identity(self) -> tuple[str, str]:
         """What of the format enters the id of a step."""
         cls = type(self)
-        return self.NAME or f"{cls.__module__}.{cls.__qualname__}", self.VERSION
+        # Others may have, or inherit, any name: their files need not be those that it stands for.
+        ours = "NAME" in vars(cls) and cls.__module__.startswith(f"{__package__}.")
+        return self.NAME if ours else f"{cls.__module__}.{cls.__qualname__}", self.VERSION
 
     @abstractmethod
     def write(self, value: Any, directory: Path) -> None:
