@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from hangar_core.hashing import det_hash
 from hangar_core.names import check_plain
 from hangar_steps.errors import ConfigurationError
+from hangar_steps.step_names import check_version, step_id
 
 if TYPE_CHECKING:
     from hangar_core import Repository
     from hangar_core.reports import ProgressReporter
     from hangar_steps.derive_plan import DerivePlan, DeriveReceipt
-
-_VERSION: Final = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 
 
 class Derived:
@@ -48,9 +45,13 @@ class Derived:
 
     @cached_property
     def unique_id(self) -> str:
-        """``function-VERSION-fingerprint``, of the options and the number of inputs. Raises `NotHashable`."""
-        fingerprint = det_hash(("derive", len(self.inputs), self.options))[:32]
-        return f"{re.sub('[^A-Za-z0-9_]', '_', self.function.__name__)}-{self.version}-{fingerprint}"
+        """``function-VERSION-fingerprint``, of module and name of the function, the options and the number of inputs.
+
+        Raises `NotHashable`.
+        """
+        function = self.function
+        content = ("derive", function.__module__, function.__qualname__, len(self.inputs), self.options)
+        return step_id(function.__name__, self.version, content)
 
     def __repr__(self) -> str:
         return f"<derived {self.output} from {', '.join(self.inputs)} by {self.unique_id}>"
@@ -96,17 +97,19 @@ def derive(
 
     With several inputs samples are joined by name and handed over in the order of the inputs. All parameters behind the
     samples are options, and need defaults. `version` is to be raised when the function does something else: its code
-    does not count. Raises `ConfigurationError`, `InvalidName`.
+    does not count, its name and module do. Raises `ConfigurationError`, `InvalidName`.
     """
     inputs = (input,) if isinstance(input, str) else tuple(input)
     for name in (*inputs, output):
         check_plain(name, "Arrayset")
     if not inputs or output in inputs:
         raise ConfigurationError(f"`{output}` cannot be derived from itself or from nothing.")
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise ConfigurationError(f"The version of `{output}` is {version!r}: use letters and digits.")
+    check_version(version, f"The version of `{output}`")
 
     def make(function: Callable[..., Any]) -> Derived:
+        named = (getattr(function, name, None) for name in ("__module__", "__name__", "__qualname__"))
+        if not callable(function) or not all(isinstance(name, str) for name in named):
+            raise ConfigurationError(f"`{output}` is derived with a function that has a name, not {function!r}.")
         parameters = list(inspect.signature(function).parameters.values())
         options = parameters[len(inputs) :]
         without = [one.name for one in options if one.default is inspect.Parameter.empty]

@@ -7,7 +7,6 @@ import dataclasses
 import inspect
 import logging
 import os
-import re
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -20,7 +19,7 @@ from hangar_steps.formats.auto import AutoFormat
 from hangar_steps.formats.base import Format
 from hangar_steps.resolving import steps_in
 from hangar_steps.resources import StepResources
-from hangar_steps.step_names import check_step_id
+from hangar_steps.step_names import check_step_id, check_version, step_id
 
 if TYPE_CHECKING:
     from hangar_steps.workspaces.base import Workspace
@@ -37,8 +36,6 @@ _OWN: Final = (
     "step_metadata",
     "step_extra_dependencies",
 )
-_VERSION: Final = re.compile(r"[A-Za-z0-9]+", re.ASCII)
-_FINGERPRINT: Final = 32
 
 
 class Step(Generic[T]):
@@ -81,9 +78,8 @@ class Step(Generic[T]):
         **kwargs: Any,
     ) -> None:
         """`kwargs` are not checked before `run` is called. Raises `ConfigurationError`."""
-        version = self.VERSION
-        if version is not None and not (isinstance(version, str) and _VERSION.fullmatch(version)):
-            raise ConfigurationError(f"{type(self).__name__}.VERSION is {version!r}: use letters and digits, or None.")
+        if self.VERSION is not None:
+            check_version(self.VERSION, f"{type(self).__name__}.VERSION")
         self.kwargs: dict[str, Any] = self.massage_kwargs({**_defaults_of(type(self)), **kwargs})
         chosen = self.FORMAT if step_format is None else step_format
         self.format: Format = chosen() if isinstance(chosen, type) else chosen
@@ -134,11 +130,8 @@ class Step(Generic[T]):
 
         Raises `NotHashable` with the place of an argument that has no hash.
         """
-        if self.DETERMINISTIC:
-            fingerprint = det_hash((*self.format.identity, self._counted()))[:_FINGERPRINT]
-        else:
-            fingerprint = det_hash(os.urandom(_FINGERPRINT))[:_FINGERPRINT]
-        return "-".join(part for part in (type(self).__name__, self.VERSION, fingerprint) if part is not None)
+        content = (*self.format.identity, self._counted()) if self.DETERMINISTIC else (os.urandom(32),)
+        return step_id(type(self).__name__, self.VERSION, content)
 
     def _counted(self) -> dict[str, Any]:
         """Return the arguments that enter the id."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -137,6 +140,52 @@ def test_options_and_version_make_another_step(filled: Repository) -> None:
     assert other.update(filled).computed == 3
     with pytest.raises(ConfigurationError, match="size"):
         small(length=3)
+
+
+def test_functions_of_one_name_in_different_modules_do_not_share_results(filled: Repository, tmp_path: Path) -> None:
+    made = []
+    for module, number in ("first", 1), ("second", 2):
+        (tmp_path / f"derive_{module}.py").write_text(
+            "from hangar_steps import derive\n"
+            "@derive(input='images', output='small', version='1')\n"
+            "def same(image, size: int = 2):\n"
+            f"    return image[:size, :size] * {number}\n"
+            "class Other:\n"
+            "    @derive(input='images', output='small', version='1')\n"
+            "    def same(image, size: int = 2):\n"
+            f"        return image[:size, :size] * {number + 2}\n"
+        )
+        sys.path.insert(0, str(tmp_path))
+        try:
+            found = importlib.import_module(f"derive_{module}")
+        finally:
+            sys.path.remove(str(tmp_path))
+        made += [found.same, found.Other.same]
+    assert len({one.unique_id for one in made}) == 4
+    for one, factor in zip(made, (1, 3, 2, 4), strict=True):
+        assert one.update(filled, commit="small").computed == 3
+        assert read(filled, "small")[3] == [[3 * factor] * 2] * 2
+
+
+def test_the_name_of_a_function_may_be_any(filled: Repository) -> None:
+    """The id of a step is a file name: of a name that cannot be in one only a part is, and all of it counts."""
+    made = []
+    for name in ("größe", "gräße", "f" * 300, "f" * 299 + "g", "<lambda>"):
+
+        def function(image: Any) -> Any:
+            return image
+
+        function.__name__ = function.__qualname__ = name
+        made.append(derive(input="images", output="small", version="1")(function))
+    assert len({one.unique_id for one in made}) == 5
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,128}", one.unique_id) for one in made)
+    assert made[2].update(filled).computed == 3
+
+
+@pytest.mark.parametrize("function", [3, "f", functools.partial(print)])
+def test_only_functions_can_be_derived_with(function: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"`small`.* function"):
+        derive(input="images", output="small", version="1")(function)
 
 
 def test_forcing_computes_everything_again(filled: Repository) -> None:
@@ -365,7 +414,7 @@ def test_a_function_whose_source_changed_is_taken_with_advice(filled: Repository
     def changed(image: Any, size: int = 2) -> Any:
         return small.function(image, size)
 
-    changed.__name__ = "small"
+    changed.__name__ = changed.__qualname__ = "small"  # the same function, as it is after an edit
     other = derive(input="images", output="small", version="1")(changed)
     assert other.unique_id == small.unique_id
     with pytest.warns(UserWarning, match=f"small has changed, its VERSION has not.*--force {small.unique_id}"):

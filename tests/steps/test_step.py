@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import random
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -296,6 +297,23 @@ def test_the_id_can_be_overridden_by_what_may_be_a_file_name() -> None:
     for bad in ("../x", "a/b", "", "a b", "x" * 129, "é", 3):
         with pytest.raises(ConfigurationError):
             Add(a=1, step_unique_id_override=bad)  # type: ignore[arg-type]
+
+
+def test_the_name_of_a_class_may_be_any(tmp_path: Path) -> None:
+    """The id is a file name: of a name that cannot be in one only a part is, and all of it counts."""
+    names = ["Größe", "Gräße", "A" * 300, "A" * 299 + "B", "\u05d0" * 200, "A" * 84, "A" * 200]
+    made = [type(name, (Add,), {"VERSION": "1" * 10})(a=1) for name in names]
+    assert len({one.unique_id for one in made}) == len(names)
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,128}", one.unique_id) for one in made)
+    assert made[0].unique_id.startswith("Gr__e-1111111111-")
+    assert made[5].unique_id.startswith("A" * 84 + "-")
+    assert [one.result(LocalWorkspace(tmp_path)) for one in made] == [2] * len(names)
+
+
+def test_a_version_leaves_room_for_the_name() -> None:
+    assert type("Long", (Add,), {"VERSION": "1" * 64})(a=1).unique_id.startswith("Long-1111")
+    with pytest.raises(ConfigurationError, match=r"VERSION.*64"):
+        type("Long", (Add,), {"VERSION": "1" * 65})(a=1)
 
 
 def test_text_hash_and_equality_follow_the_id() -> None:
