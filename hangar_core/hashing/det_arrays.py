@@ -16,7 +16,9 @@ from blake3 import blake3
 from hangar_core.errors import UnsupportedDtype
 from hangar_core.hashing.arrays import array_digest, blocks
 from hangar_core.hashing.det_encoding import FUNCTION, Chunks, Handler, Parts, Walk, class_name, sequence
+from hangar_core.hashing.det_objects import attributes_of, extended
 from hangar_core.hashing.det_scalars import SCALARS, blob, head, length, text
+from hangar_core.hashing.dtypes import ML_DTYPES
 
 
 def find_array_handler(cls: type) -> Handler | None:
@@ -28,7 +30,8 @@ def find_array_handler(cls: type) -> Handler | None:
     if issubclass(cls, np.ndarray):
         return _special_array
     if issubclass(cls, np.generic):
-        return _numpy_scalar
+        kinds = [base for base in cls.__mro__ if base.__module__.partition(".")[0] in {"numpy", "ml_dtypes"}]
+        return extended(cls, _numpy_scalar, kinds, named=False)
     if issubclass(cls, np.dtype):
         return _dtype
     if issubclass(cls, np.ufunc):
@@ -85,12 +88,28 @@ def _special_array(walk: Walk, value: Any, out: Chunks) -> Parts:
     """Encode an array of a class of its own: the class counts, and attributes that it has."""
     out.append(b"O" + class_name(type(value)))
     yield from _array(walk, np.asarray(value), out) or ()
-    yield dict(getattr(value, "__dict__", {})), out, (".__dict__", "")
+    yield attributes_of(walk, value), out, (".__dict__", "")
 
 
 def _numpy_scalar(walk: Walk, value: Any, out: Chunks) -> Parts | None:
     out.append(b"n")
-    return _array(walk, np.asarray(value), out)
+    plain = np.asarray(value).copy()
+    _unify_nans(plain)
+    return _array(walk, plain, out)
+
+
+def _unify_nans(plain: Any) -> None:
+    """Let all NaNs be one, as those of Python are. In arrays, which have the digest they are stored by, they differ."""
+    if plain.dtype.names is not None:
+        for name in plain.dtype.names:
+            _unify_nans(plain[name])
+    elif plain.dtype.kind == "c":
+        _unify_nans(plain.real)
+        _unify_nans(plain.imag)
+    elif plain.dtype.kind == "f" or plain.dtype.name in ML_DTYPES:
+        nans = np.isnan(plain)
+        if nans.any():
+            plain[nans] = np.nan
 
 
 def _dtype(_walk: Walk, value: Any, out: Chunks) -> Parts:

@@ -44,7 +44,8 @@ def det_hash(o: Any) -> str:
     Equal values of one type have one hash in every process; values of different types have different ones. Sets and
     dicts have no order, an `OrderedDict` has. Arrays count by dtype, shape and values, stored samples and arraysets by
     the digest that is known already. Raises `NotHashable` (a `TypeError`) with the place of what has no content to
-    hash, and `ContainsItself` (a `ValueError`). What a class's own hook raises comes through.
+    hash, and `ContainsItself` (a `ValueError`). What a class's own hook raises comes through, but a `TypeError` of
+    `__getstate__`, which is how objects say that they have no state to tell: that is a `NotHashable` too.
     """
     out: Chunks = [FORMAT]
     scalar = SCALARS.get(type(o))

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from math import isnan
 from typing import Any, Final
 
+UNSET: Final = b"-"
+"""In place of an encoding, where there is no value."""
 _DOUBLE: Final = struct.Struct("<d")
 _NAN: Final = _DOUBLE.pack(float("nan"))
 _SHORT: Final = 128

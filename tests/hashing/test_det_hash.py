@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import collections
 import copy
 import dataclasses
@@ -12,13 +13,17 @@ import functools
 import io
 import json
 import math
+import multiprocessing
+import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 import types
 import typing
 import uuid
+import zoneinfo
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -590,3 +595,177 @@ def test_what_keeps_its_content_where_nobody_looks_is_refused(value: object) -> 
 def test_functions_of_numpy_count_by_their_names() -> None:
     assert det_hash(np.mean) == det_hash(np.mean) != det_hash(np.sum)
     assert det_hash(functools.partial(np.max, axis=0)) != det_hash(functools.partial(np.max, axis=1))
+
+
+def test_attributes_that_a_class_adds_to_a_kind_of_value_count() -> None:
+    kinds: list[tuple[Any, tuple[Any, ...]]] = [
+        (dt.datetime, (2026, 11, 27)),
+        (dt.date, (2026, 11, 27)),
+        (dt.time, (12,)),
+        (dt.timedelta, (1,)),
+        (Decimal, (1,)),
+        (uuid.UUID, (None, None, None, None, 1)),
+        (functools.partial, (len, "a")),
+        (type(Path()), ("a",)),
+        (PurePosixPath, ("a",)),
+        (np.float64, (1.0,)),
+        (int, (1,)),
+        (str, ("a",)),
+        (bytes, (b"a",)),
+    ]
+    for kind, args in kinds:
+        own, slotted = (
+            type("Own", (kind,), {}),
+            type("Own", (kind,), {"__slots__": () if kind in {int, bytes} else ("a",)}),
+        )
+        one, other, without = own(*args), own(*args), own(*args)
+        object.__setattr__(one, "a", 1)
+        object.__setattr__(other, "a", 2)
+        assert len({det_hash(value) for value in (kind(*args), one, other, without)}) == 4, kind
+        assert det_hash(without) == det_hash(own(*args)) == det_hash(slotted(*args))
+        if kind not in {int, bytes}:
+            value = slotted(*args)
+            object.__setattr__(value, "a", 1)
+            assert det_hash(value) == det_hash(one)
+        object.__setattr__(other, "a", threading.Lock())
+        with pytest.raises(NotHashable, match=r"\$\[0\]\.a"):
+            det_hash([other])
+
+
+def test_the_state_that_a_kind_of_value_tells_counts() -> None:
+    class Moment(dt.datetime):
+        unit = "s"
+
+        def __getstate__(self) -> Any:
+            return self.unit
+
+    one, two = Moment(2026, 1, 1), Moment(2026, 1, 1)
+    two.unit = "ms"
+    assert det_hash(one) != det_hash(two)
+    assert det_hash(one) != det_hash(Moment(2026, 1, 2))
+
+
+def test_what_an_exception_has_beside_its_args_counts() -> None:
+    for one, other in [
+        (OSError(2, "gone", "a"), OSError(2, "gone", "b")),
+        (OSError(2, "gone", "a"), OSError(2, "gone")),
+        (OSError(2, "gone", "a", None, "b"), OSError(2, "gone", "a", None, "c")),
+        (ImportError("gone", name="a"), ImportError("gone", name="b")),
+        (NameError("gone", name="a"), NameError("gone")),
+        (AttributeError("gone", name="a", obj=1), AttributeError("gone", name="a", obj=2)),
+    ]:
+        assert det_hash(one) != det_hash(other)
+    assert det_hash(OSError(2, "gone", "a")) == det_hash(OSError(2, "gone", "a"))
+    moved = SyntaxError("bad", ("f", 1, 2, "x", 1, 3))
+    before = det_hash(moved)
+    moved.lineno = 7
+    assert det_hash(moved) != before
+
+
+def test_numbers_of_a_struct_that_are_not_its_members_count() -> None:
+    times = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    first, second = os.stat_result(times, {"st_mtime_ns": 1}), os.stat_result(times, {"st_mtime_ns": 2})
+    assert tuple(first) == tuple(second)
+    assert det_hash(first) != det_hash(second)
+
+
+def test_a_slot_that_another_hides_is_refused_if_both_are_set() -> None:
+    class Base:
+        __slots__ = ("a",)
+
+    class Own(Base):
+        __slots__ = ("a",)
+
+    one = Own()
+    one.a = 1
+    hashed = det_hash(one)
+    assert len(hashed) == 44
+    Base.a.__set__(one, 2)  # type: ignore[attr-defined]
+    with pytest.raises(NotHashable, match=r"\$\[0\]: .*two attributes `a`"):
+        det_hash([one])
+
+
+class Opaque:
+    def __getstate__(self) -> Any:
+        raise TypeError("Opaque is not for others")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        asyncio.Lock,
+        asyncio.Event,
+        asyncio.Queue,
+        lambda: asyncio.Semaphore(2),
+        lambda: type("Own", (asyncio.Lock,), {})(),
+        socket.socket,
+        multiprocessing.Lock,
+        Opaque,
+    ],
+)
+def test_what_belongs_to_a_process_or_a_loop_is_refused_with_type_and_place(make: Callable[[], Any]) -> None:
+    value = make()
+    with pytest.raises(NotHashable) as caught:
+        det_hash({"key": [value]})
+    assert caught.value.place == '$["key"][0]'
+    assert type(value).__qualname__ in caught.value.type
+    if isinstance(value, socket.socket):
+        value.close()
+
+
+def test_what_is_open_in_h5py_is_refused_with_type_and_place(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for value in (file, file.create_group("g"), file.create_dataset("d", data=[1])):
+            with pytest.raises(NotHashable, match=r"\$\.data: an object of type h5py\.") as caught:
+                det_hash(Plain(data=value))
+            assert caught.value.type.endswith(type(value).__name__)
+
+
+def test_a_zone_without_a_key_is_refused() -> None:
+    path = next(
+        (Path(place, "UTC") for place in zoneinfo.TZPATH if Path(place, "UTC").is_file()), None
+    )  # the system may have none
+    if path is None:
+        pytest.skip("no file of a time zone is here")
+    with path.open("rb") as file:
+        zone = zoneinfo.ZoneInfo.from_file(file)
+    with pytest.raises(NotHashable, match="key"):
+        det_hash(zone)
+
+
+def test_objects_of_classes_in_c_that_hold_nothing_but_attributes_have_a_hash() -> None:
+    one, other = types.SimpleNamespace(a=1, b=2), types.SimpleNamespace(b=2, a=1)
+    assert det_hash(one) == det_hash(other) != det_hash(types.SimpleNamespace(a=2, b=2))
+    own = type("Zone", (dt.tzinfo,), {"__init__": lambda self, hours: setattr(self, "hours", hours)})
+    assert det_hash(own(1)) == det_hash(own(1)) != det_hash(own(2))
+
+
+def floats_of(kind: Any, bits: list[int], width: int) -> list[Any]:
+    return [np.frombuffer(one.to_bytes(width, "little"), kind)[0] for one in bits]
+
+
+def test_nans_are_alike_in_every_kind_of_scalar_and_differ_in_arrays_as_stored_ones_do() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    kinds = [
+        floats_of(np.float64, [0x7FF8 << 48, 0xFFF8 << 48, (0x7FF8 << 48) + 1, (0x7FF0 << 48) + 1], 8),
+        floats_of(np.float32, [0x7FC00000, 0xFFC00000, 0x7FC00001], 4),
+        floats_of(np.float16, [0x7E00, 0xFE00, 0x7E01], 2),
+        floats_of(ml_dtypes.bfloat16, [0x7FC0, 0xFFC0, 0x7FC1], 2),
+        floats_of(ml_dtypes.float8_e4m3fn, [0x7F, 0xFF], 1),
+        floats_of(np.complex128, [0x7FF8 << 112, 0xFFF8 << 112], 16),
+        floats_of([("a", "<f4"), ("b", "<c8")], [0x7FC00000, 0xFFC00000], 12),
+        [float("nan"), -float("nan"), float(np.frombuffer(b"\1\0\0\0\0\0\xf8\x7f")[0])],
+        [complex("nan"), complex(-float("nan"), 0)],
+        [Decimal("nan"), Decimal("-nan"), Decimal("nan12")],
+    ]
+    hashes = [{det_hash(one) for one in kind} for kind in kinds]
+    assert [len(one) for one in hashes] == [1] * len(kinds)
+    assert len(set().union(*hashes)) == len(kinds)
+    assert det_hash(Decimal("snan")) != det_hash(Decimal("nan"))
+    assert det_hash(np.float32("nan")) != det_hash(np.float32("inf"))
+    assert det_hash(np.float64(-0.0)) != det_hash(np.float64(0.0))
+    # A stored array is known by its bytes, and the array itself has the same hash.
+    nans = np.array(kinds[0])
+    assert det_hash(nans) != det_hash(-nans)
+    assert det_hash(np.array(kinds[0], object)) == det_hash(np.array(kinds[0][::-1], object))
