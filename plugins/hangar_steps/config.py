@@ -6,10 +6,11 @@ import inspect
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
+from hangar_core.errors import PackageMissing, WrongType
 from hangar_steps.code_version import code_head
 from hangar_steps.config_types import converter
 from hangar_steps.errors import ConfigurationError
@@ -23,6 +24,13 @@ NO_CODE: Final = "x" * 16
 """`experiment_id` where the code is under no git repository."""
 # Inside a class that has a method `dict`, the type goes by another name.
 _Plain: TypeAlias = dict[str, Any]
+# What is a number in a file, and how it is had of a value whose class extends that.
+_PLAIN: Final[dict[type, Callable[[Any], Any]]] = {
+    type(None): lambda _: None,
+    bool: bool,
+    int: int.__index__,
+    float: float.__float__,
+}
 # Attributes that are no settings.
 _HIDDEN: Final = frozenset({"_frozen", "ignored_keys_in_hash"})
 
@@ -282,7 +290,7 @@ class Config(NestedConfig):
     # --- storage ----------------------------------------------------------------------------------------------------
 
     def jsons(self) -> str:
-        """Return the settings as JSON, sorted by key. Raises `TypeError` naming the key of what is no plain data."""
+        """Return the settings as JSON, sorted by key. Raises `WrongType` naming the key of what is no plain data."""
         return _json_of(self, indent=2)
 
     @classmethod
@@ -295,8 +303,10 @@ class Config(NestedConfig):
 
     def yamls(self) -> str:
         """Return the settings as YAML, sorted by key. Raises as `jsons` does, `PackageMissing`."""
-        text: str = _yaml().safe_dump(plain_data(self, ""), sort_keys=True, allow_unicode=True)
-        return text
+        dump, content = _yaml().safe_dump, plain_data(self, "")
+        text: str = dump(content, sort_keys=True, allow_unicode=True)
+        # This one is written as it is, and read as the end of a line.
+        return dump(content, sort_keys=True) if "\x85" in text else text
 
     @classmethod
     def from_yamls(cls, text: str) -> Self:
@@ -360,24 +370,36 @@ def _json_of(content: Mapping[str, Any], indent: int | None = None) -> str:
 
 
 def plain_data(value: Any, key: str) -> Any:
-    """Return plain data: paths as text, tuples as lists. Raises `TypeError` naming the key of anything else."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
+    """Return plain data: paths as text, tuples as lists. Raises `WrongType` naming the key of anything else."""
+    for kind, plain in _PLAIN.items():
+        if isinstance(value, kind):
+            return value if type(value) is kind else plain(value)
+    if isinstance(value, str | os.PathLike):
+        return _plain_text(value, key)
     if isinstance(value, Mapping):
         return {str(name): plain_data(inner, f"{key}.{name}" if key else str(name)) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain_data(inner, f"{key}[{index}]") for index, inner in enumerate(value)]
-    raise TypeError(f"The setting `{key}` is no plain data: {type(value).__qualname__}")
+    raise WrongType(
+        f"The setting `{key}` is no plain data: {type(value).__qualname__}.",
+        hint="plain data are None, booleans, numbers, text, paths, and lists and mappings of these",
+    )
+
+
+def _plain_text(value: Any, key: str) -> str:
+    # The very text, whatever a class makes of `str(value)`.
+    text: str = str.__getitem__(value, slice(None)) if isinstance(value, str) else os.fspath(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as why:
+        raise WrongType(f"The setting `{key}` has half of a character, which no file can hold: {text!a}.") from why
+    return text
 
 
 def _yaml() -> Any:
     try:
         import yaml
     except ImportError as why:
-        from hangar_core.errors import PackageMissing
-
         raise PackageMissing(what="A configuration in YAML", package="pyyaml", extra="yaml") from why
     return yaml
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import copy
+import http
 import pickle
 import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from hangar_core.errors import WrongType
 from hangar_steps import Config, ConfigurationError
 
 NOWHERE = uuid.UUID("78787878-7878-7878-7878-787878787878")
+
+
+class Word(str): ...
 
 
 @pytest.fixture(autouse=True)
@@ -250,6 +256,32 @@ def test_text_forms_are_sorted_and_come_back() -> None:
     pytest.importorskip("yaml")
     assert Config.from_yamls(config.yamls()).run_id == config.run_id
     assert config.yamls().index("a:") < config.yamls().index("zebra:")
+
+
+@pytest.mark.parametrize("extension", [".json", ".yaml"])
+@pytest.mark.parametrize(
+    "text", ["\x85", "a\x85b", "\u2028", "\u2029", "\ufeffa", "\r\n", "\t", " a ", "=", "é\U0001f600", "\x00\x7f\x1b"]
+)
+def test_every_text_comes_back_character_for_character(tmp_path: Path, extension: str, text: str) -> None:
+    pytest.importorskip("yaml")
+    config = Config({"run_id": "given", "a": text, "b": {text: [text]}})
+    config.save(tmp_path / f"c{extension}")
+    loaded = Config.load(tmp_path / f"c{extension}")
+    assert loaded == config
+    assert loaded.run_uuid == config.run_uuid
+
+
+def test_numbers_and_text_of_special_classes_are_saved_as_plain_ones() -> None:
+    pytest.importorskip("yaml")
+    config = Config(a=np.float64(0.5), b=http.HTTPStatus.OK, c=Word("w"))
+    for loaded in (Config.from_yamls(config.yamls()), Config.from_jsons(config.jsons())):
+        assert [(type(loaded[key]), loaded[key]) for key in "abc"] == [(float, 0.5), (int, 200), (str, "w")]
+        assert loaded.run_uuid == config.run_uuid
+
+
+def test_half_a_character_is_refused_with_its_key() -> None:
+    with pytest.raises(WrongType, match=r"`a\.b\[1\]` has half of a character"):
+        Config(a={"b": ["x", "\ud800"]})
 
 
 def test_what_is_no_plain_data_is_refused_with_its_key() -> None:
