@@ -18,10 +18,11 @@ from hangar_core.checkout.reader import commits_read
 from hangar_core.errors import NoCommits
 from hangar_core.hashing import det_hash, digests
 from hangar_steps.code_version import code_head, is_dirty
-from hangar_steps.config import Config, plain_data
+from hangar_steps.config import Config
 from hangar_steps.errors import ConfigurationError, StepError, StepNotFound
 from hangar_steps.noting import StepNote, open_notes
 from hangar_steps.params import ExperimentParameters
+from hangar_steps.plain_data import plain_data
 from hangar_steps.run_records import NOTE_VERSION
 from hangar_steps.workspaces.repository import RepositoryWorkspace
 
