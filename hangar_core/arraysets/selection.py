@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hangar_core.errors import InvalidInput
+from hangar_core.errors import HangarWarning, InvalidInput
 from hangar_core.model import SampleKey
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _tuple_type(names: Sequence[str]) -> Callable[..., Any]:
         warnings.warn(
             "Arrayset names contains characters which are invalid as namedtuple fields. They are replaced by "
             "their position: " + ", ".join(f"{old} is {new}" for old, new in zip(names, fields, strict=True)),
-            UserWarning,
+            HangarWarning,
             stacklevel=4,
         )
     return kind

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from hangar_core.arraysets.collection import ArraysetsReader
 from hangar_core.arraysets.session import ReadSession
 from hangar_core.checkout.base import Checkout
+from hangar_core.errors import HangarWarning
 from hangar_core.hashing import digests
 from hangar_core.history.commits import root_of
 from hangar_core.model import CommitId
@@ -74,7 +75,7 @@ class ReaderCheckout(Checkout):
                 warnings.warn(
                     f"Arrayset: {name} contains `reference-only` samples, with actual data residing on a remote "
                     "server. A `fetch-data` operation is required to access these samples.",
-                    UserWarning,
+                    HangarWarning,
                     stacklevel=3,
                 )
 

@@ -121,6 +121,10 @@ def _rebuild(cls: type[HangarError], message: str, hint: str | None, facts: dict
     return cls(message, hint=hint, **facts)
 
 
+class HangarWarning(UserWarning):
+    """Something that ought to be known and keeps nothing from being done: what hangar itself warns of."""
+
+
 # --- what the caller gave cannot be used ----------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from hangar_core.errors import BranchNotFound, InvalidInput, MergeConflict, NoCommits, RepositoryNotFound
+from hangar_core.errors import BranchNotFound, HangarWarning, InvalidInput, MergeConflict, NoCommits, RepositoryNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of
@@ -64,7 +64,7 @@ class Repository:
         self._directory = directory
         if exists and not self.initialized:
             warnings.warn(
-                f"No repository exists at {directory}: call `init()` before anything else.", UserWarning, stacklevel=2
+                f"No repository exists at {directory}: call `init()` before anything else.", HangarWarning, stacklevel=2
             )
 
     @property

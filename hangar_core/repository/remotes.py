@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hangar_core.errors import BranchNotFound, InvalidInput, InvalidName, RemoteBranchNotFound
+from hangar_core.errors import BranchNotFound, HangarWarning, InvalidInput, InvalidName, RemoteBranchNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit
@@ -96,7 +96,9 @@ class Remotes:
         """
         done = self.send(remote, branch, username=username, password=password, force=force)
         if not done.changed:
-            warnings.warn(f"The branch `{branch}` is the same on `{remote}`: nothing was sent.", stacklevel=2)
+            warnings.warn(
+                f"The branch `{branch}` is the same on `{remote}`: nothing was sent.", HangarWarning, stacklevel=2
+            )
         return branch
 
     def send(
@@ -155,7 +157,7 @@ class Remotes:
         """
         done = self.bring(remote, branch, depth=depth)
         if done is None:
-            warnings.warn(f"The branch `{branch}` of `{remote}` has nothing new.", stacklevel=2)
+            warnings.warn(f"The branch `{branch}` of `{remote}` has nothing new.", HangarWarning, stacklevel=2)
             return branch
         return f"{remote}/{branch}"
 

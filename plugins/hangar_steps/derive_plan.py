@@ -12,6 +12,7 @@ from hangar_core.records.derivations import DERIVED_OPTION, Derivation, decode_d
 from hangar_steps.derive_clones import committed_results
 from hangar_steps.derive_inputs import Column, joined
 from hangar_steps.memo import Known, Memo
+from hangar_steps.spool import Spool
 from hangar_steps.workspaces.repository import STEPS
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class DerivePlan(NamedTuple):
     """What is to be done at a commit. `fresh`: nothing at all, the output says that it was made of just this.
 
     `known` are samples whose results are here already, by name; `missing` those to be computed, with what they are made
-    of; of `total` samples in all. `learned` are results to be remembered: a clone has them from the commit.
+    of; of `total` samples in all. The results of those in `spooled` were computed before an interruption, and have only
+    to be published. `learned` are results to be remembered: a clone has them from the commit.
     """
 
     commit: str
@@ -37,6 +39,12 @@ class DerivePlan(NamedTuple):
     known: dict[SampleKey, Known]
     missing: dict[SampleKey, bytes]
     learned: dict[bytes, Known] = {}  # noqa: RUF012 - a named tuple; nobody changes it
+    spooled: frozenset[bytes] = frozenset()
+
+    @property
+    def to_compute(self) -> list[SampleKey]:
+        """The names of the samples for which the function would be called."""
+        return [name for name, source in self.missing.items() if source not in self.spooled]
 
 
 class DeriveReceipt(NamedTuple):
@@ -96,7 +104,13 @@ def plan(derived: Derived, repo: Repository, *, force: bool) -> DerivePlan:
                     known[name] = result
                 else:
                     missing[name] = source
-    return DerivePlan(commit, derivation, False, len(known) + len(missing), known, missing, learned)
+    spooled = frozenset() if force else spool_of(derived, repo).sources()
+    return DerivePlan(commit, derivation, False, len(known) + len(missing), known, missing, learned, spooled)
+
+
+def spool_of(derived: Derived, repo: Repository) -> Spool:
+    """Return where results of a derivation wait to be published."""
+    return Spool(steps_folder(repo) / "work" / derived.unique_id)
 
 
 def _here(repo: Repository, reader: Any, wanted: set[Digest]) -> set[Digest]:

@@ -10,7 +10,7 @@ from hangar_core.errors import AlreadyExists, DataMissing, InvalidData, PendingC
 from hangar_core.hashing import digests
 from hangar_core.records.derivations import DERIVED_OPTION, decode_derivation, encode_derivation
 from hangar_steps.derive_computing import compute
-from hangar_steps.derive_plan import DerivePlan, DeriveReceipt, fresh_plan, memo_of, plan, steps_folder
+from hangar_steps.derive_plan import DerivePlan, DeriveReceipt, fresh_plan, memo_of, plan, spool_of, steps_folder
 from hangar_steps.noting import noting
 from hangar_steps.sample_forms import needed_for
 from hangar_steps.source_digests import advise, source_digest
@@ -83,7 +83,7 @@ def _carry_out(
     wait: float,
     progress: ProgressReporter | None,
 ) -> DeriveReceipt:
-    spool = Spool(steps_folder(repo) / "work" / derived.unique_id)
+    spool = spool_of(derived, repo)
     if force:
         spool.clear()
     left = spool.check()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hangar_core.errors import Corrupt, HangarError, NotFound, WrongType
+from hangar_core.errors import Corrupt, HangarError, HangarWarning, NotFound, WrongType
 
 
 class StepError(HangarError, RuntimeError):
     """A step was used in a way that its state forbids, or cannot be computed."""
 
 
-class StepWarning(UserWarning):
+class StepWarning(HangarWarning):
     """Something about steps that ought to be known, and does not keep them from being computed."""
 
 

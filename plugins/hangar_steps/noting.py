@@ -26,6 +26,16 @@ class StepNote(NamedTuple):
 open_notes: ContextVar[list[StepNote] | None] = ContextVar("open_notes", default=None)
 
 
+@contextmanager
+def noted(notes: list[StepNote]) -> Iterator[None]:
+    """Let the steps of the block be told to a list, each behind those that it needs."""
+    token = open_notes.set(notes)
+    try:
+        yield
+    finally:
+        open_notes.reset(token)
+
+
 def note_reads(commits: Iterable[str]) -> None:
     """Note commits that were opened before, for the run that is open."""
     told = commits_read.get()

@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, TypeAlias
 
 import hangar_core
@@ -28,8 +28,9 @@ def load_target(target: str, settings: Mapping[str, Any]) -> list[Runnable]:
     class of steps as arguments, to a derived arrayset as options. Raises `TargetNotFound`, `TargetFailed`.
     """
     module_name, colon, path = target.partition(":")
+    _refuse_path(target, module_name, path)
     if not (colon and module_name and path):
-        raise TargetNotFound(target=target, reason="write MODULE:OBJECT.")
+        raise TargetNotFound(target=target, reason="write MODULE:OBJECT.", hint="such as `pipeline:train`")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -48,6 +49,18 @@ def load_target(target: str, settings: Mapping[str, Any]) -> list[Runnable]:
         except AttributeError as why:
             raise TargetNotFound(target=target, reason=f"`{module_name}` has no `{path}`.") from why
     return in_order(_made(target, found, settings), target)
+
+
+def _refuse_path(target: str, module_name: str, path: str) -> None:
+    """Raise `TargetNotFound` where the path of a file stands for a module."""
+    at = PureWindowsPath(module_name)  # takes both kinds of slashes
+    if len(at.parts) > 1 or module_name.startswith(".") or at.suffix == ".py":
+        name = at.name.removesuffix(".py").lstrip(".") or "MODULE"
+        raise TargetNotFound(
+            target=target,
+            reason=f"a target is MODULE:OBJECT, and MODULE is a name such as `{name}`, not a path.",
+            hint=f"`hangar run {name}:{path or 'OBJECT'}` in the directory of {name}.py, or with that in PYTHONPATH",
+        )
 
 
 @contextmanager

@@ -159,6 +159,72 @@ def test_what_steps_warn_of_is_told_in_a_line(place: Path) -> None:
     assert "again.py:7: UserWarning: mine" in said
 
 
+def test_a_damaged_result_that_is_computed_again_was_run(place: Path) -> None:
+    [row] = facts(place, "run", "pipeline:model")["steps"]
+    assert (row["plan"], row["done"]) == ("run", "ran")
+    assert facts(place, "run", "pipeline:model")["steps"][0]["done"] == "hit"
+    (place / ".hangar" / "steps" / "results" / row["id"] / "result.json").write_text("damaged")
+    command = [sys.executable, "-m", "hangar_cli", "run", "pipeline:model"]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[1].split()[:2] == [row["id"], "ran"]
+    assert f"Warning: The stored result of {row['id']} cannot be used" in done.stderr
+    assert (place / "trained").read_text() == "xx"
+
+
+def test_the_plan_leaves_out_what_was_computed_and_only_has_to_be_published(place: Path, repo: Repository) -> None:
+    with closing(repo.checkout(write=True)):
+        hangar(place, "run", "pipeline:small", code=7)
+    put(repo, [5])
+    for _ in range(2):
+        assert facts(place, "run", "pipeline:small", "--dry-run")["steps"][0]["samples"] == "1 of 6"
+    forced = facts(place, "run", "pipeline:small", "--dry-run", "--force", "small")
+    assert forced["steps"][0]["samples"] == "6 of 6"
+    assert facts(place, "run", "pipeline:small")["steps"][0]["computed"] == 1
+
+
+def test_status_says_what_is_to_be_committed_before_anything_can_be_computed(place: Path, repo: Repository) -> None:
+    hangar(place, "run", "pipeline:both", "--commit", "all")
+    hangar(place, "run", "pipeline:both", "--commit", "all")
+    with closing(repo.checkout(write=True)) as writer:
+        writer["images"][1] = np.full((4, 4), 9, np.uint8)  # type: ignore[index]
+    said = hangar(place, "status").stdout
+    assert "small: images changed since" in said
+    assert "Commit the changes of images first: `hangar run` reads what is committed." in said
+    assert "computes what has changed" not in said
+    hangar(place, "commit", "-m", "images")
+    said = hangar(place, "status").stdout
+    assert "`hangar run MODULE:FUNCTION` computes what has changed." in said
+    assert "first" not in said
+
+
+def test_what_a_clone_lacks_is_told_once_in_a_line(place: Path, tmp_path: Path) -> None:
+    hangar(place, "run", "pipeline:small", "--commit", "small")
+    (tmp_path / "clone").mkdir()
+    other = Repository(tmp_path / "clone", exists=False)
+    other.clone("Bob", "bob@example.org", str(place))
+    (tmp_path / "clone" / "pipeline.py").write_text(PIPELINE)
+    for target in ("pipeline:small", "pipeline:means", "pipeline:model"):
+        said = typed(tmp_path / "clone", "run", target, "--dry-run")
+        assert said.count("Warning: Arrayset: images contains `reference-only` samples") == 1
+        assert ".py" not in said
+        assert "UserWarning" not in said
+
+
+@pytest.mark.parametrize("content", ["{", '{"version": "hangar.step-state/1", "started": "x"}'])
+def test_a_damaged_state_is_told_once_and_set_aside(place: Path, content: str) -> None:
+    ids = [row["id"] for row in facts(place, "run", "pipeline:several")["steps"]]
+    state = place / ".hangar" / "steps" / "state" / f"{ids[0]}.json"
+    state.write_text(content)
+    said = typed(place, "steps", "ls")
+    assert f"The state of {ids[0]} is damaged" in said
+    assert "set aside" in said
+    assert (state.parent / f"{ids[0]}.json.damaged").read_text() == content
+    assert typed(place, "steps", "ls") == ""
+    assert [one["id"] for one in facts(place, "steps", "ls")["steps"]] == [ids[1]]
+    assert facts(place, "run", "pipeline:several")["steps"][0]["done"] == "ran"
+    assert facts(place, "run", "pipeline:several")["steps"][0]["done"] == "hit"
+
+
 def typed(place: Path, *words: str) -> str:
     """Return what is said of a command in a process of its own, where warnings are no errors."""
     command = [sys.executable, "-m", "hangar_cli", *words]
@@ -247,6 +313,13 @@ def test_a_name_that_several_steps_have_is_told(place: Path) -> None:
     [
         (["pipeline"], 4, "MODULE:OBJECT"),
         (["nobody:x"], 4, "no module `nobody`"),
+        (["../pipeline:small"], 4, "MODULE is a name such as `pipeline`, not a path"),
+        (["../pipeline:small"], 4, "hangar run pipeline:small"),
+        (["./pipeline.py:small"], 4, "not a path"),
+        (["pipeline.py:small"], 4, "not a path"),
+        (["/tmp/pipeline.py"], 4, "not a path"),
+        ([".pipeline:small"], 4, "not a path"),
+        (["pipeline:"], 4, "MODULE:OBJECT"),
         (["pipeline:nobody"], 4, "no `nobody`"),
         (["pipeline:number"], 4, "int, not a step"),
         (["pipeline:model", "--set", "q=1"], 4, "do not fit"),

@@ -39,19 +39,23 @@ def status(as_json: bool) -> None:
         return
     for line in status_lines(staged, conflicts):
         result(line)
-    for line in _stale_lines(derived):
+    changed = {one.name for one in staged.arraysets if one.state != "same" or one.added or one.deleted or one.mutated}
+    for line in _stale_lines(derived, changed):
         result(line)
 
 
-def _stale_lines(derived: Sequence[DerivedArrayset]) -> Iterator[str]:
-    """Yield which derived arraysets no longer follow from what they were computed from."""
+def _stale_lines(derived: Sequence[DerivedArrayset], uncommitted: set[str]) -> Iterator[str]:
+    """Yield which derived arraysets no longer follow from what they were computed from, and what is to be done."""
     stale = [one for one in derived if one.stale]
     if stale:
         yield ""
         yield coloured("STALE", "yellow", bold=True)
     for one in stale:
         yield f"  {printable(one.name)}: {', '.join(map(printable, one.changed))} changed since {printable(one.step)}"
-    if stale:
+    first = sorted({name for one in stale for name in one.changed if name in uncommitted})
+    if first:
+        yield f"  Commit the changes of {', '.join(map(printable, first))} first: `hangar run` reads what is committed."
+    elif stale:
         yield "  `hangar run MODULE:FUNCTION` computes what has changed."
 
 

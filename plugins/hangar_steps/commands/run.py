@@ -17,6 +17,7 @@ from hangar_cli.parameters import json_option, wait_option
 
 if TYPE_CHECKING:
     from hangar_core import Repository
+    from hangar_steps.noting import StepNote
     from hangar_steps.targets import Runnable
 
 
@@ -100,15 +101,18 @@ def run(
 
 @contextmanager
 def _warnings_told() -> Iterator[None]:
-    """Tell what steps warn of as other remarks are told; warnings of the user's own code stay as they are."""
-    from hangar_steps.errors import StepWarning
+    """Tell what hangar warns of as other remarks are told, once; warnings of the user's own code stay as they are."""
+    from hangar_core.errors import HangarWarning
 
+    told: set[str] = set()
     with warnings.catch_warnings():
         shown = warnings.showwarning
 
         def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, StepWarning):
-                talk(f"Warning: {printable(message)}")
+            if issubclass(category, HangarWarning):
+                if str(message) not in told:
+                    talk(f"Warning: {printable(message)}")
+                told.add(str(message))
             else:
                 shown(message, category, *place, **more)
 
@@ -136,7 +140,7 @@ def _plan_row(repo: Repository, one: Runnable, forced: bool, pending: set[str]) 
         if not pending.isdisjoint(one.inputs):
             return {"id": one.unique_id, "output": one.output, "plan": "waits", "samples": "?"}
         plan = one.plan(repo, force=forced)
-        samples = f"{len(plan.missing):,} of {plan.total:,}" if not plan.fresh else f"0 of {plan.total:,}"
+        samples = f"{len(plan.to_compute):,} of {plan.total:,}"
         made = any(row.name == one.output for row in repo.derived(plan.commit))
         planned = "hit" if plan.fresh else "stale" if made and not forced else "run"
         return {"id": one.unique_id, "output": one.output, "plan": planned, "samples": samples}
@@ -147,18 +151,21 @@ def _plan_row(repo: Repository, one: Runnable, forced: bool, pending: set[str]) 
 def _carry_out(
     repo: Repository, one: Runnable, planned: str, forced: bool, commit: str, jobs: int, wait: float
 ) -> dict[str, Any]:
+    """Compute, and return what was done: that of a step which was known may turn out damaged."""
     from hangar_cli.progress import reported_progress
     from hangar_steps.deriving import Derived
     from hangar_steps.errors import StepNotFound
+    from hangar_steps.noting import noted
     from hangar_steps.targets import own_code
     from hangar_steps.workspaces import RepositoryWorkspace
 
     begun = time.monotonic()
-    facts: dict[str, Any] = {"done": planned if planned in {"hit", "waits"} else "ran", "commit": None}
+    facts: dict[str, Any] = {"done": planned, "commit": None}
     if planned == "waits":
         return facts | {"seconds": 0.0}
+    notes: list[StepNote] = []
     if isinstance(one, Derived):
-        with reported_progress(f"Derive {one.output}") as progress, own_code(one.unique_id):
+        with reported_progress(f"Derive {one.output}") as progress, own_code(one.unique_id), noted(notes):
             receipt = one.update(repo, jobs=jobs, force=forced, commit=commit, wait=wait, progress=progress)
         facts |= {"computed": receipt.computed, "reused": receipt.reused, "dropped": receipt.dropped}
         facts["commit"] = receipt.commit or None
@@ -171,9 +178,10 @@ def _carry_out(
                 workspace.remove(one.unique_id)
             except StepNotFound:
                 pass  # it was not there: nothing to forget
-        with own_code(one.unique_id):
+        with own_code(one.unique_id), noted(notes):
             if one.cache_results:
                 one.ensure_result(workspace)
             else:
                 one.result(workspace)
+    facts["done"] = notes[-1].status
     return facts | {"seconds": round(time.monotonic() - begun, 2)}

@@ -37,10 +37,15 @@ from hangar_steps.workspaces.base import StepState, Workspace, is_iterator
 from hangar_steps.workspaces.memory import temporary_work_dir
 
 if TYPE_CHECKING:
+    from filelock import FileLock
+
     from hangar_steps.formats import Format
     from hangar_steps.step import Step
 
 _HEADER: Final = "hangar.step-state/1"
+_LATEST: Final = 253_402_300_800  # the year 10000, which no date can have
+# What a damaged state is called from then on.
+_ASIDE: Final = ".json.damaged"
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +94,8 @@ class LocalWorkspace(Workspace):
             raise StepNotFound(what="step", name=step_id)
         with self._locked(step_id):
             # The state goes first: without it the rest is nothing.
-            files.remove(self._path("state", step_id, ".json"))
+            for suffix in (".json", _ASIDE):
+                files.remove(self._path("state", step_id, suffix))
             for kind in ("results", "work"):
                 shutil.rmtree(self._path(kind, step_id), ignore_errors=True)
         return state
@@ -101,21 +107,19 @@ class LocalWorkspace(Workspace):
 
     @contextmanager
     def _locked(self, step_id: str) -> Iterator[None]:
-        from filelock import FileLock
-
         path = self._path("locks", step_id, ".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, is_singleton=False, thread_local=False, fallback_to_soft=False):
+        with _lock(path):
             yield
 
     def _is_locked(self, step_id: str) -> bool:
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         path = self._path("locks", step_id, ".lock")
         if not path.exists():
             return False
         try:
-            with FileLock(path, timeout=0, is_singleton=False, thread_local=False, fallback_to_soft=False):
+            with _lock(path, timeout=0):
                 return False
         except Timeout:
             return True
@@ -123,14 +127,39 @@ class LocalWorkspace(Workspace):
     def _document(self, step_id: str) -> dict[str, Any] | None:
         """Return what the state file says; None where it is missing or says nothing that can be used."""
         try:
-            document = json.loads(self._path("state", step_id, ".json").read_bytes())
+            content = self._path("state", step_id, ".json").read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError) as why:
-            _log.warning("the state of step %s is damaged (%s) and does not count", step_id, why)
+        except OSError as why:
+            _log.warning("The state of %s cannot be read (%s), and does not count.", step_id, why)
             return None
-        known = isinstance(document, dict) and document.get("version") == _HEADER
-        return document if known else None
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as why:
+            self._set_aside(step_id, content, str(why))
+            return None
+        if isinstance(document, dict) and document.get("version") != _HEADER:
+            return None
+        if not _is_state(document):
+            self._set_aside(step_id, content, "it is no state of a step")
+            return None
+        found: dict[str, Any] = document
+        return found
+
+    def _set_aside(self, step_id: str, content: bytes, why: str) -> None:
+        """Rename a damaged state, so that it is told of once. Whoever has the lock is about to write another."""
+        from filelock import Timeout
+
+        path = self._path("state", step_id, ".json")
+        lock = self._path("locks", step_id, ".lock")
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with _lock(lock, timeout=0):
+                if path.read_bytes() == content:
+                    path.replace(self._path("state", step_id, _ASIDE))
+        except (Timeout, OSError) as error:
+            _log.debug("the damaged state of %s stays: %s", step_id, error)
+        _log.warning("The state of %s is damaged (%s): it is set aside, and does not count.", step_id, why)
 
     def _state(self, step_id: str) -> StepState | None:
         document = self._document(step_id)
@@ -212,6 +241,24 @@ class LocalWorkspace(Workspace):
         finally:
             for left in (fresh, old):
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _lock(path: Path, timeout: float = -1) -> FileLock:
+    """Return a lock of the operating system, which ends with its process."""
+    from filelock import FileLock
+
+    return FileLock(path, timeout, is_singleton=False, thread_local=False, fallback_to_soft=False)
+
+
+def _is_state(document: Any) -> bool:
+    """Whether a document of this version has what a state has, and of the right types."""
+    texts, numbers = ("status", "host", "error", "source"), ("started", "ended", "nbytes")
+    return (
+        isinstance(document, dict)
+        and all(isinstance(document.get(name, ""), str) for name in texts)
+        and all(type(document.get(name) or 0) in {int, float} for name in numbers)
+        and 0 <= (document.get("started") or 0) < _LATEST
+    )
 
 
 def _sync(path: Path) -> None:
