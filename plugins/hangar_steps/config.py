@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
-from hangar_core.errors import PackageMissing
+from hangar_core.errors import PackageMissing, WrongType
 from hangar_steps.code_version import code_head
 from hangar_steps.config_types import converter
 from hangar_steps.errors import ConfigurationError
 from hangar_steps.nested_config import HIDDEN, NestedConfig
 from hangar_steps.plain_data import plain_data
+from hangar_steps.step_arguments import shown
 
 IGNORED: Final = frozenset({
     *("timestamp", "iter", "step", "epoch", "results", "score_split", "score", "log_interval", "save_interval"),
@@ -73,7 +74,7 @@ class Config(NestedConfig):
         object.__setattr__(self, "ignored_keys_in_hash", IGNORED)
         import copy
 
-        self.update(copy.deepcopy(self._defaults), mapping or {}, values)
+        self.update(copy.deepcopy(self._defaults), mapping, values)
         if "experiment_id" not in self:
             self["experiment_id"] = code_head() or NO_CODE
         if "run_id" not in self:
@@ -113,9 +114,10 @@ class Config(NestedConfig):
     def from_jsons(cls, text: str) -> Self:
         """Return the configuration that `jsons` wrote. Raises `ConfigurationError`."""
         try:
-            return cls._of(json.loads(text))
-        except (json.JSONDecodeError, RecursionError) as why:
+            content = json.loads(text)
+        except (ValueError, TypeError, RecursionError) as why:
             raise ConfigurationError(f"This is no JSON: {why}") from why
+        return cls._of(content)
 
     def yamls(self) -> str:
         """Return the settings as YAML, sorted by key. Raises as `jsons` does, `PackageMissing`."""
@@ -128,6 +130,8 @@ class Config(NestedConfig):
     def from_yamls(cls, text: str) -> Self:
         """Return the configuration that `yamls` wrote. Raises `ConfigurationError`, `PackageMissing`."""
         yaml = _yaml()
+        if not isinstance(text, str):
+            raise ConfigurationError(f"YAML is text, not {shown(text)}.")
         try:
             return cls._of(yaml.safe_load(text))
         except (yaml.YAMLError, RecursionError) as why:
@@ -149,7 +153,11 @@ class Config(NestedConfig):
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return the configuration in a file, with the identity it was saved with. Raises as `save` does."""
         read = cls.from_jsons if _is_json(path) else cls.from_yamls
-        return read(Path(path).read_text("utf-8"))
+        try:
+            text = Path(path).read_text("utf-8")
+        except UnicodeDecodeError as why:
+            raise ConfigurationError(f"`{path}` is no text in UTF-8: {why.reason} at byte {why.start}.") from why
+        return read(text)
 
     @classmethod
     def _of(cls, content: Any) -> Self:
@@ -174,9 +182,11 @@ _take_settings(Config)
 
 
 def _is_json(path: str | os.PathLike[str]) -> bool:
+    if not isinstance(path, str | os.PathLike):
+        raise WrongType(f"The file of a configuration is a path, not {shown(path)}.")
     extension = Path(path).suffix.lower()
     if extension not in {".json", ".yml", ".yaml"}:
-        raise TypeError(f"`{path}` does not say its kind: use .json, .yml or .yaml.")
+        raise WrongType(f"`{path}` does not say its kind: use .json, .yml or .yaml.")
     return extension == ".json"
 
 

@@ -8,6 +8,11 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from hangar_core.errors import WrongType
+from hangar_steps.errors import ConfigurationError
+from hangar_steps.step_arguments import shown
+
+_KINDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -33,17 +38,18 @@ def _converted(name: str, kind: type, value: Any) -> Any:
         return value
     if kind is bool and isinstance(value, str):
         if value.lower() not in _WORDS:
-            raise ValueError(f"The setting `{name}` is true or false, not {value!r}.")
+            raise ConfigurationError(f"The setting `{name}` is true or false, not {shown(value)}.")
         return _WORDS[value.lower()]
     try:
         return kind(value)
-    except (ValueError, TypeError) as why:
-        raise type(why)(f"The setting `{name}` is a {kind.__name__}, not {value!r}.") from why
+    except (ValueError, TypeError, OverflowError) as why:
+        error = WrongType if isinstance(why, TypeError) else ConfigurationError
+        raise error(f"The setting `{name}` is {_KINDS[kind]}, not {shown(value)}.") from why
 
 
 def _checked(name: str, allowed: tuple[type, ...], value: Any) -> Any:
     right = isinstance(value, allowed) or (float in allowed and isinstance(value, int))
     if not right or (isinstance(value, bool) and bool not in allowed):
         words = " or ".join("None" if one is type(None) else one.__name__ for one in allowed)
-        raise TypeError(f"The setting `{name}` is {words}, not {value!r}.")
+        raise WrongType(f"The setting `{name}` is {words}, not {shown(value)}.")
     return value

@@ -13,6 +13,8 @@ from itertools import accumulate
 from operator import index
 from typing import Any, Generic, TypeVar, overload
 
+from hangar_core.errors import WrongType
+
 T = TypeVar("T")
 
 
@@ -20,6 +22,10 @@ class DatasetDict(Mapping[str, Sequence[Any]]):
     """A mapping from the names of splits to sequences. `metadata` is a dict for whatever else there is to say."""
 
     def __init__(self, splits: Mapping[str, Sequence[Any]], metadata: Mapping[str, Any] | None = None) -> None:
+        """Raises `WrongType` for splits that are no mapping."""
+        for what, given in ("splits", splits), ("metadata", metadata or {}):
+            if not isinstance(given, Mapping):
+                raise WrongType(f"The {what} of a DatasetDict are a mapping by name, not {type(given).__qualname__}.")
         self.splits = dict(splits)
         self.metadata: dict[str, Any] = dict(metadata or {})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from hangar_steps.errors import ConfigurationError
@@ -11,6 +11,7 @@ from hangar_steps.formats.auto import AutoFormat
 from hangar_steps.formats.base import Format
 from hangar_steps.registry import register
 from hangar_steps.step import Step
+from hangar_steps.step_arguments import check, check_function, chosen_format
 
 T = TypeVar("T")
 
@@ -34,7 +35,15 @@ def step(
     when a step is made.
     """
 
+    if name is not None:
+        check(name, str, "The name of a step", "text (the decorator is written with parentheses: @step())")
+    check(skip_id_arguments or (), (set, frozenset, list, tuple), "skip_id_arguments", "a set of names")
+    check(metadata or {}, Mapping, "metadata", "a dict")
+    chosen = AutoFormat() if format is None else chosen_format(format, "format")
+
     def make(function: Callable[..., T]) -> type[Step[T]]:
+        check_function(function, "A step is made of")
+
         def run(self: Step[T], *args: Any, **kwargs: Any) -> T:
             return function(self, *args, **kwargs) if bind else function(*args, **kwargs)
 
@@ -59,7 +68,7 @@ def step(
             "DETERMINISTIC": deterministic,
             "CACHEABLE": cacheable,
             "VERSION": version,
-            "FORMAT": AutoFormat() if format is None else format,
+            "FORMAT": chosen,
             "SKIP_ID_ARGUMENTS": set(skip_id_arguments or ()),
             "METADATA": dict(metadata or {}),
             "function": staticmethod(function),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hangar_core.names import check_plain
 from hangar_steps.errors import ConfigurationError
+from hangar_steps.step_arguments import check, check_function
 from hangar_steps.step_names import check_version, step_id
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Derived:
         """
         from hangar_steps.derive_plan import plan
 
+        _check_repo(repo)
         return plan(self, repo, force=force)
 
     def update(
@@ -84,7 +86,16 @@ class Derived:
         """
         from hangar_steps.derive_publishing import update
 
+        _check_repo(repo)
+        check(jobs, int, "jobs", "the number of processes")
+        check(commit, str, "commit", "the message of a commit, or empty")
         return update(self, repo, jobs=jobs, force=force, commit=commit, wait=wait, progress=progress)
+
+
+def _check_repo(repo: object) -> None:
+    from hangar_core import Repository
+
+    check(repo, Repository, "repo", "a Repository")
 
 
 def derive(
@@ -99,6 +110,7 @@ def derive(
     samples are options, and need defaults. `version` is to be raised when the function does something else: its code
     does not count, its name and module do. Raises `ConfigurationError`, `InvalidName`.
     """
+    check(input, (str, list, tuple), "input", "the name of an arrayset, or a list of names")
     inputs = (input,) if isinstance(input, str) else tuple(input)
     for name in (*inputs, output):
         check_plain(name, "Arrayset")
@@ -107,9 +119,7 @@ def derive(
     check_version(version, f"The version of `{output}`")
 
     def make(function: Callable[..., Any]) -> Derived:
-        named = (getattr(function, name, None) for name in ("__module__", "__name__", "__qualname__"))
-        if not callable(function) or not all(isinstance(name, str) for name in named):
-            raise ConfigurationError(f"`{output}` is derived with a function that has a name, not {function!r}.")
+        check_function(function, f"`{output}` is derived with")
         parameters = list(inspect.signature(function).parameters.values())
         options = parameters[len(inputs) :]
         without = [one.name for one in options if one.default is inspect.Parameter.empty]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Self, TypeAlias
 
+from hangar_core.errors import WrongType
 from hangar_steps.errors import ConfigurationError
+from hangar_steps.step_arguments import shown
 
 # Inside a class that has a method `dict`, the type goes by another name.
 _Plain: TypeAlias = dict[str, Any]
@@ -21,12 +23,15 @@ class NestedConfig(dict[str, Any]):
     def __init__(self, mapping: Mapping[str, Any] | None = None, /, **values: Any) -> None:
         super().__init__()
         object.__setattr__(self, "_frozen", False)
-        for key, value in {**(mapping or {}), **values}.items():
+        for key, value in {**_mapping(mapping), **values}.items():
             self[key] = value
 
     # --- access -----------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: str) -> Any:
+        """Return a setting. Raises `KeyError`; `WrongType` (a `TypeError`) for a key that is no text."""
+        if not isinstance(key, str):
+            raise WrongType(f"A key of a configuration is text such as `lr` or `model.lr`, not {shown(key)}.")
         if "." not in key:
             return super().__getitem__(key)
         first, _, rest = key.partition(".")
@@ -37,8 +42,8 @@ class NestedConfig(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         """Set a value; a dotted key makes the levels that are missing. Raises `ConfigurationError`."""
-        if not isinstance(key, str) or not key:
-            raise ConfigurationError(f"A key of a configuration is text, not {key!r}.")
+        if not isinstance(key, str) or not all(key.split(".")):
+            raise ConfigurationError(f"A key of a configuration is text such as `lr` or `model.lr`, not {shown(key)}.")
         self._refuse_if_frozen()
         first, dot, rest = key.partition(".")
         if dot:
@@ -51,6 +56,8 @@ class NestedConfig(dict[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         self._refuse_if_frozen()
+        if key not in self:
+            self[key]  # says what is wrong with it
         first, dot, rest = key.partition(".")
         if dot:
             del self[first][rest]
@@ -101,7 +108,7 @@ class NestedConfig(dict[str, Any]):
     def update(self, *others: Any, **values: Any) -> None:
         """Set many settings."""
         for other in (*others, values):
-            for key, value in dict(other).items():
+            for key, value in _mapping(other).items():
                 self[key] = value
 
     def setdefault(self, key: str, default: Any = None) -> Any:
@@ -124,7 +131,7 @@ class NestedConfig(dict[str, Any]):
     def merge(self, *others: Mapping[str, Any], **values: Any) -> Self:
         """Set what others say, level by level: what they do not name stays. Returns itself."""
         for other in (*others, values):
-            for key, value in other.items():
+            for key, value in _mapping(other).items():
                 mine = self.get(key)
                 if isinstance(mine, NestedConfig) and isinstance(value, Mapping):
                     mine.merge(value)
@@ -179,6 +186,14 @@ class NestedConfig(dict[str, Any]):
 
         made: Self = _rebuild(type(self), copy.deepcopy(self.dict(), memo), dict(self.__dict__))
         return made
+
+
+def _mapping(given: Any) -> _Plain:
+    """Return a dict of what is one, or can be one. Raises `ConfigurationError`."""
+    try:
+        return dict(given or {})
+    except (TypeError, ValueError) as why:
+        raise ConfigurationError(f"Settings are a mapping from names to values, not {shown(given)}.") from why
 
 
 def _rebuild(cls: type[NestedConfig], content: Mapping[str, Any], attributes: Mapping[str, Any]) -> Any:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final, NamedTuple
 
+from hangar_core.errors import WrongType
 from hangar_core.hashing import det_hash
+from hangar_steps.errors import ConfigurationError
+from hangar_steps.step_arguments import shown
 
 # The fields of `ExperimentParameters` itself: they name a set and say how it is used.
 _OWN: Final = frozenset({"name", "hash", "overwrite", "hash_representations"})
@@ -19,7 +22,7 @@ def set_hash_functions(hash_functions: dict[str, Representation | None] | None =
     Raises `ValueError` if the positional argument is no dict.
     """
     if hash_functions is not None and not isinstance(hash_functions, dict):
-        raise ValueError(f"A dict of functions by name is needed, not {type(hash_functions).__name__}.")
+        raise ConfigurationError(f"A dict of functions by name is needed, not {type(hash_functions).__name__}.")
     chosen = {**(hash_functions or {}), **more}
     return field(default_factory=lambda: dict(chosen), repr=False)
 
@@ -76,6 +79,8 @@ def combined(parameters: Any) -> str:
 def fates(parameters: Any) -> Iterator[Fate]:
     """Yield what becomes of each field of a dataclass."""
     functions = getattr(parameters, "hash_representations", None) or {}
+    if not isinstance(functions, dict):
+        raise WrongType(f"hash_representations is a dict of functions by name, not {shown(functions)}.")
     own = _OWN if isinstance(parameters, ExperimentParameters) else frozenset({"hash_representations"})
     for one in fields(parameters):
         yield _fate(parameters, one.name, getattr(parameters, one.name), functions, one.name in own)
@@ -89,7 +94,7 @@ def _fate(parameters: Any, name: str, value: Any, functions: dict[str, Any], own
         if function is None:
             return Fate(name, False, "SKIPPED: set to None in hash_representations")
         if not callable(function):
-            raise TypeError(f"hash_representations[{name!r}] is {type(function).__name__}, not a function or None.")
+            raise WrongType(f"hash_representations[{name!r}] is {type(function).__name__}, not a function or None.")
         found = function(parameters, value)
         strategy = f"hash_representations[{name!r}](self, value)"
         if found is None:

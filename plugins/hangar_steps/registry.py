@@ -17,7 +17,14 @@ _steps: dict[str, type[Step[Any]]] = {}
 def register(name: str, *, exist_ok: bool = False) -> Callable[[_S], _S]:
     """Return a decorator that gives a class of steps a name. Raises `ConfigurationError` if it is taken."""
 
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"The name under which a step is registered is text, not {name!r}.")
+
     def enter(cls: _S) -> _S:
+        from hangar_steps.step import Step
+
+        if not isinstance(cls, type) or not issubclass(cls, Step):
+            raise ConfigurationError(f"What is registered as `{name}` is a class of steps, not {cls!r:.60}.")
         if name in _steps and not exist_ok:
             raise ConfigurationError(f"A step is registered as `{name}` already.", hint="exist_ok=True replaces it")
         _steps[name] = cls

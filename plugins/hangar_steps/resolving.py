@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hangar_core.arraysets.reader import ArraysetDataReader
@@ -15,6 +16,7 @@ from hangar_core.arraysets.references import SampleRef
 from hangar_core.checkout.reader import ReaderCheckout
 from hangar_core.hashing import CustomDetHash, digests
 from hangar_steps.datasets import DatasetDict
+from hangar_steps.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from hangar_steps.step import Step
@@ -98,6 +100,9 @@ class WithUnresolvedSteps(CustomDetHash):
     """Stands for ``function(*args, **kwargs)``, called once the steps in the arguments have become results."""
 
     def __init__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Raises `ConfigurationError` for what cannot be called."""
+        if not callable(function):
+            raise ConfigurationError(f"WithUnresolvedSteps calls a function, which {function!r:.60} is not.")
         self.function = function
         self.args = args
         self.kwargs = kwargs
@@ -114,5 +119,10 @@ class WithUnresolvedSteps(CustomDetHash):
         return resolved(o, Running(workspace).result)
 
     def det_hash_object(self) -> Any:
-        """Return what is hashed: module and name of the function, and the arguments."""
-        return self.function.__module__, self.function.__qualname__, self.args, self.kwargs
+        """Return what is hashed: module and name of the function, or what else tells it apart, and the arguments."""
+        function = self.function
+        if isinstance(function, FunctionType | BuiltinFunctionType | type) and "<" not in function.__qualname__:
+            owner = getattr(function, "__self__", None)
+            if owner is None or isinstance(owner, ModuleType):
+                return function.__module__, function.__qualname__, self.args, self.kwargs
+        return function, self.args, self.kwargs  # a lambda, a method, a partial: by more than a name

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hangar_steps.errors import StepError
 from hangar_steps.noting import note_reads, noting
 from hangar_steps.resolving import commits_in, resolved
+from hangar_steps.step_arguments import check_call
 from hangar_steps.workspaces.memory import MemoryWorkspace
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Running:
             for extra in step.extra_dependencies:
                 self.result(extra, step)
             kwargs = resolved(step.kwargs, lambda inner: self.result(inner, step))
+            check_call(step, kwargs)
             _log.info("running %s%s", step.name, f" for {needed_by.name}" if needed_by is not None else "")
             with self.workspace.work_dir(step) as place:
                 before, step._running_in = step._running_in, (self.workspace, place)

@@ -24,6 +24,7 @@ from hangar_steps.noting import StepNote, open_notes
 from hangar_steps.params import ExperimentParameters
 from hangar_steps.plain_data import plain_data
 from hangar_steps.run_records import NOTE_VERSION
+from hangar_steps.step_arguments import check
 from hangar_steps.workspaces.repository import RepositoryWorkspace
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class Run:
         With parameters that say `overwrite`, what is kept of it from before this run is forgotten first; not of the
         steps that it depends on.
         """
+        from hangar_steps.step import Step
+
+        check(step, Step, "What a run computes", "a step (a derived arrayset has `update`)")
         overwrite = self.params is not None and self.params.overwrite and step.unique_id not in self._begun
         self._begun.add(step.unique_id)
         if overwrite and step.cache_results:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import inspect
 import logging
 import os
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from hangar_core.hashing import det_hash
 from hangar_steps.errors import ConfigurationError, StepError, StepWarning
@@ -19,23 +16,23 @@ from hangar_steps.formats.auto import AutoFormat
 from hangar_steps.formats.base import Format
 from hangar_steps.resolving import steps_in
 from hangar_steps.resources import StepResources
+from hangar_steps.step_arguments import (
+    as_config,
+    check,
+    check_attributes,
+    check_run,
+    check_workspace,
+    chosen_format,
+    extra_dependencies,
+    joined_metadata,
+    massaged,
+)
 from hangar_steps.step_names import check_step_id, check_version, step_id
 
 if TYPE_CHECKING:
     from hangar_steps.workspaces.base import Workspace
 
 T = TypeVar("T")
-
-_OWN: Final = (
-    "step_name",
-    "cache_results",
-    "step_format",
-    "step_config",
-    "step_unique_id_override",
-    "step_resources",
-    "step_metadata",
-    "step_extra_dependencies",
-)
 
 
 class Step(Generic[T]):
@@ -61,9 +58,7 @@ class Step(Generic[T]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        taken = sorted(set(inspect.signature(cls.run).parameters) & set(_OWN))
-        if taken:
-            raise ConfigurationError(f"{cls.__qualname__}.run() cannot have a parameter `{taken[0]}`: steps have one.")
+        check_run(cls)
 
     def __init__(
         self,
@@ -78,21 +73,28 @@ class Step(Generic[T]):
         **kwargs: Any,
     ) -> None:
         """`kwargs` are not checked before `run` is called. Raises `ConfigurationError`."""
+        cls = type(self)
+        check_attributes(cls)
         if self.VERSION is not None:
-            check_version(self.VERSION, f"{type(self).__name__}.VERSION")
-        self.kwargs: dict[str, Any] = self.massage_kwargs({**_defaults_of(type(self)), **kwargs})
-        chosen = self.FORMAT if step_format is None else step_format
-        self.format: Format = chosen() if isinstance(chosen, type) else chosen
+            check_version(self.VERSION, f"{cls.__name__}.VERSION")
+        if step_name is not None:
+            check(step_name, str, "step_name", "text (all other arguments of a step are given by name)")
+        self.kwargs: dict[str, Any] = massaged(cls, kwargs)
+        self.format: Format = (
+            chosen_format(self.FORMAT, f"{cls.__name__}.FORMAT")
+            if step_format is None
+            else chosen_format(step_format, "step_format")
+        )
         if step_unique_id_override is not None:
             self.__dict__["unique_id"] = check_step_id(step_unique_id_override)
         self._name = step_name
         self.cache_results = self._decide_caching(cache_results)
-        self.metadata: dict[str, Any] = {**copy.deepcopy(self.METADATA), **copy.deepcopy(dict(step_metadata or {}))}
-        if step_resources is not None and not isinstance(step_resources, StepResources):
-            raise ConfigurationError(f"step_resources is a StepResources, not {type(step_resources).__name__}.")
+        self.metadata: dict[str, Any] = joined_metadata(cls, step_metadata)
+        if step_resources is not None:
+            check(step_resources, StepResources, "step_resources", "a StepResources")
         self._resources = step_resources
-        self.extra_dependencies: set[Step[Any]] = set(step_extra_dependencies or ())
-        self._config = None if step_config is None else _as_config(step_config)
+        self.extra_dependencies = extra_dependencies(() if step_extra_dependencies is None else step_extra_dependencies)
+        self._config = None if step_config is None else as_config(step_config)
         self._running_in: tuple[Workspace, Path] | None = None
 
     def _decide_caching(self, asked: Any) -> bool:
@@ -225,7 +227,8 @@ class Step(Generic[T]):
         """
         from hangar_steps.running import Running, default_workspace
 
-        made: T = Running(workspace or default_workspace()).result(self, needed_by)
+        chosen = default_workspace() if workspace is None else check_workspace(workspace)
+        made: T = Running(chosen).result(self, needed_by)
         return made
 
     def ensure_result(self, workspace: Workspace | None = None) -> None:
@@ -235,29 +238,7 @@ class Step(Generic[T]):
         """
         from hangar_steps.running import Running, default_workspace
 
+        chosen = default_workspace() if workspace is None else check_workspace(workspace)
         if not self.cache_results:
             raise StepError(f"The step {self.name} does not keep results: there is nothing to ensure.")
-        Running(workspace or default_workspace()).ensure(self)
-
-
-def _defaults_of(cls: type[Step[Any]]) -> dict[str, Any]:
-    parameters = inspect.signature(cls.run).parameters.values()
-    return {one.name: one.default for one in parameters if one.default is not inspect.Parameter.empty}
-
-
-def _as_config(value: Any) -> dict[str, Any]:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"step_config is a dict or a dataclass, not {type(value).__name__}.")
-    return {str(key): _with_refs(inner) for key, inner in value.items()}
-
-
-def _with_refs(value: Any) -> Any:
-    if isinstance(value, Step):
-        return {"type": "ref", "ref": value.name}
-    if isinstance(value, dict):
-        return {key: _with_refs(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_refs(inner) for inner in value]
-    return value
+        Running(chosen).ensure(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hangar_core.errors import WrongType
 from hangar_steps import (
+    ConfigurationError,
     DatasetCombineStep,
     DatasetDict,
     DatasetRemixStep,
@@ -203,11 +206,48 @@ def raises(_path: Any) -> None:
     raise ZeroDivisionError
 
 
+def test_wrong_datasets_and_expressions_are_refused_by_name() -> None:
+    data = DatasetDict(OLD)
+    for step, says in [
+        (DatasetCombineStep(inputs=3), "inputs is a list of datasets, not 3"),
+        (DatasetCombineStep(inputs=[data, OLD]), "inputs[1] is a DatasetDict"),
+        (DatasetRemixStep(input=3, new_splits={}), "input is a DatasetDict, not 3"),
+        (DatasetRemixStep(input=data, new_splits=3), "new_splits is a dict of expressions by name, not 3"),
+        (DatasetRemixStep(input=data, new_splits={"b": 3}), "new_splits['b'] is an expression"),
+    ]:
+        with pytest.raises(WrongType, match=re.escape(says)):
+            step.result(MemoryWorkspace())
+    for splits, metadata, what in ((3, None, "splits"), (OLD, 3, "metadata")):
+        with pytest.raises(WrongType, match=f"The {what} of a DatasetDict"):
+            DatasetDict(splits, metadata)  # type: ignore[arg-type]
+
+
 def test_a_second_identical_command_is_looked_up(tmp_path: Path) -> None:
     workspace, log = MemoryWorkspace(), tmp_path / "log"
     for _ in range(2):
         ShellStep(shell_command=f"echo x >> {log}", shell=True).result(workspace)
     assert log.read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "says"),
+    [
+        ({"shell_command": ""}, ConfigurationError, "shell_command is empty"),
+        ({"shell_command": "  "}, ConfigurationError, "shell_command is empty"),
+        ({"shell_command": []}, ConfigurationError, "shell_command is empty"),
+        ({"shell_command": 3}, ConfigurationError, "text or a list of texts, not 3"),
+        ({"shell_command": ["echo", 3]}, ConfigurationError, "text or a list of texts"),
+        ({"shell_command": ["echo", 3], "shell": True}, ConfigurationError, "text or a list of texts"),
+        ({"shell_command": "echo 'a"}, ConfigurationError, "cannot be split into words: No closing quotation"),
+        ({"shell_command": "a\0b"}, ConfigurationError, "no command can have"),
+        ({"shell_command": "true", "validate_output": 3}, WrongType, "validate_output is a function"),
+        ({"shell_command": "true", "stdout": None}, WrongType, "`stdout` cannot be given"),
+        ({}, WrongType, "'shell_command'"),
+    ],
+)
+def test_what_is_no_command_is_refused_by_name(kwargs: dict[str, Any], error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=re.escape(says)):
+        ShellStep("", **kwargs).result(MemoryWorkspace())
 
 
 # --- print ----------------------------------------------------------------------------------------------------------

@@ -321,3 +321,44 @@ def test_copies_keep_the_identity_and_deep_ones_are_independent() -> None:
     deep = copy.deepcopy(config).defrost()
     deep.a.b.append(2)
     assert config.a.b == [1]
+
+
+@pytest.mark.parametrize("key", [1, None, ("a",)])
+def test_a_key_that_is_no_text_is_refused(key: Any) -> None:
+    config = Config(run_id="given")
+    for use in (config.__getitem__, config.__delitem__, config.pop):
+        with pytest.raises(WrongType, match="key of a configuration is text such as `lr`"):
+            use(key)
+    with pytest.raises(ConfigurationError, match="key of a configuration is text such as `lr`"):
+        config[key] = 1
+    assert config.get(key, 5) == 5
+    assert key not in config
+    for text in ("", ".", "a.", "a..b"):
+        with pytest.raises(ConfigurationError, match="text such as"):
+            config[text] = 1
+
+
+@pytest.mark.parametrize("given", [3, [1], "ab"])
+def test_settings_that_are_no_mapping_are_refused(given: Any) -> None:
+    for use in (Config, Config().update, Config().merge):
+        with pytest.raises(ConfigurationError, match="Settings are a mapping"):
+            use(given)
+
+
+def test_files_and_texts_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_bytes(b"\xff{")
+    with pytest.raises(ConfigurationError, match=r"c\.json` is no text in UTF-8"):
+        Config.load(tmp_path / "c.json")
+    with pytest.raises(WrongType, match="path, not 3"):
+        Config.load(3)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="JSON"):
+        Config.from_jsons(3)  # type: ignore[arg-type]
+    pytest.importorskip("yaml")
+    with pytest.raises(ConfigurationError, match="YAML"):
+        Config.from_yamls(3)  # type: ignore[arg-type]
+
+
+def test_a_setting_of_the_wrong_type_is_an_error_of_hangar_that_names_it() -> None:
+    for values, error in (({"iters": "q"}, ConfigurationError), ({"iters": []}, WrongType), ({"seed": "5"}, WrongType)):
+        with pytest.raises(error, match=f"The setting `{next(iter(values))}` is (an integer|int or None), not"):
+            Config(values)

@@ -262,6 +262,19 @@ def test_what_cannot_be_derived_is_refused(filled: Repository) -> None:
             derive(input="a", output="b", version="1")(function)
 
 
+def test_wrong_arguments_are_refused_by_name(filled: Repository) -> None:
+    for use in (small.update, small.plan):
+        with pytest.raises(ConfigurationError, match="repo is a Repository, not 'path'"):
+            use("path")  # type: ignore[arg-type]
+    for kwargs, name in (({"jobs": "2"}, "jobs"), ({"commit": 3}, "commit")):
+        with pytest.raises(ConfigurationError, match=f"{name} is the "):
+            small.update(filled, **kwargs)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="input is the name of an arrayset"):
+        derive(input=3, output="b", version="1")  # type: ignore[arg-type]
+    with pytest.raises(InvalidName):
+        derive(input=[3], output="b", version="1")  # type: ignore[list-item]
+
+
 def test_committing_takes_nothing_else_along(filled: Repository) -> None:
     writer: Any = filled.checkout(write=True)
     with closing(writer):

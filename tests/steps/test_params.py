@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hangar_core.errors import NotHashable
+from hangar_core.errors import NotHashable, WrongType
 from hangar_steps import ExperimentParameters, set_hash_functions
 
 
@@ -162,6 +162,12 @@ def test_set_hash_functions_makes_the_field() -> None:
     assert Made().hash_representations["lr"] is not None
     with pytest.raises(ValueError, match="dict"):
         set_hash_functions(["lr"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("functions", [3, ["name"], "name"])
+def test_hash_representations_that_are_no_dict_are_refused(functions: Any) -> None:
+    with pytest.raises(WrongType, match="hash_representations is a dict of functions by name"):
+        ExperimentParameters(hash_representations=functions).params_hash()
 
 
 def test_the_hash_is_the_same_in_every_process(tmp_path: Path) -> None:

@@ -175,6 +175,11 @@ def test_an_exception_is_recorded_and_passes_on(filled: Repository) -> None:
     assert record.params == {}
 
 
+def test_only_steps_are_results_of_a_run(filled: Repository) -> None:
+    with filled.run() as run, pytest.raises(ConfigurationError, match=r"a step .a derived arrayset has `update`"):
+        run.result(doubled)  # type: ignore[arg-type]
+
+
 def test_repeated_runs_are_attempts_and_come_newest_first(filled: Repository) -> None:
     for _ in range(2):
         with filled.run(Params(), Config()):

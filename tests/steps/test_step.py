@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from hangar_core.errors import NotHashable
+from hangar_core.errors import NotHashable, WrongType
 from hangar_core.hashing import det_hash
 from hangar_steps import (
     ConfigurationError,
@@ -24,11 +26,13 @@ from hangar_steps import (
     LocalWorkspace,
     MemoryWorkspace,
     PickleFormat,
+    RepositoryWorkspace,
     Step,
     StepError,
     StepResources,
     TextFormat,
     WithUnresolvedSteps,
+    register,
     step,
 )
 
@@ -55,6 +59,88 @@ def test_the_eight_parameters_may_stand_by_position_and_all_else_is_for_run() ->
     assert made.name == "sum"
     assert made.kwargs == {"a": 1, "b": 1}
     assert Add(a=1).name == Add(a=1).unique_id
+
+
+class Unfit(Format): ...
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "says"),
+    [
+        ("step_format", "json", "a format or a class of formats, such as JsonFormat(), not 'json'"),
+        ("step_format", int, "a format or a class of formats"),
+        ("step_format", Unfit, "a format or a class of formats"),
+        ("step_extra_dependencies", ["x"], "[0] is a step, not 'x'"),
+        ("step_extra_dependencies", [Add], "[0] is a step"),
+        ("step_extra_dependencies", Add(a=1), "a list or set of steps, not <Add-001-"),
+        ("step_extra_dependencies", 3, "a list or set of steps, not 3"),
+        ("step_metadata", 3, "a dict, not 3"),
+        ("step_metadata", [("a", 1)], "a dict"),
+        ("step_config", 3, "a dict or a dataclass, not 3"),
+        ("step_resources", {"cpu_count": 1}, "a StepResources"),
+        ("step_name", 3, "text"),
+        ("step_name", b"x" * 99, "not an object of type bytes"),
+        ("cache_results", "yes", "None, True or False"),
+    ],
+)
+def test_a_wrong_argument_of_a_step_is_refused_by_name_with_what_is_accepted(
+    argument: str, value: Any, says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
+        Add(a=1, **{argument: value})
+    assert caught.value.message.startswith(argument)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("FORMAT", "json"),
+        ("METADATA", 3),
+        ("SKIP_ID_ARGUMENTS", "abc"),
+        ("SKIP_ID_ARGUMENTS", 3),
+        ("SKIP_DEFAULT_ARGUMENTS", ["a"]),
+        ("massage_kwargs", classmethod(lambda cls, kwargs: None)),
+    ],
+)
+def test_a_wrong_attribute_of_a_class_is_refused_by_name(attribute: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"Wrong\\.{attribute}"):
+        type("Wrong", (Add,), {attribute: value})(a=1)
+    with pytest.raises(ConfigurationError, match=r"Wrong\.run is a method, not 3"):
+        type("Wrong", (Step,), {"run": 3})
+
+
+@pytest.mark.parametrize("workspace", ["ws", "", 3, LocalWorkspace])
+def test_what_is_no_workspace_is_refused(workspace: Any) -> None:
+    for use in (Add(a=1).result, Add(a=1).ensure_result):
+        with pytest.raises(ConfigurationError, match=r"workspace is a workspace, such as LocalWorkspace\(directory\)"):
+            use(workspace)
+    for make in (LocalWorkspace, RepositoryWorkspace):
+        with pytest.raises(ConfigurationError, match="is a"):
+            make(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"a": 1, "c": 2}])
+def test_arguments_that_run_does_not_take_are_told_with_what_it_takes(kwargs: dict[str, Any]) -> None:
+    with pytest.raises(WrongType, match=r"Add\.run\(a: .*, b: .* cannot be called: .* '[ac]'"):
+        Add(**kwargs).result()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: step(len),  # without parentheses
+        lambda: step()(3),
+        lambda: step(format="json"),
+        lambda: step(skip_id_arguments="abc"),
+        lambda: step(metadata=3),
+        lambda: register(3),
+        lambda: register("one more")(3),
+        lambda: WithUnresolvedSteps(3),
+    ],
+)
+def test_what_no_step_can_be_made_of_is_refused(make: Callable[[], Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        make()
 
 
 @pytest.mark.parametrize("name", ["step_name", "cache_results", "step_format", "step_config", "step_resources"])
@@ -377,6 +463,14 @@ def test_unresolved_steps_count_by_function_and_arguments() -> None:
         WithUnresolvedSteps(dict, Add(a=1), x=2),
     ]
     assert base not in map(det_hash, others)
+
+
+def test_unresolved_functions_without_a_name_of_their_own_count_by_what_tells_them_apart() -> None:
+    functions: list[Any] = [lambda x: x + 1, lambda x: x + 2, functools.partial(max, 1), functools.partial(max, 2)]
+    functions += ["a".join, "b".join, max, sorted]
+    ids = [Add(a=WithUnresolvedSteps(one, [Add(a=1)])).unique_id for one in functions]
+    assert len(set(ids)) == len(ids)
+    assert ids == [Add(a=WithUnresolvedSteps(one, [Add(a=1)])).unique_id for one in functions]
 
 
 # --- the decorator --------------------------------------------------------------------------------------------------

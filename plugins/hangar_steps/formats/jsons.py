@@ -32,8 +32,8 @@ _T = TypeVar("_T")
 
 def result_class(cls: type[_T]) -> type[_T]:
     """Let instances of a dataclass be results in JSON: a decorator. Raises `ConfigurationError` for other classes."""
-    if not dataclasses.is_dataclass(cls):
-        raise ConfigurationError(f"{cls.__qualname__} is no dataclass.")
+    if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
+        raise ConfigurationError(f"{getattr(cls, '__qualname__', repr(cls))} is no dataclass.")
     _classes[_class_name(cls)] = cls
     return cls
 

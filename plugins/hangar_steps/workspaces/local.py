@@ -32,6 +32,7 @@ from blake3 import blake3
 from hangar_core import files
 from hangar_steps.errors import BadResult, NoFormatFor, StepNotFound, StepWarning
 from hangar_steps.source_digests import advise, source_digest
+from hangar_steps.step_arguments import check
 from hangar_steps.step_names import check_step_id
 from hangar_steps.workspaces.base import StepState, Workspace, is_iterator
 from hangar_steps.workspaces.memory import temporary_work_dir
@@ -53,6 +54,8 @@ class LocalWorkspace(Workspace):
     """Keeps results below a directory, which is made when it is missing."""
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
+        """Raises `ConfigurationError` for what is no path."""
+        check(directory, (str, os.PathLike), "The directory of a LocalWorkspace", "a path")
         self.directory = Path(directory).absolute()
 
     def obtain(self, step: Step[Any], compute: Callable[[], Any]) -> Any:
