@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hangar_core.names import check_plain
 from hangar_steps.errors import ConfigurationError
+from hangar_steps.hash_places import placed
 from hangar_steps.step_arguments import check, check_function
 from hangar_steps.step_names import check_version, step_id
 
@@ -52,7 +53,8 @@ class Derived:
         """
         function = self.function
         content = ("derive", function.__module__, function.__qualname__, len(self.inputs), self.options)
-        return step_id(function.__name__, self.version, content)
+        with placed(self.options, f"{function.__name__}.options"):
+            return step_id(function.__name__, self.version, content)
 
     def __repr__(self) -> str:
         return f"<derived {self.output} from {', '.join(self.inputs)} by {self.unique_id}>"

@@ -9,10 +9,13 @@ from typing import Any, Final, NamedTuple
 from hangar_core.errors import WrongType
 from hangar_core.hashing import det_hash
 from hangar_steps.errors import ConfigurationError
+from hangar_steps.hash_places import hash_at
 from hangar_steps.step_arguments import shown
 
 # The fields of `ExperimentParameters` itself: they name a set and say how it is used.
 _OWN: Final = frozenset({"name", "hash", "overwrite", "hash_representations"})
+# What places in errors begin with.
+_PLACE: Final = "params"
 Representation = Callable[[Any, Any], Any]
 
 
@@ -71,24 +74,26 @@ class Fate(NamedTuple):
     shown: Any = None
 
 
-def combined(parameters: Any) -> str:
+def combined(parameters: Any, place: str = _PLACE) -> str:
     """Return the hash of all fields that count, bound to their names."""
-    return det_hash(sorted((fate.name, fate.value) for fate in fates(parameters) if fate.counts))
+    return det_hash(sorted((fate.name, fate.value) for fate in fates(parameters, place) if fate.counts))
 
 
-def fates(parameters: Any) -> Iterator[Fate]:
-    """Yield what becomes of each field of a dataclass."""
+def fates(parameters: Any, place: str = _PLACE) -> Iterator[Fate]:
+    """Yield what becomes of each field of a dataclass; what cannot be hashed is told with its `place`."""
     functions = getattr(parameters, "hash_representations", None) or {}
     if not isinstance(functions, dict):
         raise WrongType(f"hash_representations is a dict of functions by name, not {shown(functions)}.")
     own = _OWN if isinstance(parameters, ExperimentParameters) else frozenset({"hash_representations"})
     for one in fields(parameters):
-        yield _fate(parameters, one.name, getattr(parameters, one.name), functions, one.name in own)
+        if one.name in own:
+            yield Fate(one.name, False, "SKIPPED: blacklist")
+        else:
+            yield _fate(parameters, one.name, functions, f"{place}.{one.name}")
 
 
-def _fate(parameters: Any, name: str, value: Any, functions: dict[str, Any], own: bool) -> Fate:
-    if own:
-        return Fate(name, False, "SKIPPED: blacklist")
+def _fate(parameters: Any, name: str, functions: dict[str, Any], place: str) -> Fate:
+    value = getattr(parameters, name)
     if name in functions:
         function = functions[name]
         if function is None:
@@ -99,12 +104,12 @@ def _fate(parameters: Any, name: str, value: Any, functions: dict[str, Any], own
         strategy = f"hash_representations[{name!r}](self, value)"
         if found is None:
             return Fate(name, False, f"SKIPPED: {strategy} is None")
-        return Fate(name, True, strategy, det_hash(found), found)
+        return Fate(name, True, strategy, hash_at(found, place), found)
     if value is None:
         return Fate(name, False, "SKIPPED: value is None")
     if is_dataclass(value) and not isinstance(value, type):
-        shown = {fate.name: (fate.strategy, fate.shown) for fate in fates(value)}
-        return Fate(name, True, f"params_hash of {type(value).__qualname__}", combined(value), shown)
+        shown = {fate.name: (fate.strategy, fate.shown) for fate in fates(value, place)}
+        return Fate(name, True, f"params_hash of {type(value).__qualname__}", combined(value, place), shown)
     if callable(value) and hasattr(value, "__qualname__"):
-        return Fate(name, True, "qualified name", det_hash(value), value.__qualname__)
-    return Fate(name, True, "repr(field)", det_hash(value), repr(value))
+        return Fate(name, True, "qualified name", hash_at(value, place), value.__qualname__)
+    return Fate(name, True, "repr(field)", hash_at(value, place), repr(value))

@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from hangar_core.hashing import det_hash
 from hangar_steps.errors import ConfigurationError, StepError, StepWarning
 from hangar_steps.formats.auto import AutoFormat
 from hangar_steps.formats.base import Format
+from hangar_steps.hash_places import hash_at, placed
 from hangar_steps.resolving import steps_in
 from hangar_steps.resources import StepResources
 from hangar_steps.step_arguments import (
@@ -132,15 +132,22 @@ class Step(Generic[T]):
 
         Raises `NotHashable` with the place of an argument that has no hash.
         """
-        content = (*self.format.identity, self._counted()) if self.DETERMINISTIC else (os.urandom(32),)
-        return step_id(type(self).__name__, self.VERSION, content)
+        name = type(self).__name__
+        if not self.DETERMINISTIC:
+            return step_id(name, self.VERSION, (os.urandom(32),))
+        counted = self._counted()
+        with placed(counted, f"{name}.arguments"):
+            return step_id(name, self.VERSION, (*self.format.identity, counted))
 
     def _counted(self) -> dict[str, Any]:
         """Return the arguments that enter the id."""
         kwargs = {name: value for name, value in self.kwargs.items() if name not in self.SKIP_ID_ARGUMENTS}
+        cls = type(self).__name__
         for name, default in self.SKIP_DEFAULT_ARGUMENTS.items():
-            if name in kwargs and det_hash(kwargs[name]) == det_hash(default):
-                del kwargs[name]
+            if name in kwargs:
+                given = hash_at(kwargs[name], f'{cls}.arguments["{name}"]')
+                if given == hash_at(default, f'{cls}.SKIP_DEFAULT_ARGUMENTS["{name}"]'):
+                    del kwargs[name]
         return kwargs
 
     def __det_digest__(self) -> tuple[str, bytes]:

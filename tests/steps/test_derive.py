@@ -26,6 +26,7 @@ from hangar_core.errors import (
     CorruptRecord,
     InvalidData,
     InvalidName,
+    NotHashable,
     PendingChanges,
     StorageFailed,
 )
@@ -273,6 +274,11 @@ def test_wrong_arguments_are_refused_by_name(filled: Repository) -> None:
         derive(input=3, output="b", version="1")  # type: ignore[arg-type]
     with pytest.raises(InvalidName):
         derive(input=[3], output="b", version="1")  # type: ignore[list-item]
+
+
+def test_an_option_that_has_no_hash_is_told_by_name() -> None:
+    with pytest.raises(NotHashable, match=r'small\.options\["size"\]\[0\]: an object of type object'):
+        _ = small(size=[object()]).unique_id
 
 
 def test_committing_takes_nothing_else_along(filled: Repository) -> None:

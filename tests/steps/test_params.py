@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -102,6 +103,19 @@ def test_what_a_function_raises_comes_through_and_what_is_none_is_refused() -> N
         Params(hash_representations={"a": "text"}).params_hash()  # type: ignore[dict-item]
     with pytest.raises(NotHashable):
         Params(b=object()).params_hash()
+
+
+def test_what_has_no_hash_is_told_with_the_name_of_the_parameter() -> None:
+    for params, place in [
+        (Params(b=object()), "params.b: "),
+        (Params(b={"k": [object()]}), 'params.b["k"][0]: '),
+        (Params(b=Nested(x=object())), "params.b.x: "),  # type: ignore[arg-type]
+        (Params(b=1, hash_representations={"b": lambda p, v: [object()]}), "params.b[0]: "),
+    ]:
+        for dry in (False, True):
+            with pytest.raises(NotHashable, match=re.escape(place)) as caught:
+                params.params_hash(dry)
+            assert caught.value.message.startswith(place)
 
 
 def test_nested_dataclasses_count_by_the_same_rules_of_their_own() -> None:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from hangar_core.errors import NotHashable, WrongType
+from hangar_core.errors import ContainsItself, NotHashable, WrongType
 from hangar_core.hashing import det_hash
 from hangar_steps import (
     ConfigurationError,
@@ -413,6 +413,20 @@ def test_text_hash_and_equality_follow_the_id() -> None:
 def test_what_has_no_hash_is_refused_with_the_place_of_the_argument() -> None:
     with pytest.raises(NotHashable, match=r'\["a"\]\[1\]'):
         _ = Add(a=[0, object()]).unique_id
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    for value, error, place in [
+        ([0, object()], NotHashable, 'Add.arguments["b"][1]: an object of type object'),
+        (object(), NotHashable, 'Add.arguments["b"]: an object of type object'),
+        (cycle, ContainsItself, 'Add.arguments["b"][0]: the value contains itself'),
+        (WithUnresolvedSteps(max, object()), NotHashable, 'Add.arguments["b"].det_hash_object()'),
+    ]:
+        with pytest.raises(error, match=re.escape(place)) as caught:
+            _ = Add(a=1, b=value).unique_id
+        assert caught.value.message.startswith(caught.value.place)
+    for default, given, place in ((object(), 1, "SKIP_DEFAULT_ARGUMENTS"), (1, object(), "arguments")):
+        with pytest.raises(NotHashable, match=re.escape(f'Skips.{place}["b"]: ')):
+            _ = type("Skips", (Add,), {"SKIP_DEFAULT_ARGUMENTS": {"b": default}})(a=1, b=given).unique_id
 
 
 def test_massage_kwargs_sees_defaults_and_steps_once_and_feeds_id_and_run() -> None:
