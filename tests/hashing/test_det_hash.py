@@ -176,6 +176,11 @@ def test_the_text_is_made_of_44_letters_and_digits() -> None:
         ([1, 2**64], [1, 2**64 + 1]),
         (1, "1"),
         ({"1": 0}, {1: 0}),
+        ({1: 0}, {True: 0}),
+        ({1: 0}, {1.0: 0}),
+        ({1}, {True}),
+        ([1, 2], [1.0, 2.0]),
+        ([True, False], [1, 0]),
         ({1: 0, "1": 1}, {1: 1, "1": 0}),
         ([[1], 2], [[1, 2]]),
         (["\ud800"], ["\udc00"]),
@@ -211,6 +216,10 @@ def test_an_ordered_dict_has_an_order() -> None:
     assert det_hash(first) != det_hash(collections.OrderedDict([("b", 2), ("a", 1)]))
 
 
+def test_a_counter_has_no_order() -> None:
+    assert det_hash(collections.Counter("ab")) == det_hash(collections.Counter("ba")) != det_hash({"a": 1, "b": 1})
+
+
 def test_the_factory_of_a_defaultdict_counts() -> None:
     assert det_hash(collections.defaultdict(list)) != det_hash(collections.defaultdict(set))
 
@@ -224,6 +233,25 @@ def test_a_value_that_contains_itself_is_refused_with_the_place() -> None:
     with pytest.raises(ContainsItself, match=r'\$\["list"\]\[1\]\["again"\]') as caught:
         det_hash(value)
     assert isinstance(caught.value, ValueError)
+
+
+def test_whatever_contains_itself_is_refused() -> None:
+    thing, array, part = Plain(), np.empty(1, object), functools.partial(len)
+    thing.again = [thing]  # type: ignore[attr-defined]
+    array[0] = array
+    part.__setstate__((len, (part,), {}, None))  # type: ignore[attr-defined]
+    keyed: dict[Any, Any] = {1: 0}
+    keyed[1] = keyed
+    for value in (thing, array, part, keyed, Data(1, thing)):
+        with pytest.raises(ContainsItself):
+            det_hash(value)
+
+
+def test_objects_and_sets_may_be_as_deep_as_lists() -> None:
+    value: Any = 1
+    for _ in range(1500):
+        value = Plain(a=frozenset([value]))
+    assert len(det_hash(value)) == 44
 
 
 @pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: (x,), lambda x: {"a": x}, lambda x: {1: x}], ids="ltds")

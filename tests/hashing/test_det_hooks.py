@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +101,11 @@ class Larger(Model):
         super().__init__(size * 2, b=7)
 
 
+class Sized(DetHashFromInitParams):
+    def __init__(self, size: int) -> None:
+        self.size = size * 2
+
+
 def test_only_what_init_was_given_counts_exactly_as_it_was_given() -> None:
     model = Model(1)
     hashed = det_hash(model)
@@ -133,6 +140,11 @@ def test_it_fits_a_frozen_dataclass_and_other_bases() -> None:
     assert Frozen(a=3).det_hash_object() == ((), {"a": 3})
     assert Words("x") == "x"
     assert Words("x").det_hash_object() == (("x",), {})
+
+
+def test_a_copy_keeps_what_init_was_given() -> None:
+    for made in (copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))):
+        assert det_hash(made(Sized(2))) == det_hash(Sized(2))
 
 
 # --- version --------------------------------------------------------------------------------------------------------

@@ -164,6 +164,15 @@ def test_a_command_gives_what_it_prints() -> None:
     assert shell("pwd", cwd="/") == "/\n"
 
 
+def test_what_a_command_says_on_stderr_is_no_part_of_the_result_and_other_keywords_go_to_the_command() -> None:
+    assert shell("echo said >&2; echo printed", shell=True) == "printed\n"
+    assert shell("cat", input=b"given") == "given"
+    with pytest.raises(subprocess.TimeoutExpired):
+        shell("sleep 20", timeout=0.05)
+    with pytest.raises(FileNotFoundError):
+        shell("no-such-program-here")
+
+
 def test_a_command_is_told_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = tmp_path / "made"
     with caplog.at_level(logging.INFO, logger="ShellStep"):

@@ -6,6 +6,7 @@ import copy
 import http
 import pickle
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,16 @@ def test_without_code_in_git_it_is_made_of_x_with_a_warning(
         config = Config()
     assert config.experiment_id == "x" * 16
     assert config.experiment_uuid == NOWHERE
+
+
+def test_where_the_working_directory_is_under_no_git_that_of_the_script_counts(code: Path, tmp_path: Path) -> None:
+    (code / "script.py").write_text("from hangar_steps import Config\nprint(Config().experiment_id)")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    words = [sys.executable, str(code / "script.py")]
+    done = subprocess.run(words, cwd=elsewhere, capture_output=True, text=True, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=code, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (head.stdout, "")
 
 
 def test_the_run_follows_the_settings_and_not_their_order() -> None:

@@ -189,6 +189,24 @@ def test_metadata_are_a_copy_and_those_of_the_step_win() -> None:
     assert Noted(a=1).metadata == {"tags": ["x"], "by": "class"}
 
 
+def test_metadata_that_were_given_are_not_those_of_the_step() -> None:
+    given = {"tags": ["x"]}
+    Add(a=1, step_metadata=given).metadata["tags"].append("y")
+    assert given == {"tags": ["x"]}
+
+
+def test_the_version_is_looked_at_before_anything_else() -> None:
+    class Wrong(Add):
+        VERSION = "1.0"
+
+        @classmethod
+        def massage_kwargs(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+            raise AssertionError("too early")
+
+    with pytest.raises(ConfigurationError, match="VERSION"):
+        Wrong(a=1, step_format="json")  # type: ignore[arg-type]
+
+
 def test_the_config_is_there_only_if_it_was_given_and_names_steps() -> None:
     @dataclass
     class Given:
@@ -208,6 +226,28 @@ def test_resources_are_advice() -> None:
     assert Add(a=1, step_resources=resources).unique_id == Add(a=1).unique_id
     with pytest.raises(ConfigurationError):
         Add(a=1, step_resources={"machine": "local"})  # type: ignore[arg-type]
+
+
+def test_resources_may_be_a_property_of_the_class() -> None:
+    class Large(Add):
+        @property
+        def resources(self) -> StepResources:
+            return StepResources(gpu_count=self.kwargs["b"])
+
+    assert Large(a=1, b=3).resources == StepResources(gpu_count=3)
+
+
+def test_looking_for_a_class_of_steps_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hangar_steps import step_class
+
+    (tmp_path / "nearby.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    for name in ("nearby", "nearby.step", "nearby:step"):
+        with pytest.raises(ConfigurationError, match=name):
+            step_class(name)
+    assert set(sys.modules) == before
 
 
 def test_the_logger_is_named_after_the_class() -> None:
