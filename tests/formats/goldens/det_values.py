@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,20 @@ class Plain:
     def method(self) -> None: ...
 
 
+class Moment(dt.datetime): ...
+
+
+class Price(Decimal): ...
+
+
+class Metres(np.float64): ...
+
+
+def with_attributes(value: Any, **attributes: Any) -> Any:
+    vars(value).update(attributes)
+    return value
+
+
 class Custom(CustomDetHash):
     def det_hash_object(self) -> Any:
         return ("mine", self)
@@ -78,7 +93,21 @@ class WithState:
 class OwnList(list[int]): ...
 
 
-for _kind in (Pair, Point, Colour, Slotted, Plain, Custom, FromParams, Versioned, WithState, OwnList):
+for _kind in (
+    Pair,
+    Point,
+    Colour,
+    Slotted,
+    Plain,
+    Custom,
+    Moment,
+    Price,
+    Metres,
+    FromParams,
+    Versioned,
+    WithState,
+    OwnList,
+):
     _kind.__module__ = "goldens.det_values"  # also where this file is a script
 Plain.method.__module__ = "goldens.det_values"
 
@@ -179,6 +208,14 @@ def values() -> dict[str, Any]:
         "array of records": records,
         "array of objects": np.array([1, "a", None], object),
         "numpy scalar": np.float64(1),
+        "numpy nan": -np.float32("nan"),
+        "own numpy scalar": Metres(1.5),
+        "own datetime": with_attributes(Moment(2026, 11, 27), unit="s"),
+        "own datetime, no attributes": Moment(2026, 11, 27),
+        "own Decimal": with_attributes(Price("1.0"), currency="EUR"),
+        "Decimal nan": Decimal("-nan12"),
+        "namespace": SimpleNamespace(a=1),
+        "exception with a file": FileNotFoundError(2, "gone", "a/b"),
         "dtype": np.dtype("<f4"),
         "dtype of records": records.dtype,
         "ufunc": np.add,
