@@ -143,6 +143,12 @@ def test_a_run_records_the_commits_that_its_steps_have_really_read(filled: Repos
     listed = json.loads(hangar(Path(filled.path), "runs", "--commit", old, "--json").stdout)
     assert {one["run_id"] for one in listed["runs"]} == {"a", "b", "c", "d"}
     assert json.loads(hangar(Path(filled.path), "runs", "--commit", head, "--json").stdout)["runs"] == []
+    assert f"reads: {derived_from}, {old}\n" in hangar(Path(filled.path), "runs", "show", "d").stdout
+    assert f"{derived_from[:12]}, {old[:12]}" in hangar(Path(filled.path), "runs").stdout
+    assert (
+        f"data: {old[:12]} -> {derived_from[:12]}, {old[:12]}\n"
+        in hangar(Path(filled.path), "runs", "diff", "a", "d").stdout
+    )
     noted = hangar(Path(filled.path), "log", "--runs").stdout.splitlines()
     assert [line for line in noted if line.startswith(old[:12]) and line.endswith("read by run d")]
 

@@ -149,6 +149,8 @@ def _lines(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
     for name, value in facts.items():
         if name == "steps" and isinstance(value, list):
             yield from ((f"step {step['id']}", f"{step['status']}, {step['seconds']} s") for step in value)
+        elif name == "reads" and isinstance(value, list):
+            yield name, ", ".join(map(str, value))
         elif isinstance(value, Mapping):
             yield from _lines(value, f"{before}{name}.")
         elif value is not None:
