@@ -264,6 +264,14 @@ def test_what_a_failed_attempt_left_in_its_directory_is_there_for_the_next(tmp_p
     assert Resumes().result(workspace) == "half"
 
 
+def test_files_that_are_no_states_are_passed_over(tmp_path: Path) -> None:
+    workspace = LocalWorkspace(tmp_path)
+    Count(value=1).result(workspace)
+    for name in ("a copy (1).json", ".hidden.json", "x.json~"):
+        (tmp_path / "state" / name).write_text("{")
+    assert [state.id for state in workspace.states()] == [Count(value=1).unique_id]
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "state"])
 def test_a_damaged_result_is_computed_again_with_a_warning_that_names_it(tmp_path: Path, damage: str) -> None:
     workspace, made = LocalWorkspace(tmp_path), Count(value=[1, 2, 3])

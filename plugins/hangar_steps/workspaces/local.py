@@ -33,7 +33,7 @@ from hangar_core import files
 from hangar_steps.errors import BadResult, NoFormatFor, StepNotFound, StepWarning
 from hangar_steps.source_digests import advise, source_digest
 from hangar_steps.step_arguments import check
-from hangar_steps.step_names import check_step_id
+from hangar_steps.step_names import check_step_id, is_step_id
 from hangar_steps.workspaces.base import StepState, Workspace, is_iterator
 from hangar_steps.workspaces.memory import temporary_work_dir
 
@@ -88,7 +88,8 @@ class LocalWorkspace(Workspace):
         return document is not None and document.get("status") == "completed"
 
     def states(self) -> list[StepState]:
-        names = sorted(path.stem for path in (self.directory / "state").glob("*.json"))
+        # Of other files there, such as those of a synchronised folder, nothing is said.
+        names = sorted(path.stem for path in (self.directory / "state").glob("*.json") if is_step_id(path.stem))
         return [state for name in names if (state := self._state(name)) is not None]
 
     def remove(self, step_id: str) -> StepState:
