@@ -1,7 +1,7 @@
 """In which order the keys came that a session has added: its writer lists them so, before a commit and after it.
 
-A tree knows no such order. What is noted at a commit costs nothing but memory, up to a bound that `Overlay` keeps; it is
-looked at when somebody lists keys.
+A tree knows no such order. What is noted at a commit costs nothing but memory, up to a bound that `Overlay` keeps; it
+is looked at when somebody lists keys.
 """
 
 from __future__ import annotations
