@@ -6,8 +6,9 @@ What a writer makes is held back until a commit writes it in its one transaction
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from hangar_core.errors import CorruptRecord
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hangar_core.storage.batches import Batch
 
 _CACHED_NODES = 8192
+_LOOKED_AT_ONCE = 1024
 # Where `hangar_core.history.cuts` keeps where history was cut, in the table `refs`.
 CUT: Final = b"cut"
 # The table of what `hangar_core.history.short_cuts` notes.
@@ -78,6 +80,15 @@ class Objects:
             return True
         with self._tables.read() as reader:
             return reader.get("nodes", digest) is not None
+
+    def present(self, wanted: Collection[Digest]) -> set[Digest]:
+        """Return those of the records that are here."""
+        found = {digest for digest in wanted if digest in self._pending} if self._pending else set()
+        left = iter(wanted)
+        with self._tables.read() as reader:
+            while some := list(islice(left, _LOOKED_AT_ONCE)):  # for their bytes come along
+                found.update(map(Digest, reader.get_many("nodes", some)))
+        return found
 
     def get_commit(self, commit: CommitId) -> tuple[bytes, bool]:
         """Return the bytes of a commit, and whether history was cut there. Raises `CorruptRecord`."""

@@ -27,13 +27,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.digests import DIGEST_SIZE, HASH_SIZE
-from hangar_core.records.nodes import FORMAT, HEADER, words
+from hangar_core.records.nodes import FORMAT, HEADER, column, even_ends, words
 
 FORM: Final = 2
 _FIXED = struct.Struct("<BBHHHHH")
@@ -59,9 +58,9 @@ def compacted(data: bytes) -> bytes:
     shared = len(prefix)
     if digests_at - keys_at > _MOST_KEYS:
         return data
-    even = data[HEADER.size : keys_at] == _even_ends(count, size)
+    even = data[HEADER.size : keys_at] == even_ends(count, size)
     if even:
-        rests: Sequence[bytes] = _column(count, shared, size - shared, 0).unpack_from(data, keys_at)
+        rests: Sequence[bytes] = column(count, shared, size - shared, 0).unpack_from(data, keys_at)
         sizes = b""
     else:
         rests = [data[keys_at + start + shared : keys_at + end] for start, end in pairwise((0, *ends))]
@@ -70,10 +69,10 @@ def compacted(data: bytes) -> bytes:
         sizes = struct.pack(f"<{count}H", *map(len, rests))
     if shared >= _DIFFERENT or size - shared >= _DIFFERENT:
         return data
-    hashes: Sequence[bytes] = _column(count, 0, HASH_SIZE, 1).unpack_from(data, digests_at)
+    hashes: Sequence[bytes] = column(count, 0, HASH_SIZE, 1).unpack_from(data, digests_at)
     codes, named = data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE], b""
     if len(set(hashes)) < count:
-        digests = _column(count, 0, DIGEST_SIZE, 0).unpack_from(data, digests_at)
+        digests = column(count, 0, DIGEST_SIZE, 0).unpack_from(data, digests_at)
         different = {digest: number for number, digest in enumerate(dict.fromkeys(digests))}
         if len(different) < count and len(different) <= _MOST_NAMED:
             named = bytes(map(different.__getitem__, digests))
@@ -110,8 +109,8 @@ def canonical(stored: bytes) -> bytes:
     else:
         if at + size * count > len(stored):
             raise _corrupt("it ends inside its keys")
-        rests = _column(count, 0, size, 0).unpack_from(stored, at)
-        bounds = _even_ends(count, prefix_size + size)
+        rests = column(count, 0, size, 0).unpack_from(stored, at)
+        bounds = even_ends(count, prefix_size + size)
         at += size * count
     hashes_end = at + HASH_SIZE * different
     codes = stored[hashes_end : hashes_end + different]
@@ -120,9 +119,9 @@ def canonical(stored: bytes) -> bytes:
         raise _corrupt("its length does not match its entries")
     if different == count and codes == codes[:1] * count:
         # Nearly all: what stands behind each hash stands between two of them.
-        digests = codes[:1].join(_column(count, 0, HASH_SIZE, 0).unpack_from(stored, at)) + codes[:1]
+        digests = codes[:1].join(column(count, 0, HASH_SIZE, 0).unpack_from(stored, at)) + codes[:1]
     else:
-        hashes = _column(different, 0, HASH_SIZE, 0).unpack_from(stored, at)
+        hashes = column(different, 0, HASH_SIZE, 0).unpack_from(stored, at)
         each = [one + codes[number : number + 1] for number, one in enumerate(hashes)]
         try:
             named = map(each.__getitem__, stored[counts_at - count : counts_at]) if different < count else each
@@ -131,17 +130,6 @@ def canonical(stored: bytes) -> bytes:
             raise _corrupt("it names a digest that it does not have") from why
     keys = prefix + prefix.join(rests)
     return b"".join((HEADER.pack(FORMAT, level, fanout, count), bounds, keys, digests, stored[counts_at:]))
-
-
-@lru_cache(maxsize=512)
-def _even_ends(count: int, size: int) -> bytes:
-    return words(count).pack(*range(size, size * count + 1, size)) if size else bytes(4 * count)
-
-
-@lru_cache(maxsize=2048)
-def _column(count: int, before: int, size: int, behind: int) -> struct.Struct:
-    """Return what cuts `size` bytes out of each of `count` rows."""
-    return struct.Struct(f"{before}x{size}s{behind}x" * count)
 
 
 def _shared(one: bytes, two: bytes) -> int:

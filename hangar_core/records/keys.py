@@ -21,7 +21,7 @@ from hangar_core.names import check_sample_key, check_sample_name
 
 INTEGER = 0x01
 TEXT = 0x02
-_INTEGER_SIZE = 9
+INTEGER_SIZE = 9
 _BEHIND = b"\x00"
 _AFTER = b"\x01"
 _eight = struct.Struct("8s")
@@ -50,7 +50,7 @@ def decode_key(data: bytes) -> SampleKey:
     """Return the key, checked against the rule for names whoever wrote it. Raises `CorruptRecord`."""
     kind = data[0] if data else -1
     try:
-        if kind == INTEGER and len(data) == _INTEGER_SIZE:
+        if kind == INTEGER and len(data) == INTEGER_SIZE:
             return int.from_bytes(data[1:], "big")
         if kind == TEXT:
             name = data[1:].decode()
@@ -101,7 +101,7 @@ def after_prefix(prefix: bytes) -> bytes:
 
 def _sample_end(data: bytes) -> int | None:
     """Return where the key of the sample ends, or None if there is no subsample."""
-    end = _INTEGER_SIZE if data[:1] == b"\x01" else data.find(_BEHIND)
+    end = INTEGER_SIZE if data[:1] == b"\x01" else data.find(_BEHIND)
     return end if 0 < end < len(data) and data[end : end + 1] == _BEHIND else None
 
 

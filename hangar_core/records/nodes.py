@@ -19,7 +19,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from operator import ge
 from typing import Any, cast
@@ -97,6 +97,12 @@ class Node:
             raise AttributeError(name)
         return getattr(self, name)
 
+    @property
+    def codes(self) -> bytes:
+        """The codes of the digests: what lies below."""
+        first = self._digests_at
+        return self._data[first + HASH_SIZE : first + DIGEST_SIZE * self.size : DIGEST_SIZE]
+
     def find(self, key: bytes) -> int:
         """Return the index of the first key that is not before `key`; `size` if there is none.
 
@@ -169,10 +175,15 @@ class Node:
         """Whether little but its bytes is held."""
         return self._looked < _OFTEN
 
-    def _parsed_keys(self) -> list[bytes]:
-        data, ends = self._data, self._ends
-        block = data[HEADER.size + 4 * self.size : self._digests_at]
-        keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last end starts nothing
+    def _parsed_keys(self) -> Sequence[bytes]:
+        data, ends, first = self._data, self._ends, HEADER.size + 4 * self.size
+        keys: Sequence[bytes]
+        is_even = ends and ends[-1] == ends[0] * self.size
+        if is_even and data[HEADER.size : first] == even_ends(self.size, ends[0]):
+            keys = column(self.size, 0, ends[0], 0).unpack_from(data, first)
+        else:
+            block = data[first : self._digests_at]
+            keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last starts nothing
         if keys and (not keys[0] or any(map(ge, keys, keys[1:]))):
             raise _corrupt("its keys are not in ascending order")
         return keys
@@ -181,6 +192,18 @@ class Node:
 @cache
 def words(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}I")
+
+
+@lru_cache(maxsize=512)
+def even_ends(count: int, size: int) -> bytes:
+    """Return the ends of so many keys of one size, as a node has them."""
+    return words(count).pack(*range(size, size * count + 1, size)) if size else bytes(4 * count)
+
+
+@lru_cache(maxsize=2048)
+def column(count: int, before: int, size: int, behind: int) -> struct.Struct:
+    """Return what cuts `size` bytes out of each of `count` rows."""
+    return struct.Struct(f"{before}x{size}s{behind}x" * count)
 
 
 @cache

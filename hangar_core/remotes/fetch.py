@@ -8,12 +8,11 @@ stored is not asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from hangar_core.hashing import digests
-from hangar_core.hashing.originals import is_original
 from hangar_core.hashing.schemas import decode_schema
 from hangar_core.history import refs
 from hangar_core.history.cuts import set_cut
@@ -138,7 +137,7 @@ class _Fetcher:
 
     # --- trees ------------------------------------------------------------------------------------------------------
 
-    def _fetch_trees(self, roots: Iterable[Digest]) -> None:
+    def _fetch_trees(self, roots: Collection[Digest]) -> None:
         trees: dict[Digest, int | None] = {}
         valued: dict[Digest, None] = {}
         schemas: dict[Digest, None] = {}
@@ -198,11 +197,11 @@ class _Fetcher:
 
     def _note_originals(self, leaf: Node) -> None:
         """Have everybody who opens the repository know samples that are kept as files, before there are any."""
-        if not self._has_originals and any(map(is_original, leaf.digests)):
+        if not self._has_originals and digests.ORIGINAL in leaf.codes:
             self._context.layout.require(ORIGINALS)
             self._has_originals = True
 
-    def _fetch_values(self, values: Iterable[Digest]) -> None:
+    def _fetch_values(self, values: Collection[Digest]) -> None:
         """Bring metadata and records of provenance, and what these name."""
         found = self._all_of(values)
         named = dict.fromkeys(
@@ -217,7 +216,7 @@ class _Fetcher:
         if any(claim != (node.level, node.total, last) for claim in claims) or total not in {None, node.total}:
             raise self._answers.bad("a node is not what the one above it says")
 
-    def _nodes_of(self, wanted: Iterable[Digest]) -> Iterator[tuple[Digest, Node, bool]]:
+    def _nodes_of(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Node, bool]]:
         """Yield nodes, and whether they are new: those that are here, then those that have to be fetched."""
         here, missing = self._parted(wanted)
         for digest in here:
@@ -229,7 +228,7 @@ class _Fetcher:
 
     # --- objects ----------------------------------------------------------------------------------------------------
 
-    def _all_of(self, wanted: Iterable[Digest]) -> dict[Digest, bytes]:
+    def _all_of(self, wanted: Collection[Digest]) -> dict[Digest, bytes]:
         """Return records from here or there."""
         here, missing = self._parted(wanted)
         found = {digest: self._objects.get(digest) for digest in here}
@@ -238,13 +237,13 @@ class _Fetcher:
             self._records += 1
         return found
 
-    def _parted(self, wanted: Iterable[Digest]) -> tuple[list[Digest], list[Digest]]:
+    def _parted(self, wanted: Collection[Digest]) -> tuple[list[Digest], list[Digest]]:
         """Return those records that are here, and those that are not."""
         here: list[Digest] = []
         missing: list[Digest] = []
-        with self._objects.snapshot():
-            for digest in wanted:
-                (here if self._objects.has(digest) else missing).append(digest)
+        found = self._objects.present(wanted)
+        for digest in wanted:
+            (here if digest in found else missing).append(digest)
         return here, missing
 
     def _new_among(self, found: dict[Digest, bytes]) -> dict[Digest, bytes]:
