@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from hangar_core.errors import Locked, StorageFailed
 from hangar_core.storage.host import boot_id, host_name
-from hangar_core.storage.read_only import is_writable, refusal
+from hangar_core.storage.read_only import refusal
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -50,7 +50,7 @@ class WriterLock:
         except Timeout as why:
             raise Locked(owner=read_owner(path)) from why
         except OSError as why:
-            if not is_writable(path.parent):
+            if not os.access(path.parent, os.W_OK):
                 raise refusal(path) from why
             raise StorageFailed(path=path, reason=why.strerror or str(why)) from why
         self._is_locked = True

@@ -13,7 +13,8 @@ from typing import Final
 from hangar_core.backends.base import UID_SIZE, location_code
 from hangar_core.backends.pack_frames import CODE as PACK
 from hangar_core.backends.text_records import BadRecord, decode_place
-from hangar_core.storage.places import NAME, Columns, merged
+from hangar_core.storage.place_columns import Columns, merged
+from hangar_core.storage.places import NAME
 from hangar_core.storage.snapshots import Reader
 
 _PACK: Final = PACK.encode()

@@ -17,6 +17,8 @@ from hangar_core.storage.seals import CHECK_SIZE, checksum, open_seal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hangar_core.storage.place_columns import Columns
+
 # Values up to here are copied without a look at the size of the file.
 _LARGE: Final = 1 << 16
 
@@ -111,8 +113,10 @@ class Reader:
         """Yield all locations outside of runs; an empty one says that what a run has under that digest is void."""
         yield from self._with_bundles("locations", b"")
 
-    def runs(self) -> Iterator[places.Columns]:
+    def runs(self) -> Iterator[Columns]:
         """Yield all runs of locations whole, newest first. Raises `CorruptRecord`."""
+        from hangar_core.storage.place_columns import decode_run  # who reads samples looks them up one by one
+
         table = self._tables.get(places.TABLE)
         if table is None:
             return
@@ -124,7 +128,7 @@ class Reader:
                 size = places.size_of(self._open(places.TABLE, first, cursor.value()))
                 while (there := there and cursor.next()) and (key := bytes(cursor.key())).startswith(first):
                     chunks[key] = self._open(places.TABLE, key, cursor.value())
-                yield places.decode_run(size, chunks)
+                yield decode_run(size, chunks)
 
     def _with_bundles(self, table: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         index = self._index_of(table)

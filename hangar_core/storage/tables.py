@@ -27,7 +27,6 @@ import lmdb
 from hangar_core import files
 from hangar_core.errors import ClosedError, CorruptRecord, StorageFailed
 from hangar_core.storage import bundles, places
-from hangar_core.storage.read_only import is_writable, refusal
 from hangar_core.storage.snapshots import Reader
 
 if TYPE_CHECKING:
@@ -108,6 +107,8 @@ class Tables:
         """
         self._check_process()
         if not self._writable:
+            from hangar_core.storage.read_only import refusal
+
             raise refusal(self._file)
         from hangar_core.storage.batches import Batch
 
@@ -170,7 +171,7 @@ class Tables:
 
     def _opened(self) -> Any:
         if self._env is None:
-            self._writable = is_writable(self.path)
+            self._writable = os.access(self.path, os.W_OK)
             if self._writable:
                 files.reserve(self.path / "lock.mdb", _LOCK_SIZE)
             try:

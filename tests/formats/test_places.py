@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from goldens import load
 
-from hangar_core.storage.places import Chunk, columns_of, encode_run
+from hangar_core.storage.place_columns import columns_of, encode_run
+from hangar_core.storage.places import Chunk
 
 
 def test_golden_runs_keep_their_bytes() -> None:

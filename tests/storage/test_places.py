@@ -17,7 +17,8 @@ from hangar_core.backends.pack_blocks import encode_block_location
 from hangar_core.backends.pack_frames import encode_location
 from hangar_core.errors import CorruptRecord
 from hangar_core.storage import places
-from hangar_core.storage.places import Chunk, columns_of, decode_run, encode_run, merged
+from hangar_core.storage.place_columns import columns_of, decode_run, encode_run, merged
+from hangar_core.storage.places import Chunk
 from hangar_core.storage.tables import Tables
 
 UIDS = [bytes([number]) * 16 for number in (0, 1, 255)] + [bytes(15) + b"\1"]

@@ -16,7 +16,7 @@ from hangar_core.model import Arrayset, CommitId, Schema
 from hangar_core.records import merging, staging
 from hangar_core.records.keys import encode_key
 from hangar_core.reports import MergeState
-from hangar_core.storage.places import columns_of, encode_run
+from hangar_core.storage.place_columns import columns_of, encode_run
 
 UID = bytes(range(16))
 
