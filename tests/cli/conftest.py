@@ -136,7 +136,7 @@ def terminal(tmp_path: Path) -> Terminal:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The starting points of `hangar` and `committed`, made once by the commands themselves; tests get copies."""
+    """Starting points such as those of `hangar` and `committed`, made once by the commands; tests get copies."""
     base = tmp_path_factory.mktemp("prepared")
     places = {"empty": base / "empty", "committed": base / "committed"}
     places["empty"].mkdir()
@@ -147,6 +147,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     make_pictures(terminal.directory / "photos")
     terminal("import", "pictures", "photos")
     terminal("commit", "-m", "first pets")
+    places["staged"] = base / "staged"
+    shutil.copytree(places["committed"], places["staged"])
+    Terminal(places["staged"], terminal.environment)("arrayset", "create", "staged", "UINT8", "3")
     return places
 
 

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import warnings
 from contextlib import closing
+from pathlib import Path
 
 import click
 import pytest
@@ -14,7 +15,7 @@ from hangar_cli.main import COMMANDS, main
 from hangar_core import Repository
 from hangar_steps import Config
 
-from .conftest import Terminal, picture
+from .conftest import Terminal, picture, scrubbed_environment
 
 
 def examples() -> list[str]:
@@ -28,13 +29,16 @@ def examples() -> list[str]:
 
 
 @pytest.mark.parametrize("example", examples())
-def test_an_example_from_the_help_runs(committed: Terminal, example: str) -> None:
+def test_an_example_from_the_help_runs(committed: Terminal, prepared: dict[str, Path], ran: Ran, example: str) -> None:
     """Where there are photos, a commit of them, and something staged, unless the command has no use for it."""
     program, *words = shlex.split(example)
     assert program == "hangar"
-    if words[0] == "init":
+    before = BEFORE.get(" ".join(words[:2]), BEFORE.get(words[0]))
+    if words[0] == "init" or before is None:
         shutil.rmtree(committed.directory / ".hangar")
-    for line in BEFORE.get(" ".join(words[:2]), BEFORE.get(words[0], ["arrayset create staged UINT8 3"])):
+    if before is None:
+        shutil.copytree(prepared["staged"] / ".hangar", committed.directory / ".hangar")
+    for line in before or ():
         committed(*line.split())
     if words[0] == "resolve":
         leave_a_conflict(committed)
@@ -46,7 +50,9 @@ def test_an_example_from_the_help_runs(committed: Terminal, example: str) -> Non
         committed(*["remote", "add", "origin", "../remote"])
         committed(*["push", "origin", "master"])
     if words[0] in {"run", "runs", "steps"}:
-        words = [named_here(committed).get(word, word) for word in words]
+        there, names = ran
+        shutil.copytree(there, committed.directory, dirs_exist_ok=True)
+        words = [names.get(word, word) for word in words]
     if words[0] == "clone":
         shutil.rmtree(committed.directory / ".hangar")
     if words[:2] == ["server", "--port"]:
@@ -54,8 +60,16 @@ def test_an_example_from_the_help_runs(committed: Terminal, example: str) -> Non
     committed(*words, env={"HANGAR_PASSWORD": "secret"})
 
 
-def named_here(committed: Terminal) -> dict[str, str]:
-    """Make a pipeline, a result of a step, and two runs; return word of an example -> what it is called here."""
+# A repository, and word of an example -> what that is called there.
+Ran = tuple[Path, dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def ran(prepared: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Beside what is `committed`: a pipeline, a result of a step, and two runs. Tests get copies."""
+    base = tmp_path_factory.mktemp("ran")
+    committed = Terminal(base / "place", scrubbed_environment(base))
+    shutil.copytree(prepared["committed"], committed.directory)
     pipeline = (
         "from hangar_steps import derive, step\n"
         "@derive(input='pictures', output='thumbnails', version='1')\n"
@@ -72,7 +86,7 @@ def named_here(committed: Terminal) -> dict[str, str]:
             with repo.run(config=Config(seed=seed)) as run:
                 ids.append(run.run_id)
     (kept,) = committed.json("steps", "ls")["steps"]
-    return {"3f2a": ids[0], "9c41": ids[1], "train-001-2vVf": kept["id"]}
+    return committed.directory, {"3f2a": ids[0], "9c41": ids[1], "train-001-2vVf": kept["id"]}
 
 
 # What a command needs, or cannot have, beside a commit.

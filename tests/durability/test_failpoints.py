@@ -19,6 +19,7 @@ import pytest
 from durable.jobs import Before, read_progress
 from durable.mutations import KILL
 from durable.nursery import Nursery
+from durable.shares import ALL_AT_ONCE, Turn, in_turns
 
 from hangar_core.files import FAILPOINTS
 
@@ -45,11 +46,11 @@ def problems(nursery: Nursery, place: Path, before: Before, name: str, count: in
     shutil.rmtree(place)
 
 
-def everywhere(nursery: Nursery, tmp_path: Path, scenario: str, name: str) -> Iterator[str]:
-    """Kill a scenario at a failpoint each time it gets there."""
+def everywhere(nursery: Nursery, tmp_path: Path, scenario: str, name: str, turn: Turn = ALL_AT_ONCE) -> Iterator[str]:
+    """Kill a scenario at a failpoint each time it gets there, or those times whose turn it is."""
     met = nursery.run("count_failpoints", str(tmp_path), (scenario, 0)).value[name]
     assert met > 0, "the scenario never gets there: it would prove nothing"
-    for count in range(1, met + 1):
+    for count in turn.share(range(1, met + 1)):
         yield from problems(nursery, tmp_path / str(count), (scenario, 0), name, count)
 
 
@@ -59,34 +60,40 @@ ADOPTING = ("pack.write.torn", "pack.sync", "replace", "directory.sync", "log.wr
 SEALING = [name for name in FAILPOINTS if name.startswith("seal.")]
 
 
+@in_turns(2)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_kill_at_any_point_loses_nothing_that_was_acknowledged(nursery: Nursery, tmp_path: Path, name: str) -> None:
-    found = list(everywhere(nursery, tmp_path, "essentials", name))
+def test_a_kill_at_any_point_loses_nothing_that_was_acknowledged(
+    nursery: Nursery, tmp_path: Path, name: str, turn: Turn
+) -> None:
+    found = list(everywhere(nursery, tmp_path, "essentials", name, turn))
     assert not found, "\n".join(found)
 
 
+@in_turns(2)
 @pytest.mark.parametrize("name", ["log.write", "tables.committed", "replace"])
 def test_a_kill_in_a_merge_a_stash_or_a_reset_leaves_all_of_it_or_nothing(
-    nursery: Nursery, tmp_path: Path, name: str
+    nursery: Nursery, tmp_path: Path, name: str, turn: Turn
 ) -> None:
-    found = list(everywhere(nursery, tmp_path, "integrating", name))
+    found = list(everywhere(nursery, tmp_path, "integrating", name, turn))
     assert not found, "\n".join(found)
 
 
+@in_turns(2)
 @pytest.mark.parametrize("name", [*SEALING, "tables.commit", "tables.committed", "remove", "replace"])
 def test_a_kill_while_samples_move_to_another_backend_loses_nothing(
-    nursery: Nursery, tmp_path: Path, name: str
+    nursery: Nursery, tmp_path: Path, name: str, turn: Turn
 ) -> None:
-    found = list(everywhere(nursery, tmp_path, "sealing", name))
+    found = list(everywhere(nursery, tmp_path, "sealing", name, turn))
     assert not found, "\n".join(found)
 
 
+@in_turns(2)
 @pytest.mark.parametrize("name", ADOPTING)
 def test_a_kill_while_segments_of_workers_are_adopted_loses_nothing(
-    nursery: Nursery, tmp_path: Path, name: str
+    nursery: Nursery, tmp_path: Path, name: str, turn: Turn
 ) -> None:
     """In the worker, before the rename, before the log names what was renamed, and afterwards."""
-    found = list(everywhere(nursery, tmp_path, "adopting", name))
+    found = list(everywhere(nursery, tmp_path, "adopting", name, turn))
     assert not found, "\n".join(found)
 
 
@@ -98,8 +105,11 @@ def test_a_kill_at_any_point_of_a_long_scenario(nursery: Nursery, tmp_path: Path
     assert not found, "\n".join(found)
 
 
+@in_turns(2)
 @pytest.mark.parametrize("torn", TORN, ids=lambda torn: f"{torn[0]}-{torn[1]}")
-def test_a_kill_during_recovery_loses_nothing_either(nursery: Nursery, tmp_path: Path, torn: tuple[str, int]) -> None:
+def test_a_kill_during_recovery_loses_nothing_either(
+    nursery: Nursery, tmp_path: Path, torn: tuple[str, int], turn: Turn
+) -> None:
     """The next user repairs what a kill left, and is killed at each point on the way, `truncate` among them."""
     left = tmp_path / "left" / "read"
     done = kill_at(nursery, tmp_path / "left", ("essentials", 0), *torn)
@@ -110,7 +120,7 @@ def test_a_kill_during_recovery_loses_nothing_either(nursery: Nursery, tmp_path:
     assert met["truncate"] > 0 or not torn[0].endswith(".torn")
     found: list[str] = []
     for name in FAILPOINTS:
-        for count in range(1, met[name] + 1):
+        for count in turn.share(range(1, met[name] + 1)):
             place = tmp_path / f"{name} {count}"
             shutil.copytree(left, place / "read")
             found += problems(nursery, place, before, name, count)
