@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from types import CellType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from hangar_core.names import check_plain
 from hangar_steps.errors import ConfigurationError
-from hangar_steps.hash_places import placed
+from hangar_steps.hash_places import hash_at, placed
 from hangar_steps.step_arguments import check, check_function
 from hangar_steps.step_names import check_version, step_id
 
@@ -49,10 +50,11 @@ class Derived:
     def unique_id(self) -> str:
         """``function-VERSION-fingerprint``, of module and name of the function, the options and the number of inputs.
 
-        Raises `NotHashable`.
+        A function that its name does not tell from others counts with what it holds. Raises `NotHashable`.
         """
         function = self.function
-        content = ("derive", function.__module__, function.__qualname__, len(self.inputs), self.options)
+        named = (function.__module__, function.__qualname__, *_beside_its_name(function))
+        content = ("derive", *named, len(self.inputs), self.options)
         with placed(self.options, f"{function.__name__}.options"):
             return step_id(function.__name__, self.version, content)
 
@@ -94,6 +96,23 @@ class Derived:
         return update(self, repo, jobs=jobs, force=force, commit=commit, wait=wait, progress=progress)
 
 
+def _beside_its_name(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what tells a function from others of its module and name; empty if there can be no others.
+
+    A version is raised when code changes, but functions that a loop or a function makes have one version: there, a
+    needless computation is safe and a result of the other is not. Raises `NotHashable`, `ContainsItself`.
+    """
+    name = function.__name__
+    if isinstance(function, MethodType) or "<" in function.__qualname__:
+        return (hash_at(function, f"{name}.function"),)
+    cells = getattr(function, "__closure__", None)
+    if not cells:
+        return ()
+    variables: tuple[str, ...] = function.__code__.co_freevars
+    held = {one: cell.cell_contents for one, cell in zip(variables, cells, strict=True) if cell != CellType()}
+    return (hash_at(held, f"{name}.closure"),)
+
+
 def _check_repo(repo: object) -> None:
     from hangar_core import Repository
 
@@ -110,7 +129,8 @@ def derive(
 
     With several inputs samples are joined by name and handed over in the order of the inputs. All parameters behind the
     samples are options, and need defaults. `version` is to be raised when the function does something else: its code
-    does not count, its name and module do. Raises `ConfigurationError`, `InvalidName`.
+    does not count, its name and module do; of lambdas and functions made in functions, which may share a name, code
+    and what they close over count as well. Raises `ConfigurationError`, `InvalidName`.
     """
     check(input, (str, list, tuple), "input", "the name of an arrayset, or a list of names")
     inputs = (input,) if isinstance(input, str) else tuple(input)

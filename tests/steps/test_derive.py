@@ -168,6 +168,75 @@ def test_functions_of_one_name_in_different_modules_do_not_share_results(filled:
         assert read(filled, "small")[3] == [[3 * factor] * 2] * 2
 
 
+def factory(number: Any) -> Derived:
+    @derive(input="images", output="small", version="1")
+    def times(image: Any) -> Any:
+        return image * number
+
+    return times
+
+
+class Times:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def apply(self, image: Any) -> Any:
+        return image * self.number
+
+
+def times(number: Any) -> Any:
+    """A decorator: what it makes has the name of another function, and closes over the number."""
+
+    def decorate(function: Any) -> Any:
+        @functools.wraps(function)
+        def changed(image: Any) -> Any:
+            return function(image) * number
+
+        return changed
+
+    return decorate
+
+
+def same(image: Any) -> Any:
+    return image
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        factory,
+        lambda number: derive(input="images", output="small", version="1")(Times(number).apply),
+        lambda number: derive(input="images", output="small", version="1")(times(number)(same)),
+        lambda number: derive(input="images", output="small", version="1")(
+            (lambda image: image * 2) if number == 2 else (lambda image: image * 3)
+        ),
+    ],
+    ids=["function in a function", "method", "decorated", "lambda"],
+)
+def test_functions_of_one_name_in_one_module_do_not_share_results(filled: Repository, make: Any) -> None:
+    for number in (2, 3):
+        assert make(number).update(filled, commit="small").computed == 3
+        assert read(filled, "small")["b"] == [[2 * number] * 4] * 4
+        assert make(number).update(filled).computed == 0
+    assert make(2).update(filled).computed == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "place"),
+    [
+        (factory, "times.function.number"),
+        (lambda held: derive(input="images", output="small", version="1")(times(held)(same)), 'same.closure["number"]'),
+        (
+            lambda held: derive(input="images", output="small", version="1")(Times(held).apply),
+            "apply.function.__self__.number",
+        ),
+    ],
+)
+def test_what_a_function_closes_over_must_have_a_hash(filled: Repository, make: Any, place: str) -> None:
+    with open(os.devnull) as file, pytest.raises(NotHashable, match=re.escape(place)):
+        make(file).update(filled)
+
+
 def test_the_name_of_a_function_may_be_any(filled: Repository) -> None:
     """The id of a step is a file name: of a name that cannot be in one only a part is, and all of it counts."""
     made = []
