@@ -154,10 +154,10 @@ def _in_processes(
     from multiprocessing import get_context
 
     module, name = derived.function.__module__, derived.function.__qualname__
-    if module == "__main__" or "<" in name:
+    if module == "__main__" or _named(sys.modules.get(module), name) is not derived.function:
         raise StepError(
             f"`{name}` cannot be computed in other processes: they have to import it.",
-            hint="put it into a module of its own, or use one job",
+            hint="make it a function of a module, under a name that no other has there, or use one job",
         )
     size = max(1, min(_TASK, len(pairs) // (4 * jobs)))
     tasks = [
@@ -181,9 +181,14 @@ def _begin(path: list[str]) -> None:
 
 
 def _worker(task: _Task) -> int:
-    found: Any = importlib.import_module(task.module)
-    for part in task.name.split("."):
-        found = getattr(found, part)
-    # The name of the function is that of what `derive` has made of it.
-    _work(getattr(found, "function", found), task, lambda _: None)
+    _work(_named(importlib.import_module(task.module), task.name), task, lambda _: None)
     return len(task.samples)
+
+
+def _named(module: Any, name: str) -> Any:
+    """Return the function that a module has under a qualified name; None if it has none."""
+    found = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    # The name of the function is that of what `derive` has made of it.
+    return getattr(found, "function", found)

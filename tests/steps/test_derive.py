@@ -622,9 +622,13 @@ def test_a_merge_keeps_what_was_derived_and_tells_if_it_is_stale(filled: Reposit
     assert not filled.derived("HEAD")[0].stale
 
 
-def test_other_processes_need_a_function_that_they_can_import(filled: Repository) -> None:
+@pytest.mark.parametrize(
+    "function", [lambda image: image, times(2)(same), Times(2).apply], ids=["lambda", "same", "method"]
+)
+def test_other_processes_need_a_function_that_they_can_import(filled: Repository, function: Any) -> None:
+    """Not only one that they find under its name: that may be another."""
     with pytest.raises(StepError, match="import"):
-        derive(input="images", output="x", version="1")(lambda image: image).update(filled, jobs=2)
+        derive(input="images", output="x", version="1")(function).update(filled, jobs=2)
     assert isinstance(small, Derived)
 
 
