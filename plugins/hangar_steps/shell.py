@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from hangar_core.errors import WrongType
+from hangar_core.errors import NotFound, WrongType
 from hangar_steps.errors import ConfigurationError, StepError
 from hangar_steps.registry import register
 from hangar_steps.step import Step
 from hangar_steps.step_arguments import shown
 
+_RESERVED: Final = frozenset({"capture_output", "stdout"})
+# What `subprocess.run` takes; the command is the first of them.
+_TAKEN: Final = {"input", "timeout", "check", *list(inspect.signature(subprocess.Popen).parameters)[1:]} - _RESERVED
+
+
+class CommandNotFound(NotFound, FileNotFoundError):
+    """There is no such program, or no such directory for it to run in."""
+
+    template = "The command cannot be started: there is no {what} `{name}`."
+
+
+class CommandTimedOut(StepError, subprocess.TimeoutExpired):
+    """The command took longer than `timeout` seconds, and was ended."""
+
+    template = "The command {cmd!r} took more than {timeout} seconds."
+
 
 def exists(path: str | os.PathLike[str]) -> None:
-    """Raise `AssertionError` unless there is something at a path."""
+    """Raise `AssertionError` unless there is something at a path, `WrongType` for what is none."""
+    if not isinstance(path, str | os.PathLike):
+        raise WrongType(f"output_path is a path, not {shown(path)}.")
     if not Path(path).exists():
         raise AssertionError(f"The command was to make `{path}`, and there is nothing.")
 
@@ -37,18 +56,20 @@ class ShellStep(Step[str]):
 
         Without ``shell=True`` a text is split into words and nothing is expanded; with it a list is quoted, a text is
         the shell's. If `output_path` is given, `validate_output` is called with it in the end, and fails the step by
-        raising. Raises `StepError` (a `RuntimeError`) with stderr if the command fails, `FileNotFoundError`,
-        `ConfigurationError` for what is no command.
+        raising. Raises `StepError` (a `RuntimeError`) with stderr if the command fails, `CommandNotFound` (a
+        `FileNotFoundError`), `CommandTimedOut` (a `TimeoutExpired`), `ConfigurationError` for what is no command,
+        `WrongType` for other keywords.
         """
-        taken = sorted({"capture_output", "stdout"} & kwargs.keys())
-        if taken:
-            raise WrongType(f"ShellStep keeps what the command prints: `{taken[0]}` cannot be given.")
+        for name in sorted(kwargs):
+            if name in _RESERVED:
+                raise WrongType(f"ShellStep keeps what the command prints: `{name}` cannot be given.")
+            if name not in _TAKEN:
+                raise WrongType(f"ShellStep has no argument `{name}`, and subprocess.run takes none of that name.")
         if not callable(validate_output):
             raise WrongType(f"validate_output is a function of output_path, not {shown(validate_output)}.")
         command = _command(shell_command, shell=bool(kwargs.get("shell")))
         self.logger.info("command: %s", command)
-        options = {"stderr": subprocess.PIPE, **kwargs, "check": False}
-        done = subprocess.run(command, stdout=subprocess.PIPE, **options)  # noqa: S603 - the user's own command
+        done = _done(command, kwargs)
         if done.returncode:
             raise StepError(f"The command {command!r} ended with {done.returncode}: {_text(done.stderr).strip()}")
         printed = _text(done.stdout)
@@ -57,6 +78,26 @@ class ShellStep(Step[str]):
             self.logger.info("path: %s", output_path)
             validate_output(output_path)
         return printed
+
+
+def _done(command: str | list[str], options: Mapping[str, Any]) -> subprocess.CompletedProcess[Any]:
+    """Run a command to its end. Raises typed errors for what does not start, takes too long, or has wrong options."""
+    fixed: dict[str, Any] = {"stderr": subprocess.PIPE, **options, "stdout": subprocess.PIPE, "check": False}
+    said = ", ".join(f"{name}={shown(value)}" for name, value in options.items())
+    try:
+        return subprocess.run(command, **fixed)  # noqa: S603 - the user's own command
+    except subprocess.TimeoutExpired as why:
+        facts = {"cmd": why.cmd, "timeout": why.timeout, "output": why.output, "stderr": why.stderr}
+        raise CommandTimedOut(**facts) from why
+    except FileNotFoundError as why:
+        what = "directory" if why.filename == options.get("cwd") else "program"
+        raise CommandNotFound(what=what, name=why.filename) from why
+    except OSError as why:
+        raise StepError(f"The command {command!r} cannot be started: {why.strerror or why}.") from why
+    except TypeError as why:
+        raise WrongType(f"The command {command!r} cannot be run with {said}: {why}.") from why
+    except (ValueError, LookupError, subprocess.SubprocessError) as why:
+        raise ConfigurationError(f"The command {command!r} cannot be run with {said}: {why}.") from why
 
 
 def _command(given: Any, *, shell: bool) -> str | list[str]:

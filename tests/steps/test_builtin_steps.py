@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hangar_core.errors import WrongType
+from hangar_core.errors import HangarError, WrongType
 from hangar_steps import (
     ConfigurationError,
     DatasetCombineStep,
@@ -22,6 +22,7 @@ from hangar_steps import (
     MemoryWorkspace,
     PrintStep,
     ShellStep,
+    StepError,
     step_class,
 )
 
@@ -187,10 +188,17 @@ def test_a_command_is_told_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureF
 def test_a_command_that_fails_fails_the_step_with_what_it_said() -> None:
     with pytest.raises(RuntimeError, match="ended with 3: oh no"):
         shell("echo oh no >&2; exit 3", shell=True)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="no program `no-such-program-here`") as missing:
         shell("no-such-program-here")
-    with pytest.raises(subprocess.TimeoutExpired):
+    with pytest.raises(FileNotFoundError, match="no directory `/no/such/place`"):
+        shell("true", cwd="/no/such/place")
+    with pytest.raises(StepError, match=r"'/etc/passwd'.* cannot be started: Permission denied"):
+        shell("/etc/passwd")
+    with pytest.raises(subprocess.TimeoutExpired, match=r"sleep.* more than 0\.05 seconds") as late:
         shell("sleep 5", timeout=0.05)
+    assert isinstance(missing.value, HangarError)
+    assert isinstance(late.value, StepError)
+    assert (late.value.timeout, late.value.stderr) == (0.05, None)
     for taken in ("stdout", "capture_output"):
         with pytest.raises(TypeError, match=taken):
             shell("true", **{taken: None})
@@ -252,6 +260,14 @@ def test_a_second_identical_command_is_looked_up(tmp_path: Path) -> None:
         ({"shell_command": "true", "validate_output": 3}, WrongType, "validate_output is a function"),
         ({"shell_command": "true", "stdout": None}, WrongType, "`stdout` cannot be given"),
         ({}, WrongType, "'shell_command'"),
+        ({"shell_command": "true", "tmeout": 3}, WrongType, "`tmeout`"),
+        ({"shell_command": "true", "args": ["false"]}, WrongType, "`args`"),
+        ({"shell_command": "true", "timeout": "long"}, WrongType, "timeout='long'"),
+        ({"shell_command": "true", "env": {"A": 3}}, WrongType, "env={'A': 3}"),
+        ({"shell_command": "true", "env": {"A": "\0"}}, ConfigurationError, "env="),
+        ({"shell_command": "true", "encoding": "nope"}, ConfigurationError, "encoding='nope'"),
+        ({"shell_command": "cat", "input": "text"}, WrongType, "input='text'"),
+        ({"shell_command": "true", "output_path": 3}, WrongType, "output_path is a path, not 3"),
     ],
 )
 def test_what_is_no_command_is_refused_by_name(kwargs: dict[str, Any], error: type[Exception], says: str) -> None:
