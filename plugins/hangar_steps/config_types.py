@@ -40,11 +40,16 @@ def _converted(name: str, kind: type, value: Any) -> Any:
         if value.lower() not in _WORDS:
             raise ConfigurationError(f"The setting `{name}` is true or false, not {shown(value)}.")
         return _WORDS[value.lower()]
+    says = f"The setting `{name}` is {_KINDS[kind]}, not {shown(value)}."
     try:
-        return kind(value)
+        made = kind(value)
+        # 1.5 is no number of steps, and not all that counts as true or false says so.
+        is_other = value is None or (kind in {int, bool} and not isinstance(value, str | bytes) and made != value)
     except (ValueError, TypeError, OverflowError) as why:
-        error = WrongType if isinstance(why, TypeError) else ConfigurationError
-        raise error(f"The setting `{name}` is {_KINDS[kind]}, not {shown(value)}.") from why
+        raise (WrongType if isinstance(why, TypeError) else ConfigurationError)(says) from why
+    if is_other:
+        raise ConfigurationError(says)
+    return made
 
 
 def _checked(name: str, allowed: tuple[type, ...], value: Any) -> Any:

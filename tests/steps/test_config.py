@@ -373,3 +373,16 @@ def test_a_setting_of_the_wrong_type_is_an_error_of_hangar_that_names_it() -> No
     for values, error in (({"iters": "q"}, ConfigurationError), ({"iters": []}, WrongType), ({"seed": "5"}, WrongType)):
         with pytest.raises(error, match=f"The setting `{next(iter(values))}` is (an integer|int or None), not"):
             Config(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"iters": 1.5}, {"iters": float("nan")}, {"log": 2}, {"log": None}, {"log": []}, {"log": ""}, {"run_name": None}],
+)
+def test_a_setting_is_not_changed_in_silence(values: dict[str, Any]) -> None:
+    name = next(iter(values))
+    with pytest.raises((ConfigurationError, WrongType), match=f"The setting `{name}` is .*, not "):
+        Config(values)
+    config = Config(iters=2.0, log=np.int64(0), run_name=5)
+    assert (config.iters, config.log, config.run_name) == (2, False, "5")
+    assert (type(config.iters), type(config.log)) == (int, bool)
