@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -174,10 +175,22 @@ def _in_processes(
 
 def _begin(path: list[str]) -> None:
     import signal
+    from threading import Thread
 
+    Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who ends us
     sys.path[:] = path
     sys.stdout = sys.stderr  # what the function prints is no result
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed ends nobody, and we would wait for work for ever."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _worker(task: _Task) -> int:

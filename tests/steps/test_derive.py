@@ -12,7 +12,7 @@ import subprocess
 import sys
 import textwrap
 import weakref
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -643,6 +643,8 @@ MODULE = textwrap.dedent("""
             log.write(f"{image[0, 0]} ")
         if os.path.exists("die") and image[0, 0] == 210:
             os.kill(os.getpid(), signal.SIGKILL)
+        if os.path.exists("orphan"):
+            os.kill(os.getppid(), signal.SIGKILL)
         return np.full((40, 40, 600), image[0, 0], np.uint8)
 
     def main(jobs):
@@ -686,6 +688,23 @@ def test_a_killed_run_goes_on_where_it_was(filled: Repository) -> None:
     # What a piece of 32 MB had been written of is not computed again.
     assert int(done.stdout) == len((place / "calls").read_text().split()) < len(first)
     assert len(read(filled, "small")) == 39
+
+
+def test_processes_end_when_the_one_is_killed_that_started_them(filled: Repository) -> None:
+    place = Path(filled.path)
+    (place / "orphan").touch()
+    (place / "derived_here.py").write_text(MODULE)
+    words = "import derived_here\nif __name__ == '__main__':\n    derived_here.main(2)"
+    (place / "main.py").write_text(words)
+    started = subprocess.Popen(
+        [sys.executable, "main.py"], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        started.communicate(timeout=20)  # until all that could write have ended
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+    assert started.returncode == -signal.SIGKILL
 
 
 MORE_POINTS = ("pack.write", "pack.sync", "log.write:2", "tables.committed", "replace:1")
