@@ -11,16 +11,18 @@ from pathlib import Path
 def code_head() -> str | None:
     """Return the commit of the git repository around the working directory, or around the running script.
 
-    None, and a RuntimeWarning, where there is no repository, no commit in it, or no git.
+    None where there is no repository, no commit in it, or no git.
     """
-    for place in _places():
-        head = _head_of(place)
-        if head:
-            return head
-    warnings.warn(
-        "The code is under no git repository with a commit: experiment_id is made of x.", RuntimeWarning, stacklevel=3
-    )
-    return None
+    return next(filter(None, map(_head_of, _places())), None)
+
+
+def code_head_or_warning(*, stacklevel: int) -> str | None:
+    """Return `code_head`, with a RuntimeWarning if there is none."""
+    head = code_head()
+    if head is None:
+        message = "The code is under no git repository with a commit: experiment_id is made of x."
+        warnings.warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
+    return head
 
 
 def is_dirty() -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
 from hangar_core.errors import PackageMissing, WrongType
-from hangar_steps.code_version import code_head
+from hangar_steps.code_version import code_head_or_warning
 from hangar_steps.config_types import converter
 from hangar_steps.errors import ConfigurationError
 from hangar_steps.nested_config import HIDDEN, NestedConfig
@@ -76,7 +76,7 @@ class Config(NestedConfig):
 
         self.update(copy.deepcopy(self._defaults), mapping, values)
         if "experiment_id" not in self:
-            self["experiment_id"] = code_head() or NO_CODE
+            self["experiment_id"] = code_head_or_warning(stacklevel=2) or NO_CODE
         if "run_id" not in self:
             self["run_id"] = self.run_uuid.hex
 

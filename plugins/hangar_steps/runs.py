@@ -17,8 +17,8 @@ import hangar_core
 from hangar_core.checkout.reader import commits_read
 from hangar_core.errors import NoCommits
 from hangar_core.hashing import det_hash, digests
-from hangar_steps.code_version import code_head, is_dirty
-from hangar_steps.config import Config
+from hangar_steps.code_version import code_head, code_head_or_warning, is_dirty
+from hangar_steps.config import NO_CODE, Config
 from hangar_steps.errors import ConfigurationError, StepError, StepNotFound
 from hangar_steps.noting import StepNote, open_notes
 from hangar_steps.params import ExperimentParameters
@@ -58,7 +58,9 @@ class Run:
             raise ConfigurationError(f"config is a Config, not {type(config).__name__}.")
         self.repo = repo
         self.params = params
-        self.config = Config() if config is None else config
+        if config is None:  # made here, the warning would point to us
+            config = Config(experiment_id=code_head_or_warning(stacklevel=2) or NO_CODE)
+        self.config = config
         self.results: dict[str, Any] = {}
         self.workspace = RepositoryWorkspace(repo)
         self.steps: list[StepNote] = []

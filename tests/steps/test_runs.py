@@ -68,6 +68,17 @@ def put(repo: Repository, numbers: Any) -> None:
         writer.commit("numbers")
 
 
+def test_code_under_no_git_is_told_once_and_by_the_line_of_the_user(
+    filled: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "main.py"), raising=False)
+    with pytest.warns(RuntimeWarning, match="no git repository") as told, filled.run(), filled.run(config=Config()):
+        pass
+    assert [Path(one.filename) for one in told] == [Path(__file__)] * 2
+    assert filled.runs[0].facts["experiment_id"] is None
+
+
 def test_a_run_records_code_data_parameters_steps_and_how_it_went(filled: Repository, code: Path) -> None:
     params = Params(name="base", lr=0.5, gpus=2)
     (code / "train.py").write_text("2")
