@@ -106,6 +106,8 @@ def test_anything_else_is_taken_for_a_name_that_nobody_has(term: str) -> None:
     with pytest.raises(KeyError) as caught:
         remix({"new": f"dev + {term}"})
     assert caught.value.args == (term,)
+    assert isinstance(caught.value, HangarError)
+    assert str(caught.value) == f"new_splits['new']: there is no split `{term}`; there are: train, dev."
 
 
 def test_new_splits_come_behind_old_ones_and_see_only_those() -> None:
