@@ -33,12 +33,18 @@ class CommandTimedOut(StepError, subprocess.TimeoutExpired):
     template = "The command {cmd!r} took more than {timeout} seconds."
 
 
+class OutputMissing(StepError, AssertionError):
+    """The command ended well, and has not made what it was to make."""
+
+    template = "The command was to make `{path}`, and there is nothing."
+
+
 def exists(path: str | os.PathLike[str]) -> None:
-    """Raise `AssertionError` unless there is something at a path, `WrongType` for what is none."""
+    """Raise `OutputMissing` (an `AssertionError`) unless there is something at a path, `WrongType` for what is none."""
     if not isinstance(path, str | os.PathLike):
         raise WrongType(f"output_path is a path, not {shown(path)}.")
     if not Path(path).exists():
-        raise AssertionError(f"The command was to make `{path}`, and there is nothing.")
+        raise OutputMissing(path=path)
 
 
 @register("shell_step")

@@ -209,8 +209,9 @@ def test_a_command_that_fails_fails_the_step_with_what_it_said() -> None:
 def test_the_output_is_validated_after_success(tmp_path: Path) -> None:
     made = tmp_path / "made"
     assert shell(f"touch {made}", output_path=made) == ""
-    with pytest.raises(AssertionError, match="absent"):
+    with pytest.raises(AssertionError, match="absent") as missing:
         shell("true", output_path=tmp_path / "absent")
+    assert isinstance(missing.value, StepError)
     assert shell("true", output_path=made, validate_output=always_false) == ""
     with pytest.raises(ZeroDivisionError):
         shell("true", output_path=made, validate_output=raises)
