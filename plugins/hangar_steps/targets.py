@@ -114,15 +114,18 @@ def in_order(found: Any, target: str) -> list[Runnable]:
             reason = f"it is {type(one).__name__}, not a step, a derived arrayset, or a list of these."
             raise TargetNotFound(target=target, reason=reason)
     makers = {one.output: one for one in several if isinstance(one, Derived)}
-    ordered: dict[str, Runnable] = {}
-    entered: set[str] = set()
+    _check_apart([one for one in several if isinstance(one, Derived)], target)
+    # One function may derive several arraysets, under one id.
+    ordered: dict[tuple[str, str], Runnable] = {}
+    entered: set[tuple[str, str]] = set()
 
     def enter(one: Runnable) -> None:
-        if one.unique_id in ordered:
+        key = (one.unique_id, one.output if isinstance(one, Derived) else "")
+        if key in ordered:
             return
-        if one.unique_id in entered:
+        if key in entered:
             raise TargetNotFound(target=target, reason=f"`{one.unique_id}` depends on itself.")
-        entered.add(one.unique_id)
+        entered.add(key)
         needed = (
             [makers[name] for name in one.inputs if name in makers]
             if isinstance(one, Derived)
@@ -130,8 +133,24 @@ def in_order(found: Any, target: str) -> list[Runnable]:
         )
         for other in needed:
             enter(other)
-        ordered[one.unique_id] = one
+        ordered[key] = one
 
     for one in several:
         enter(one)
     return list(ordered.values())
+
+
+def _check_apart(several: Sequence[Derived], target: str) -> None:
+    """Raise `TargetNotFound` for derivations that would overwrite each other, or take each other's results."""
+    for number, one in enumerate(several):
+        for other in several[:number]:
+            same = (one.unique_id, one.inputs) == (other.unique_id, other.inputs)
+            if one.output == other.output and not same:
+                raise TargetNotFound(target=target, reason=f"`{one.output}` is derived in two ways.")
+            if one.unique_id == other.unique_id and one.function is not other.function and one.output != other.output:
+                name = one.function.__qualname__
+                raise TargetNotFound(
+                    target=target,
+                    reason=f"`{one.output}` and `{other.output}` are made by two functions of one name, `{name}`.",
+                    hint="derive both with one function, or with functions of different names or options",
+                )

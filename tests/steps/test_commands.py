@@ -396,3 +396,38 @@ def test_at_a_terminal_it_is_the_same(place: Path) -> None:
     done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=60, check=True)
     assert "small: 5 computed, 0 known, 0 dropped." in done.stderr
     assert done.stdout.splitlines()[0].split() == ["STEP", "DONE", "SECONDS"]
+
+
+DERIVED_TOGETHER = textwrap.dedent("""
+    from hangar_steps import derive
+
+    def half(image):
+        return image // 2
+
+    one = derive(input="images", output="one", version="1")(half)
+    two = derive(input="images", output="two", version="1")(half)
+    both = [one, two]
+    against = [one, derive(input="images", output="one", version="2")(half)]
+    loop = []
+    for factor in (2, 3):
+        @derive(input="images", output=f"times{factor}", version="1")
+        def times(image):
+            return image * factor
+        loop.append(times)
+""")
+
+
+def test_one_function_derives_several_arraysets(place: Path) -> None:
+    (place / "together.py").write_text(DERIVED_TOGETHER)
+    done = json.loads(hangar(place, "run", "together:both", "--commit", "both", "--json").stdout)
+    assert [(row["output"], row["computed"]) for row in done["steps"]] == [("one", 5), ("two", 0)]
+    with closing(Repository(place).checkout()) as reader:
+        assert len(reader["one"]) == len(reader["two"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("target", "says"), [("against", "`one` is derived in two ways"), ("loop", "two functions of one name, `times`")]
+)
+def test_derivations_that_would_take_each_other_s_place_are_refused(place: Path, target: str, says: str) -> None:
+    (place / "together.py").write_text(DERIVED_TOGETHER)
+    assert says in hangar(place, "run", f"together:{target}", code=4).stderr

@@ -124,7 +124,7 @@ def _forced(name: str, runnables: list[Runnable]) -> str:
     """Return the id of what is called like that: by its id, the beginning of it, or the arrayset that it makes."""
     found = [one.unique_id for one in runnables if name in {one.unique_id, getattr(one, "output", None)}]
     found = found or [one.unique_id for one in runnables if name and one.unique_id.startswith(name)]
-    if len(found) != 1:
+    if len(set(found)) != 1:
         listed = printable(", ".join(found or [one.unique_id for one in runnables]))
         what = "could be any" if found else "is none"
         raise click.BadParameter(f"'{printable(name)}' {what} of: {listed}.", param_hint="'--force'")
