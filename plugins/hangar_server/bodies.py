@@ -51,6 +51,10 @@ class Pieces:
         """Let others have it."""
         self._free.append(piece)
 
+    def give_up(self) -> None:
+        """Have another made when it is needed, in place of one that may still be in use."""
+        self._left += 1
+
 
 @asynccontextmanager
 async def received(request: Request, limit: int, pieces: Pieces, directory: Path) -> AsyncIterator[memoryview]:
@@ -65,6 +69,9 @@ async def received(request: Request, limit: int, pieces: Pieces, directory: Path
     try:
         await _fill(request, body)
         yield body.whole()
+    except asyncio.CancelledError:
+        body.give_up()
+        raise
     finally:
         body.close()
 
@@ -100,17 +107,27 @@ class _Body:
         self._held = bytearray()
         self._piece: mmap.mmap | None = None
         self._file: IO[bytes] | None = None
+        self._is_closed = False
+        self._failure: RemoteRefused | StorageFailed | None = None
 
     def took(self, chunk: bytes) -> bool:
-        """Keep what has come; False if that cannot be, and `add` is to say why."""
+        """Keep what has come; False if that cannot be, and `add` is to say why.
+
+        The connection comes with what is left of a body when its request was answered long ago.
+        """
+        if self._is_closed or self._failure is not None:
+            return False
         try:
             self.add(chunk)
-        except (RemoteRefused, StorageFailed):
+        except (RemoteRefused, StorageFailed) as why:
+            self._failure = why  # later chunks must not come into the place of this one
             return False
         return True
 
     def add(self, chunk: bytes) -> None:
         """Keep what has come."""
+        if self._failure is not None:
+            raise self._failure
         end = self.size + len(chunk)
         if end > self._limit:
             raise _too_large(self._limit)
@@ -141,8 +158,15 @@ class _Body:
         held = self._held if self._piece is None else self._piece
         return memoryview(held)[: self.size].toreadonly()
 
+    def give_up(self) -> None:
+        """Leave memory to the thread that still works with it: it goes with the last view of it."""
+        if self._piece is not None:
+            self._pieces.give_up()
+            self._piece = None
+
     def close(self) -> None:
         """Let everything go."""
+        self._is_closed = True
         if self._piece is not None:
             self._pieces.give_back(self._piece)
             self._piece = None
