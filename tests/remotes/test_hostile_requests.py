@@ -292,3 +292,21 @@ def test_endless_headers_are_refused(target: Target) -> None:
         except OSError:
             answer = b""
     assert b" 200 " not in answer.split(b"\r\n")[0]
+
+
+def send_again(wire: socket.socket, data: bytes, times: int) -> None:
+    for _ in range(times):
+        wire.sendall(data)
+
+
+def test_endless_trailers_are_refused(target: Target) -> None:
+    """What stands behind a body that comes in chunks is read like headers."""
+    parts = urlsplit(target.address)
+    token = target.tokens["reader"]
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as wire:
+        wire.sendall(
+            f"POST /v1/repositories/pets/has HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n".encode()
+        )
+        with pytest.raises((ConnectionError, TimeoutError)):
+            send_again(wire, (b"X-A: " + b"a" * 1000 + b"\r\n") * 100, 200)
