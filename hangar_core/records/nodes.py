@@ -35,6 +35,9 @@ _NODE_CODE = bytes([NODE])
 # So many digests are compared at once before one by one.
 _STRETCH = 8 * DIGEST_SIZE
 
+# What serves nodes of up to so many keys is kept; none of hangar's own has more. Others come from strangers, who may
+# send ever new ones.
+_USUAL = 512
 # So many times a node is searched before it is worth parsing whole.
 _OFTEN = 6
 
@@ -194,16 +197,26 @@ def words(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}I")
 
 
-@lru_cache(maxsize=512)
 def even_ends(count: int, size: int) -> bytes:
     """Return the ends of so many keys of one size, as a node has them."""
+    return _kept_ends(count, size) if count <= _USUAL else _made_ends(count, size)
+
+
+def column(count: int, before: int, size: int, behind: int) -> struct.Struct:
+    """Return what cuts `size` bytes out of each of `count` rows."""
+    return _kept_column(count, before, size, behind) if count <= _USUAL else _made_column(count, before, size, behind)
+
+
+def _made_ends(count: int, size: int) -> bytes:
     return words(count).pack(*range(size, size * count + 1, size)) if size else bytes(4 * count)
 
 
-@lru_cache(maxsize=2048)
-def column(count: int, before: int, size: int, behind: int) -> struct.Struct:
-    """Return what cuts `size` bytes out of each of `count` rows."""
+def _made_column(count: int, before: int, size: int, behind: int) -> struct.Struct:
     return struct.Struct(f"{before}x{size}s{behind}x" * count)
+
+
+_kept_ends = lru_cache(maxsize=512)(_made_ends)
+_kept_column = lru_cache(maxsize=2048)(_made_column)
 
 
 @cache

@@ -294,6 +294,17 @@ def test_endless_headers_are_refused(target: Target) -> None:
     assert b" 200 " not in answer.split(b"\r\n")[0]
 
 
+def test_nodes_of_any_size_leave_no_memory_behind(target: Target) -> None:
+    """How keys of one length are cut out of a node is remembered, of which an attacker makes ever new ones."""
+    for first in range(60_000, 60_036, 12):
+        nodes = []
+        for count in range(first, first + 12):
+            keys = [encode_key(number) for number in range(count)]
+            nodes.append(encode_entries(0, 32, keys, [HISTORY.data[0]] * count, None))
+        frame = plain_frame([digests.compute(digests.NODE, node) for node in nodes], nodes)
+        assert ask(target, "writer", "put", encoded(frame)).status_code == 204
+
+
 def send_again(wire: socket.socket, data: bytes, times: int) -> None:
     for _ in range(times):
         wire.sendall(data)
