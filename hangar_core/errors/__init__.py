@@ -406,6 +406,11 @@ class DataMissing(Corrupt, FileNotFoundError):
     template = "The data {digest} are not on this machine."
     default_hint = "run `hangar fetch-data REMOTE BRANCH`, with a remote that has them: `hangar remote list`"
 
+    def __init__(self, message: str | None = None, *, hint: str | None = None, **facts: Any) -> None:
+        super().__init__(message, hint=hint, **facts)
+        # Nothing is wrong with the program that meets this, so that its traceback says what to do.
+        self.add_note(f"Hint: {self.hint}")
+
 
 class UnsupportedFormat(HangarError):
     """Written by a newer hangar, or with a feature that this installation lacks."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 import warnings
 
 import numpy as np
@@ -83,6 +85,13 @@ def test_samples_without_data_are_there_and_cannot_be_read(reader):
         assert isinstance(caught.value, DataMissing)
         assert "remote" in caught.value.hint
     assert aset["a"][0, 0] == 1
+
+
+def test_a_traceback_says_the_command_that_brings_the_data(reader):
+    with pytest.raises(FileNotFoundError) as caught:
+        reader["numbers", "b"]
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert f"Hint: {caught.value.hint}" in "".join(traceback.format_exception(error)).splitlines()
 
 
 def test_local_leaves_out_what_cannot_be_read(reader):
