@@ -216,7 +216,7 @@ class HttpTransport:
             reason, hint = said
             raise RemoteUnreachable(address=self.address, reason=reason, hint=hint) from why
         if failures >= _TRIES or (isinstance(why, httpx.ConnectError) and failures > 1):
-            raise RemoteUnreachable(address=self.address, reason=str(why) or type(why).__name__) from why
+            raise RemoteUnreachable(address=self.address, reason=str(why).rstrip(".") or type(why).__name__) from why
         time.sleep(_FIRST_PAUSE * 2 ** (failures - 1) * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
 
     def _refused(self, status: int, body: bytes) -> NoReturn:
