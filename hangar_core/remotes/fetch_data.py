@@ -84,6 +84,13 @@ def fetch_data(
         lock.release()
 
 
+class _Piece(NamedTuple):
+    """What one request asks for, and about how many bytes that is."""
+
+    names: list[Digest]
+    size: int
+
+
 class _DataFetcher:
     def __init__(
         self,
@@ -142,22 +149,22 @@ class _DataFetcher:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def _answers(self, pieces: Iterable[list[Digest]]) -> Iterator[list[Expanded]]:
+    def _answers(self, pieces: Iterable[_Piece]) -> Iterator[list[Expanded]]:
         """Yield what comes for each request, and then for what was put off."""
         while pieces:
-            again: list[list[Digest]] = []
-            for left, answer in side_by_side(self._ask, pieces):
+            again: list[_Piece] = []
+            for left, answer in side_by_side(self._ask, pieces, weigh=lambda piece: piece.size):
                 yield answer
                 if left:
-                    again.append(left)
+                    again.append(_Piece(left, _MOST_AT_ONCE))
             pieces = again
 
-    def _ask(self, wanted: list[Digest]) -> tuple[list[Digest], list[Expanded]]:
+    def _ask(self, piece: _Piece) -> tuple[list[Digest], list[Expanded]]:
         """Return what is put off, as it would be too much at once, and what has come."""
-        left = dict.fromkeys(wanted)
+        left = dict.fromkeys(piece.names)
         answer: list[Expanded] = []
         size = 0
-        frames = self._transport.get(wanted)
+        frames = self._transport.get(piece.names)
         for frame in frames:
             try:
                 found = verified(frame)
@@ -192,7 +199,7 @@ class _DataFetcher:
         return range(len(found.parts))
 
 
-def _pieces(found: Iterable[tuple[list[Digest], Schema]], limit: int | None) -> Iterator[list[Digest]]:
+def _pieces(found: Iterable[tuple[list[Digest], Schema]], limit: int | None) -> Iterator[_Piece]:
     """Cut what is wanted into requests, no more of them than the limit can need."""
     left = limit
     for names, schema in found:
@@ -203,7 +210,7 @@ def _pieces(found: Iterable[tuple[list[Digest], Schema]], limit: int | None) -> 
             if left is not None and each is not None:
                 some = some[: left // each + 1] if each else some
                 left -= min(left, len(some) * each)
-            yield some
+            yield _Piece(some, BATCH_BYTES if each is None else len(some) * each)
 
 
 def _at_once(schema: Schema) -> int:

@@ -7,25 +7,39 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from hangar_core.remotes.transport import BATCH_BYTES
+
 T = TypeVar("T")
 R = TypeVar("R")
 AT_ONCE: Final = 6
+# So many bytes are under way, or one item: samples may be larger than what is sent at once as a rule.
+_MOST_BYTES: Final = 4 * BATCH_BYTES
 
 
-def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> Iterator[R]:
+def side_by_side(
+    work: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE, *, weigh: Callable[[T], int] | None = None
+) -> Iterator[R]:
     """Yield `work(item)` in the order of the items, working a little ahead in threads.
 
-    Items are asked for in the calling thread, one when there is room for it. The first error ends everything, as does
-    leaving the loop: what has not begun is dropped, and what has is waited for.
+    Items are asked for in the calling thread, one when there is room for it; with `weigh`, which gives the bytes of an
+    item, it is worked on when there is room for those. The first error ends everything, as does leaving the loop: what
+    has not begun is dropped, and what has is waited for.
     """
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="hangar-transfer")
-    running: deque[Future[R]] = deque()
+    running: deque[tuple[Future[R], int]] = deque()
+    under_way = 0
     try:
         for item in items:
-            running.append(pool.submit(work, item))
+            weight = 0 if weigh is None else weigh(item)
+            while running and under_way + weight > _MOST_BYTES:
+                under_way -= running[0][1]
+                yield running.popleft()[0].result()
+            running.append((pool.submit(work, item), weight))
+            under_way += weight
             if len(running) >= at_once:
-                yield running.popleft().result()
+                under_way -= running[0][1]
+                yield running.popleft()[0].result()
         while running:
-            yield running.popleft().result()
+            yield running.popleft()[0].result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

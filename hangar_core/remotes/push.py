@@ -220,7 +220,7 @@ class _Sender:
                 yield held
 
         try:
-            for samples, nbytes in side_by_side(self._put_samples, batches()):
+            for samples, nbytes in side_by_side(self._put_samples, batches(), weigh=_bytes_of):
                 self.samples += samples
                 self.nbytes += nbytes
         finally:
@@ -234,7 +234,7 @@ class _Sender:
 
     def _put_samples(self, batch: list[tuple[int, int, Unmade]]) -> tuple[int, int]:
         self._transport.put([make() for _, _, make in batch])
-        return sum(one[0] for one in batch), sum(one[1] for one in batch)
+        return sum(one[0] for one in batch), _bytes_of(batch)
 
     def _wanted(self, missing: Lacking) -> Iterator[tuple[list[Digest], Schema, int]]:
         """Yield data that the remote lacks, with their schema, and how many were looked at for that."""
@@ -248,6 +248,10 @@ class _Sender:
                 wanted = [one for one, here in zip(fresh, self._transport.has(fresh), strict=True) if not here]
                 met.update(wanted)
                 yield wanted, schema, sum(node.size for node in nodes)
+
+
+def _bytes_of(batch: list[tuple[int, int, Unmade]]) -> int:
+    return sum(one[1] for one in batch)
 
 
 def _by_schema(leaves: Iterable[tuple[Digest, Schema]]) -> Iterator[tuple[Schema, list[Digest]]]:
