@@ -9,6 +9,6 @@ FOLDER: Final = ".hangar-server"
 _ACCESS: Final = "access.json"
 
 
-def access_file(directory: Path) -> Path:
-    """Return where tokens and users of the server in a directory are kept."""
-    return directory / FOLDER / _ACCESS
+def access_file(directory: Path, named: str | None = None) -> Path:
+    """Return where tokens and users of the server in a directory are kept, unless a file was named for them."""
+    return directory / (named or Path(FOLDER, _ACCESS))

@@ -26,7 +26,8 @@ _MOST_CONNECTIONS = 1000
 
 
 class Service(NamedTuple):
-    """How to serve. `seconds` is how long; `anonymous` the scope of who says nothing, None: as `Access` has it."""
+    """How to serve. `seconds` is how long; `anonymous` the scope of who says nothing, None: as `Access` has it; `auth`
+    the file with tokens and users, None: that of the directory."""
 
     ip: str = "localhost"
     port: int = 50051
@@ -37,6 +38,7 @@ class Service(NamedTuple):
     anonymous: str | None = None
     insecure: bool = False
     quota: int | None = None
+    auth: str | None = None
 
 
 def serve(directory: Path, service: Service, started: Callable[[str], None]) -> None:
@@ -53,7 +55,7 @@ def serve(directory: Path, service: Service, started: Callable[[str], None]) -> 
     anonymous = service.anonymous
     if anonymous is None and not _is_loopback(service.ip):
         anonymous = "write" if service.insecure else "none"
-    access = Access(access_file(directory), anonymous)
+    access = Access(access_file(directory, service.auth), anonymous)
     access.entries()  # a damaged file is said now
     place = Place(repositories, access, Accounts(), temporary, Pieces())
     sockets = _listening(service.ip, service.port)
@@ -102,6 +104,11 @@ class _Server(uvicorn.Server):  # type: ignore[misc]  # not looked into, as it n
 
 
 def _refuse_unsafe(directory: Path, service: Service) -> None:
+    if service.auth is not None and not access_file(directory, service.auth).is_file():
+        raise InvalidInput(  # without it everybody could write
+            f"There are no tokens in `{service.auth}`: there is no such file.",
+            hint=f"`hangar server --auth {service.auth} token add NAME` makes it",
+        )
     if (service.tls_cert is None) != (service.tls_key is None):
         raise InvalidInput("TLS needs both a certificate and its key.", hint="--tls-cert CERT.pem --tls-key KEY.pem")
     if _is_loopback(service.ip) or service.insecure:
@@ -111,7 +118,7 @@ def _refuse_unsafe(directory: Path, service: Service) -> None:
             f"`{service.ip}` can be reached from other machines, and without TLS everybody on the way reads along.",
             hint="give --tls-cert and --tls-key, or stay on localhost behind a proxy; --i-know-this-is-insecure if not",
         )
-    if not Access(access_file(directory)).entries():
+    if not Access(access_file(directory, service.auth)).entries():
         raise InvalidInput(
             f"`{service.ip}` can be reached from other machines, and nobody could prove who they are.",
             hint="add a token first: `hangar server token add NAME`",

@@ -144,3 +144,18 @@ def test_each_request_is_a_line_of_json(committed: Terminal, place: Terminal) ->
     assert next(line["verb"] for line in lines) == "info"
     assert {line["status"] for line in lines} <= {200, 204}
     assert lines[-1]["verb"] == "move"
+
+
+def test_servers_may_share_a_file_of_tokens(committed: Terminal, place: Terminal, tmp_path: Path) -> None:
+    shared = str(tmp_path / "tokens.json")
+    refused = place("server", "--auth", shared, "--port", "0", code=1)
+    assert f"hangar server --auth {shared} token add" in refused.stderr
+    token = place("server", "--auth", shared, "token", "add", "robot").stdout.strip()
+    assert "robot" in place("server", "--auth", shared, "token", "list").stdout
+    assert "robot" not in place("server", "token", "list").stdout
+    with serving(place, "--auth", shared) as address:
+        committed("remote", "add", "origin", f"{address}/pets")
+        committed("push", "origin", "master", code=8)
+        committed("push", "origin", "master", env={"HANGAR_TOKEN": token})
+    place("server", "--auth", shared, "token", "revoke", "robot")
+    assert "robot" not in place("server", "--auth", shared, "token", "list").stdout

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+class _Server(NamedTuple):
+    """What the group was given, for its commands."""
+
+    auth: str | None
+
+
 @click.group(invoke_without_command=True)
 @click.option("--overwrite", is_flag=True, help="Remove the server's repositories that exist at the current path.")
 @click.option("--ip", default="localhost", show_default=True, metavar="IP", help="The address to listen on.")
@@ -32,6 +38,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 )
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
+@click.option(
+    "--auth",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Where tokens and users are kept.  [default: .hangar-server/access.json]",
+)
 @click.option(
     "--anonymous",
     type=click.Choice(["none", "read", "write"]),
@@ -49,10 +61,13 @@ def server(ctx: click.Context, /, **options: Any) -> None:
     http://localhost:50051, and one for each name behind it, http://localhost:50051/pets. The first push makes one. It
     listens on this machine alone, unless --ip says otherwise and TLS and tokens are there.
 
+    With --auth several servers share tokens and users: hangar server --auth FILE token add NAME.
+
     \b
     Example:
       hangar server --port 0 --timeout 0.5
     """
+    ctx.obj = _Server(options["auth"])
     if ctx.invoked_subcommand is not None:
         return
     _require("starlette", "uvicorn")
@@ -194,7 +209,8 @@ def _access() -> Access:
     from hangar_server.access import Access
     from hangar_server.locations import access_file
 
-    return Access(access_file(Path.cwd()))
+    group = click.get_current_context().find_object(_Server)
+    return Access(access_file(Path.cwd(), None if group is None else group.auth))
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
