@@ -13,10 +13,10 @@ from hangar_core.arraysets.session import CommittedKeys, ReadSession, WriteSessi
 from hangar_core.errors import InvalidData, InvalidName, MetadataNotFound, NotPicklable
 from hangar_core.model import Digest, Root, SampleKey
 from hangar_core.names import check_metadata_key, made_up_name
+from hangar_core.records.keys import decode_key, encode_key
 
 if TYPE_CHECKING:
     from hangar_core.arraysets.key_views import KeyView
-from hangar_core.records.keys import decode_key, encode_key
 
 # The metadata count as entered under a name that no arrayset can have.
 _ENTERED = ""
