@@ -10,7 +10,6 @@ import ipaddress
 import random
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
 from importlib import util
 from itertools import islice
 from typing import Any, Final, NoReturn, TypeVar
@@ -31,7 +30,8 @@ from hangar_core.errors import (
 )
 from hangar_core.model import CommitId, Digest
 from hangar_core.remotes import http_messages as messages
-from hangar_core.remotes.frames import HEADER_SIZE, Frame, frame_size, read_frame
+from hangar_core.remotes.frame_streams import frames_in, frames_read
+from hangar_core.remotes.frames import Frame
 from hangar_core.remotes.transport import Credentials, Info, RefUpdate, Transport
 
 T = TypeVar("T")
@@ -40,9 +40,11 @@ _FIRST_PAUSE: Final = 0.2
 _CONNECT_WITHIN: Final = 10.0
 _ANSWER_WITHIN: Final = 120.0
 _CONNECTIONS: Final = 8
+# Under this name a transport may tell how to read an answer to where the caller wants it.
+READINTO: Final = "hangar.readinto"
 # Answers that say "later", and those of whoever stands in between.
 _AGAIN: Final = frozenset({408, 429, 502, 503, 504})
-# So much goes to a connection at once, and so much is taken from one.
+# So much goes to a connection at once.
 _PIECE: Final = 256 << 10
 # What an answer that is no frame may weigh.
 _MOST_TEXT: Final = 64 << 20
@@ -63,7 +65,8 @@ class HttpTransport:
 
         self.address = address
         self._create = create
-        _take_large_pieces()
+        from hangar_core.remotes.plain_http import PlainTransport, goes_straight  # which need httpx as well
+
         base = _base(address, credentials)
         headers = {"Authorization": f"Bearer {credentials.token}"} if credentials.token else {}
         basic = (credentials.username, credentials.password) if credentials.username or credentials.password else None
@@ -74,6 +77,7 @@ class HttpTransport:
             verify=base.startswith("https:"),  # a context that nobody uses takes 30 ms to make
             timeout=httpx.Timeout(_ANSWER_WITHIN, connect=_CONNECT_WITHIN),
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+            transport=PlainTransport() if base.startswith("http:") and goes_straight(httpx.URL(base).host) else None,
         )
         self._broken: tuple[type[Exception], ...] = (httpx.TransportError, httpx.StreamError, _Later)
         self._invalid: type[Exception] = httpx.InvalidURL
@@ -165,7 +169,12 @@ class HttpTransport:
                 raise _Later(response.status_code)
             if response.status_code >= 300:
                 self._refused(response.status_code, _limited(response, 1 << 16))
-            yield from self._cut(response.iter_raw())
+            readinto = response.extensions.get(READINTO)
+            frames = frames_in(response.iter_raw()) if readinto is None else frames_read(readinto)
+            try:
+                yield from frames
+            except CorruptRecord as why:
+                raise BadAnswer(address=self.address, reason=str(why)) from why
 
     def _at_most(self, limit: int, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -173,29 +182,6 @@ class HttpTransport:
             if limit < 0:
                 raise BadAnswer(address=self.address, reason="it sent more than was asked for")
             yield frame
-
-    def _cut(self, chunks: Iterator[bytes]) -> Iterator[Frame]:
-        """Yield the frames in what comes. Chunks are joined once, when there are enough of them for a frame."""
-        held: list[bytes] = []
-        size, needed = 0, HEADER_SIZE
-        for chunk in chunks:
-            held.append(chunk)
-            size += len(chunk)
-            if size < needed:
-                continue
-            data = memoryview(b"".join(held))
-            at = 0
-            while (needed := self._next_size(data[at:])) <= size - at:
-                yield self._decoded(_whole_frame, data[at : at + needed])
-                at += needed
-            held = [bytes(data[at:])]
-            size -= at
-        if size:
-            raise BadAnswer(address=self.address, reason="the last frame is cut off")
-
-    def _next_size(self, data: memoryview) -> int:
-        """Return how much is needed to go on: a header, or the frame that it describes."""
-        return HEADER_SIZE if len(data) < HEADER_SIZE else self._decoded(frame_size, data[:HEADER_SIZE])
 
     def _tried(self, attempt: Callable[[], T]) -> T:
         failures = 0
@@ -305,17 +291,6 @@ def _sent(buffers: list[bytes | memoryview]) -> Iterator[memoryview]:
             yield view[start : start + _PIECE]
 
 
-def _take_large_pieces() -> None:
-    """Have connections take in `_PIECE` at once instead of 64 KiB, for each of which as much goes on as copying it.
-
-    httpcore has no word for that, so nothing may depend on it.
-    """
-    with suppress(ImportError):
-        from httpcore._sync.http11 import HTTP11Connection
-
-        HTTP11Connection.READ_NUM_BYTES = _PIECE
-
-
 def _limited(response: Any, most: int) -> bytes:
     held = bytearray()
     for chunk in response.iter_raw():
@@ -323,10 +298,6 @@ def _limited(response: Any, most: int) -> bytes:
         if len(held) > most:
             raise RemoteError(f"The answer of a remote has more than {most} bytes.")
     return bytes(held)
-
-
-def _whole_frame(data: memoryview) -> Frame:
-    return read_frame(data)[0]
 
 
 def _pieces(wanted: Sequence[Digest]) -> Iterator[list[Digest]]:

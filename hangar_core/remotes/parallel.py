@@ -13,7 +13,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 AT_ONCE: Final = 6
 # So many bytes are under way, or one item: samples may be larger than what is sent at once as a rule.
-_MOST_BYTES: Final = 4 * BATCH_BYTES
+_MOST_BYTES: Final = 5 * BATCH_BYTES
 
 
 def side_by_side(

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -220,7 +220,8 @@ class _Outermost:
             nonlocal status, sent
             status = message.get("status", status)
             sent += len(message.get("body", b""))
-            await asyncio.wait_for(send(message), _SEND_WITHIN)
+            async with asyncio.timeout(_SEND_WITHIN):
+                await send(message)
 
         self._accounts.in_progress += 1
         try:
@@ -270,11 +271,12 @@ async def _history(place: Place, asked: _Asked) -> Response:
 
 
 async def _frames(frames: Callable[[], Iterator[Frame]]) -> Response:
-    def pieces() -> Iterator[bytes | memoryview]:
-        for frame in frames():
-            yield from frame.encoded()
+    async def pieces() -> AsyncIterator[bytes | memoryview]:
+        async for frame in iterate_in_threadpool(frames()):
+            for buffer in frame.encoded():
+                yield buffer
 
-    return StreamingResponse(iterate_in_threadpool(pieces()), media_type=messages.CONTENT_TYPE)
+    return StreamingResponse(pieces(), media_type=messages.CONTENT_TYPE)
 
 
 async def _put(place: Place, asked: _Asked) -> Response:
