@@ -1,8 +1,8 @@
 """Who may do what: tokens and users, hashed at rest, each with a scope for some repositories and branches.
 
-They lie in ``access.json`` in the server's folder, which only its owner can read. A token is 32 random bytes, so its
-SHA-256 gives nothing away; a password is chosen by people, and is kept as scrypt. Comparisons take the same time
-whatever is wrong.
+They lie in ``access.json`` in the server's folder, or in another file, as TOML if its name ends with ``.toml``; only
+its owner can read it. A token is 32 random bytes, so its SHA-256 gives nothing away; a password is chosen by people,
+and is kept as scrypt. Comparisons take the same time whatever is wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import secrets
 import threading
 import time
+import tomllib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -135,7 +136,8 @@ class Access:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         old_mask = os.umask(0o077)
         try:
-            files.write_file(self._path, json.dumps(content, indent=2).encode() + b"\n")
+            text = _toml(entries) if _is_toml(self._path) else json.dumps(content, indent=2) + "\n"
+            files.write_file(self._path, text.encode())
             self._path.chmod(0o600)
         finally:
             os.umask(old_mask)
@@ -167,7 +169,7 @@ class Access:
 
 def _parsed(path: Path) -> list[Entry]:
     try:
-        content: Any = json.loads(path.read_bytes())
+        content: Any = (tomllib.loads if _is_toml(path) else json.loads)(path.read_text("utf-8"))
         if content["version"] != _VERSION:
             raise ValueError(f"version {content['version']} is unknown")
         entries = [Entry(**one) for one in content["entries"]]
@@ -176,6 +178,20 @@ def _parsed(path: Path) -> list[Entry]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as why:
         raise CorruptRecord(what=str(path), reason=str(why)) from why
     return entries
+
+
+def _is_toml(path: Path) -> bool:
+    return path.suffix.lower() == ".toml"
+
+
+def _toml(entries: list[Entry]) -> str:
+    """Return entries as TOML: a text in JSON is one there too, but for the sign that JSON leaves as it is."""
+    lines = [f"version = {_VERSION}"]
+    for entry in entries:
+        lines += ["", "[[entries]]"]
+        for name, value in entry._asdict().items():
+            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
+    return "\n".join(lines) + "\n"
 
 
 def _token_hash(token: str) -> str:

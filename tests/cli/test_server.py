@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,11 +147,16 @@ def test_each_request_is_a_line_of_json(committed: Terminal, place: Terminal) ->
     assert lines[-1]["verb"] == "move"
 
 
-def test_servers_may_share_a_file_of_tokens(committed: Terminal, place: Terminal, tmp_path: Path) -> None:
-    shared = str(tmp_path / "tokens.json")
+@pytest.mark.parametrize("name", ["tokens.json", "tokens.toml"])
+def test_servers_may_share_a_file_of_tokens(committed: Terminal, place: Terminal, tmp_path: Path, name: str) -> None:
+    shared = str(tmp_path / name)
     refused = place("server", "--auth", shared, "--port", "0", code=1)
     assert f"hangar server --auth {shared} token add" in refused.stderr
     token = place("server", "--auth", shared, "token", "add", "robot").stdout.strip()
+    place("server", "--auth", shared, "token", "add", 'Zoë "\\ 7', "--branch", "wip/*")
+    parse = {".json": json.loads, ".toml": tomllib.loads}[Path(name).suffix]
+    entries = parse(Path(shared).read_text(encoding="utf-8"))["entries"]
+    assert [(one["name"], one["branches"]) for one in entries] == [("robot", "*"), ('Zoë "\\ 7', "wip/*")]
     assert "robot" in place("server", "--auth", shared, "token", "list").stdout
     assert "robot" not in place("server", "token", "list").stdout
     with serving(place, "--auth", shared) as address:
