@@ -135,6 +135,10 @@ def canonical(stored: bytes) -> bytes:
 def _shared(one: bytes, two: bytes) -> int:
     """Return how many bytes two keys have in common at the beginning: of sorted keys, all between have them too."""
     most = min(len(one), len(two))
+    if len(one) == len(two) <= 64:
+        # As numbers they differ up to the highest bit that differs: as a rule one step instead of one for each byte.
+        differing = int.from_bytes(one, "big") ^ int.from_bytes(two, "big")
+        return most - (differing.bit_length() + 7) // 8
     for at in range(most):
         if one[at] != two[at]:
             return at

@@ -106,6 +106,15 @@ class Node:
         first = self._digests_at
         return self._data[first + HASH_SIZE : first + DIGEST_SIZE * self.size : DIGEST_SIZE]
 
+    def begins_all_keys(self, byte: bytes, size: int) -> bool:
+        """Whether all keys are of one size and begin with one byte; told from the bytes, without cutting them out."""
+        first = HEADER.size + 4 * self.size
+        if not self.size or self._digests_at - first != size * self.size:
+            return False
+        if self._data[HEADER.size : first] != even_ends(self.size, size):
+            return False
+        return self._data[first : self._digests_at : size] == byte * self.size
+
     def find(self, key: bytes) -> int:
         """Return the index of the first key that is not before `key`; `size` if there is none.
 

@@ -7,7 +7,6 @@ nobody who reads it later meets an impossible key, a wrong order or a wrong leve
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 from hangar_core.errors import CorruptRecord
@@ -57,17 +56,12 @@ def read_by(data: bytes) -> Digest | None:
 def checked_node(data: bytes) -> Node:
     """Return a node with everything about it checked, its keys too. Raises `CorruptRecord`."""
     node = decode_node(data)
-    if not _are_integers(node.keys):
+    if not node.begins_all_keys(_INTEGER, INTEGER_SIZE):
         plain = _PLAIN_KEY.fullmatch
         for key in node.keys:
             if plain(key) is None:
                 decode_either(key)
     return node
-
-
-def _are_integers(keys: Sequence[bytes]) -> bool:
-    """Whether all keys are integers, told in less time than one takes after the other."""
-    return set(map(len, keys)) == {INTEGER_SIZE} and b"".join(keys)[::INTEGER_SIZE] == _INTEGER * len(keys)
 
 
 def check_child(parent: Node, at: int, child: Node) -> None:

@@ -44,12 +44,8 @@ class Fetched(NamedTuple):
     records: int
 
 
-class _Claim(NamedTuple):
-    """What the parent of a node says of it: level, samples below, last key."""
-
-    level: int
-    total: int
-    last: bytes
+# What a node says of one below it: its level, how many samples it holds, and its last key.
+_Claim = tuple[int, int, bytes]
 
 
 def fetch_history(
@@ -159,8 +155,7 @@ class _Fetcher:
                 self._expect_total(trees, row.tree, None if nested[row.schema] else row.count)
         self._held.update(self._new_among(found))
         self._held.update(self._new_among(contents))
-        claims: dict[Digest, set[_Claim]] = {digest: set() for digest in trees}
-        self._descend(claims, set(valued), trees)
+        self._descend(dict.fromkeys(trees), set(valued), trees)
 
     def _expect_total(self, trees: dict[Digest, int | None], tree: Digest, total: int | None) -> None:
         if total is not None and trees.get(tree, total) not in {total, None}:
@@ -168,21 +163,23 @@ class _Fetcher:
         trees[tree] = total if total is not None else trees.get(tree)
 
     def _descend(
-        self, claims: dict[Digest, set[_Claim]], valued: set[Digest], totals: dict[Digest, int | None]
+        self, claims: dict[Digest, _Claim | None], valued: set[Digest], totals: dict[Digest, int | None]
     ) -> None:
         """Bring what is missing below the roots of trees. Trees that are `valued`, those of metadata and of provenance,
         are looked at even where they are here: their leaves may have come as those of an arrayset, whose texts are
         data."""
         values: dict[Digest, None] = {}
         while claims:
-            below: dict[Digest, set[_Claim]] = {}
+            below: dict[Digest, _Claim | None] = {}
             for digest, node, is_new in self._nodes_of(claims):
                 self._check_claims(node, claims[digest], totals.get(digest))
                 is_valued = digest in valued
                 if node.level and (is_new or is_valued):
                     counts = node.counts or ()
                     for child, total, last in zip(node.digests, counts, node.keys, strict=True):
-                        below.setdefault(child, set()).add(_Claim(node.level - 1, total, last))
+                        claim = node.level - 1, total, last
+                        if below.setdefault(child, claim) != claim:
+                            raise self._answers.bad("two nodes say different things of one below them")
                         if is_valued:
                             valued.add(child)
                 elif is_valued:
@@ -211,9 +208,9 @@ class _Fetcher:
         if named:
             self._fetch_values(named)
 
-    def _check_claims(self, node: Node, claims: set[_Claim], total: int | None) -> None:
+    def _check_claims(self, node: Node, claim: _Claim | None, total: int | None) -> None:
         last = node.keys[-1] if node.size else b""
-        if any(claim != (node.level, node.total, last) for claim in claims) or total not in {None, node.total}:
+        if claim not in (None, (node.level, node.total, last)) or total not in (None, node.total):
             raise self._answers.bad("a node is not what the one above it says")
 
     def _nodes_of(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Node, bool]]:
