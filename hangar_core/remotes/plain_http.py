@@ -41,6 +41,9 @@ class PlainTransport(httpx.BaseTransport):  # type: ignore[misc]  # not looked i
         connection = self._connected(request, seconds)
         try:
             response = _answer(connection, request)
+            if response.length is None and not response.chunked:
+                # Headers that end with the connection count as whole there; all that answers here says how long it is.
+                raise httpx.RemoteProtocolError("the answer broke off")
         except BaseException:
             connection.close()
             raise

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("httpx", reason="the extra http is not installed")
 
 from hangar_core.errors import RemoteUnreachable
+from hangar_core.model import Digest
 from hangar_core.remotes.http import HttpTransport
 from hangar_core.remotes.http_messages import encode_info
 from hangar_core.remotes.transport import Credentials, Info
@@ -22,11 +23,11 @@ ANSWER = encode_info(Info({}, 1 << 20))
 class Server:
     """Answers every request with who it is; notes the first line of each, by connection."""
 
-    def __init__(self, requests_before_hanging_up: int | None = None, body: bytes = ANSWER, claimed: int = 0) -> None:
+    def __init__(self, requests_before_hanging_up: int | None = None, claimed: int = 0, head: str = "") -> None:
         self.lines: list[list[str]] = []
         self._most = requests_before_hanging_up
-        self._body = body
-        self._claimed = claimed or len(body)
+        self._claimed = claimed or len(ANSWER)
+        self._head = head
         self.answering = threading.current_thread()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -47,8 +48,11 @@ class Server:
                 lines.append(line.decode().strip())
                 while asked.readline().strip():
                     pass
-                wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self._claimed + self._body)
-                if len(lines) == self._most or self._claimed != len(self._body):
+                if self._head:
+                    wire.sendall(self._head.encode())
+                    return
+                wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self._claimed + ANSWER)
+                if len(lines) == self._most or self._claimed != len(ANSWER):
                     return
 
     def close(self) -> None:
@@ -96,6 +100,21 @@ def test_an_answer_that_breaks_off_is_not_taken_for_whole(monkeypatch: pytest.Mo
     with asking(server.address) as transport, pytest.raises(RemoteUnreachable, match="broke off"):
         transport.info()
     assert len(server.lines) > 1
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "head", ["HTTP/1.1 200 OK\r\nServer: x", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chu", "HTTP/1.1 2"]
+)
+def test_one_that_breaks_off_in_its_headers_is_neither(monkeypatch: pytest.MonkeyPatch, head: str) -> None:
+    monkeypatch.setattr("hangar_core.remotes.http.time.sleep", lambda _: None)
+    server = Server(head=head)
+    with asking(server.address) as transport:
+        with pytest.raises(RemoteUnreachable):
+            transport.info()
+        with pytest.raises(RemoteUnreachable):
+            list(transport.get([Digest(bytes(33))]))
+    assert len(server.lines) > 2
     server.close()
 
 
