@@ -135,7 +135,9 @@ def test_an_unknown_codec_or_option_is_refused_and_says_which_there_are(repo: Re
 def test_a_codec_that_only_a_later_version_knows_is_written_as_no_codec() -> None:
     assert compression("a", {"backend": "20", "backend.codec": '"brotli"'}) is None
     assert compression("a", {"backend": "00", "backend.codec": '"zstd"'}) is None
-    assert compression("a", {"backend.codec": '"zstd"'}) == ("zstd", "a")
+    wanted = compression("a", {"backend.codec": '"zstd"'})
+    assert wanted is not None
+    assert (wanted.codec, wanted.arrayset) == ("zstd", "a")
 
 
 _KILLED = """

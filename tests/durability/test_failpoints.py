@@ -105,7 +105,7 @@ def test_a_kill_at_any_point_of_a_long_scenario(nursery: Nursery, tmp_path: Path
     assert not found, "\n".join(found)
 
 
-@in_turns(2)
+@in_turns(3)
 @pytest.mark.parametrize("torn", TORN, ids=lambda torn: f"{torn[0]}-{torn[1]}")
 def test_a_kill_during_recovery_loses_nothing_either(
     nursery: Nursery, tmp_path: Path, torn: tuple[str, int], turn: Turn

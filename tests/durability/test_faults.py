@@ -192,12 +192,12 @@ def test_a_call_that_fails_once_is_reported_and_can_be_repeated(tmp_path: Path, 
     check(campaign(tmp_path, essentials(), persistent=False, how=how, codes=BOTH))
 
 
-@in_turns(3)
+@in_turns(4)
 def test_a_call_that_fails_while_samples_move_to_another_backend_can_be_repeated(tmp_path: Path, turn: Turn) -> None:
     check(campaign(tmp_path, sealing(), persistent=False, how="half", codes=BOTH, turn=turn))
 
 
-@in_turns(3)
+@in_turns(4)
 def test_an_interrupt_while_samples_move_to_another_backend_loses_nothing(tmp_path: Path, turn: Turn) -> None:
     check(campaign(tmp_path, sealing(), persistent=False, how="interrupted", codes=(0,), turn=turn))
 
@@ -206,7 +206,7 @@ def test_calls_that_go_on_failing_leave_all_that_was_there(tmp_path: Path) -> No
     check(campaign(tmp_path, essentials(), persistent=True, how="half", codes=BOTH))
 
 
-@in_turns(3)
+@in_turns(4)
 def test_a_call_that_fails_in_a_merge_a_stash_or_a_reset_can_be_repeated(tmp_path: Path, turn: Turn) -> None:
     # A stash that was staged and could not be dropped is in the way of another try.
     steps = [step for step in integrating() if step.name not in {"pop", "commit"}]
@@ -215,7 +215,7 @@ def test_a_call_that_fails_in_a_merge_a_stash_or_a_reset_can_be_repeated(tmp_pat
     check(campaign(tmp_path, steps, persistent=False, how="half", codes=BOTH, states=states, turn=turn))
 
 
-@in_turns(2)
+@in_turns(3)
 def test_an_interrupt_at_any_call_loses_nothing(tmp_path: Path, turn: Turn) -> None:
     """Ctrl-C may come when the bytes are written already and nobody has counted them yet."""
     check(campaign(tmp_path, essentials(), persistent=False, how="interrupted", codes=(0,), turn=turn))

@@ -72,7 +72,7 @@ def sown(film: Film, seed: int, count: int) -> dict[int, list[tuple[str, int]]]:
 # --- one cut --------------------------------------------------------------------------------------------------------
 
 
-@in_turns(2)
+@in_turns(3)
 def test_what_was_acknowledged_survives_when_all_or_nothing_of_the_rest_does(
     film: Film, tmp_path: Path, turn: Turn
 ) -> None:
@@ -98,14 +98,14 @@ def merges(tmp_path_factory: pytest.TempPathFactory) -> Film:
     return record(tmp_path_factory.mktemp("merges"), steps, "boot one", states=states)
 
 
-@in_turns(2)
+@in_turns(3)
 def test_merges_stashes_and_resets_survive_whole(merges: Film, tmp_path: Path, turn: Turn) -> None:
     moments = turn.share(range(100, len(merges.operations) + 1))
     every = {number: [NOTHING, ALL, ("some of it", number)] for number in moments}
     check(wrong(merges, tmp_path / "cut", every))
 
 
-@in_turns(3)
+@in_turns(4)
 def test_samples_that_move_to_another_backend_survive_whole(tmp_path: Path, turn: Turn) -> None:
     (tmp_path / "film").mkdir()
     film = record(tmp_path / "film", sealing(), "boot one")
@@ -114,7 +114,7 @@ def test_samples_that_move_to_another_backend_survive_whole(tmp_path: Path, turn
     check(wrong(film, tmp_path / "cut", every))
 
 
-@in_turns(3)
+@in_turns(4)
 def test_segments_of_workers_survive_whole(tmp_path: Path, turn: Turn) -> None:
     (tmp_path / "film").mkdir()
     film = record(tmp_path / "film", adopting(), "boot one")
