@@ -77,13 +77,19 @@ def free_pieces(pieces: Pieces) -> int:
     return len(taken)
 
 
+async def one_too_large(place: Place) -> tuple[Client, asyncio.Task[None], Callable[[bytes], bool]]:
+    """Begin a request of which one piece did not fit."""
+    client = Client(make_app(place), "has")
+    task = client.begin()
+    client.give(bytes(MOST_QUESTION - 10))
+    take = await client.taker()
+    assert not take(bytes(100))
+    return client, task, take
+
+
 def test_what_comes_after_a_refusal_takes_no_memory(place: Place) -> None:
     async def refused() -> int:
-        client = Client(make_app(place), "has")
-        task = client.begin()
-        client.give(bytes(MOST_QUESTION - 10))
-        take = await client.taker()
-        assert not take(bytes(100))
+        client, task, take = await one_too_large(place)
         client.give(bytes(100))
         await task
         assert not take(b"1")  # the connection goes on with what is left of the body
@@ -97,11 +103,7 @@ def test_what_comes_after_a_refusal_takes_no_memory(place: Place) -> None:
 
 def test_what_comes_after_a_piece_that_did_not_fit_is_not_put_in_its_place(place: Place) -> None:
     async def refused() -> int:
-        client = Client(make_app(place), "has")
-        task = client.begin()
-        client.give(bytes(MOST_QUESTION - 10))
-        take = await client.taker()
-        assert not take(bytes(100))
+        client, task, take = await one_too_large(place)
         assert not take(b"1")  # it would fit
         client.give(bytes(100) + b"1", more=False)
         await task
