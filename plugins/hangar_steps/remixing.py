@@ -10,7 +10,7 @@ from hangar_core.errors import NotFound, WrongType
 from hangar_steps.datasets import Concatenated, DatasetDict, Shuffled, Sliced
 from hangar_steps.registry import register
 from hangar_steps.step import Step
-from hangar_steps.step_arguments import shown
+from hangar_steps.step_arguments import check
 
 _SEED: Final = 1532637578
 _PART: Final = re.compile(r"(?P<name>.+)\[(?P<start>-?\d+)?:(?P<stop>-?\d+)?\]", re.ASCII | re.DOTALL)
@@ -36,10 +36,10 @@ class DatasetCombineStep(Step[DatasetDict]):
 
     def run(self, inputs: list[DatasetDict], shuffle: bool = False, random_seed: int = _SEED) -> DatasetDict:
         """Return the combined dataset, whose metadata are empty; with `shuffle` each split in an order of its own."""
-        _check(inputs, (list, tuple), "inputs", "a list of datasets")
+        check(inputs, (list, tuple), "inputs", "a list of datasets", WrongType)
         parts: dict[str, list[Sequence[Any]]] = {}
         for number, dataset in enumerate(inputs):
-            _check(dataset, DatasetDict, f"inputs[{number}]", "a DatasetDict")
+            check(dataset, DatasetDict, f"inputs[{number}]", "a DatasetDict", WrongType)
             for name, split in dataset.items():
                 parts.setdefault(name, []).append(split)
         splits = {name: Concatenated(*several) for name, several in parts.items()}
@@ -68,19 +68,14 @@ class DatasetRemixStep(Step[DatasetDict]):
         thing is taken for a name: `SplitNotFound` (a `KeyError`) if there is none. Shuffling comes before cutting,
         after it, or both.
         """
-        _check(input, DatasetDict, "input", "a DatasetDict")
-        _check(new_splits, Mapping, "new_splits", "a dict of expressions by name")
+        check(input, DatasetDict, "input", "a DatasetDict", WrongType)
+        check(new_splits, Mapping, "new_splits", "a dict of expressions by name", WrongType)
         for name, expression in new_splits.items():
-            _check(expression, str, f"new_splits[{name!r}]", "an expression such as `train[:100] + dev`")
+            check(expression, str, f"new_splits[{name!r}]", "an expression such as `train[:100] + dev`", WrongType)
         old = _shuffled(input, random_seed) if shuffle_before else dict(input)
         new = {name: _evaluated(name, expression, old) for name, expression in new_splits.items()}
         splits = {**old, **new} if keep_old_splits else new
         return DatasetDict(_shuffled(splits, random_seed) if shuffle_after else splits, input.metadata)
-
-
-def _check(value: object, kinds: Any, what: str, accepted: str) -> None:
-    if not isinstance(value, kinds):
-        raise WrongType(f"{what} is {accepted}, not {shown(value)}.")
 
 
 def _shuffled(splits: Mapping[str, Sequence[Any]], seed: int) -> dict[str, Sequence[Any]]:

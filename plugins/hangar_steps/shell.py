@@ -14,7 +14,7 @@ from hangar_core.errors import NotFound, WrongType
 from hangar_steps.errors import ConfigurationError, StepError
 from hangar_steps.registry import register
 from hangar_steps.step import Step
-from hangar_steps.step_arguments import shown
+from hangar_steps.step_arguments import check, shown
 
 _RESERVED: Final = frozenset({"capture_output", "stdout"})
 # What `subprocess.run` takes; the command is the first of them.
@@ -41,8 +41,7 @@ class OutputMissing(StepError, AssertionError):
 
 def exists(path: str | os.PathLike[str]) -> None:
     """Raise `OutputMissing` (an `AssertionError`) unless there is something at a path, `WrongType` for what is none."""
-    if not isinstance(path, str | os.PathLike):
-        raise WrongType(f"output_path is a path, not {shown(path)}.")
+    check(path, (str, os.PathLike), "output_path", "a path", WrongType)
     if not Path(path).exists():
         raise OutputMissing(path=path)
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from hangar_core.errors import WrongType
+from hangar_core.errors import HangarError, WrongType
 from hangar_steps.errors import ConfigurationError
 from hangar_steps.formats.base import Format
 
@@ -36,10 +36,10 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST and text.isprintable() else f"an object of type {type(value).__qualname__}"
 
 
-def check(value: object, kinds: Any, what: str, accepted: str) -> None:
-    """Raise `ConfigurationError` for a value that is not of these kinds."""
+def check(value: object, kinds: Any, what: str, accepted: str, error: type[HangarError] = ConfigurationError) -> None:
+    """Raise an error for a value that is not of these kinds."""
     if not isinstance(value, kinds):
-        raise ConfigurationError(f"{what} is {accepted}, not {shown(value)}.")
+        raise error(f"{what} is {accepted}, not {shown(value)}.")
 
 
 def check_function(function: object, what: str) -> None:
@@ -107,14 +107,13 @@ def extra_dependencies(given: Any) -> set[Step[Any]]:
     return set(several)
 
 
-def check_workspace(workspace: object) -> Workspace:
+def check_workspace(workspace: Any) -> Workspace:
     """Return a workspace. Raises `ConfigurationError` for anything else."""
     from hangar_steps.workspaces.base import Workspace
 
-    accepted = "a workspace, such as LocalWorkspace(directory) or repo.workspace"
-    if not isinstance(workspace, Workspace):
-        raise ConfigurationError(f"workspace is {accepted}, not {shown(workspace)}.")
-    return workspace
+    check(workspace, Workspace, "workspace", "a workspace, such as LocalWorkspace(directory) or repo.workspace")
+    found: Workspace = workspace
+    return found
 
 
 def check_call(step: Step[Any], kwargs: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from hangar_core.hashing import det_hash
 from hangar_steps.errors import ConfigurationError
@@ -15,14 +15,14 @@ _FINGERPRINT: Final = 32
 _VERSION: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 
 
-def is_step_id(text: object) -> bool:
+def is_step_id(text: object) -> TypeGuard[str]:
     """Whether a step may have this as its id."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def check_step_id(text: object) -> str:
     """Return `text` if a step may have it as its id. Raises `ConfigurationError`."""
-    if isinstance(text, str) and is_step_id(text):
+    if is_step_id(text):
         return text
     raise ConfigurationError(f"`{text}` cannot be the id of a step: use 1 to 128 ASCII letters, digits, '_' or '-'.")
 

@@ -113,8 +113,9 @@ def in_order(found: Any, target: str) -> list[Runnable]:
         if not isinstance(one, Step | Derived):
             reason = f"it is {type(one).__name__}, not a step, a derived arrayset, or a list of these."
             raise TargetNotFound(target=target, reason=reason)
-    makers = {one.output: one for one in several if isinstance(one, Derived)}
-    _check_apart([one for one in several if isinstance(one, Derived)], target)
+    derived = [one for one in several if isinstance(one, Derived)]
+    makers = {one.output: one for one in derived}
+    _check_apart(derived, target)
     # One function may derive several arraysets, under one id.
     ordered: dict[tuple[str, str], Runnable] = {}
     entered: set[tuple[str, str]] = set()
