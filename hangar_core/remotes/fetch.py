@@ -244,7 +244,8 @@ class _Fetcher:
         return here, missing
 
     def _new_among(self, found: dict[Digest, bytes]) -> dict[Digest, bytes]:
-        return {digest: data for digest, data in found.items() if not self._objects.has(digest)}
+        here = self._objects.present(found)
+        return {digest: data for digest, data in found.items() if digest not in here}
 
     def _fetched(self, wanted: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Yield all of these from the remote, verified. Raises `BadAnswer` if it lacks some."""

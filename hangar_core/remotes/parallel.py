@@ -28,18 +28,23 @@ def side_by_side(
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="hangar-transfer")
     running: deque[tuple[Future[R], int]] = deque()
     under_way = 0
+
+    def first() -> R:
+        nonlocal under_way
+        future, weight = running.popleft()
+        under_way -= weight
+        return future.result()
+
     try:
         for item in items:
             weight = 0 if weigh is None else weigh(item)
             while running and under_way + weight > _MOST_BYTES:
-                under_way -= running[0][1]
-                yield running.popleft()[0].result()
+                yield first()
             running.append((pool.submit(work, item), weight))
             under_way += weight
             if len(running) >= at_once:
-                under_way -= running[0][1]
-                yield running.popleft()[0].result()
+                yield first()
         while running:
-            yield running.popleft()[0].result()
+            yield first()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -104,10 +104,10 @@ class WorkingRemote:
             pass  # it has been taken over meanwhile, and is in the repository
         objects = Objects(self._context.tables)
         for some in _in_pieces(left):
-            with objects.snapshot():
-                records = [one for one in some if objects.has(one)]
-                for one in records:
-                    del left[one]
+            there = objects.present(some)
+            records = [one for one in some if one in there]
+            for one in records:
+                del left[one]
             yield from frames_of((one, objects.get(one)) for one in records)
         for some in _in_pieces(left):
             with self._context.tables.read() as reader:
