@@ -155,8 +155,7 @@ class _Body:
         if self._file is not None:
             with _blaming(self._directory):
                 return memoryview(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ))
-        held = self._held if self._piece is None else self._piece
-        return memoryview(held)[: self.size].toreadonly()
+        return self._in_memory().toreadonly()
 
     def give_up(self) -> None:
         """Leave memory to the thread that still works with it: it goes with the last view of it."""
@@ -167,21 +166,24 @@ class _Body:
     def close(self) -> None:
         """Let everything go."""
         self._is_closed = True
-        if self._piece is not None:
-            self._pieces.give_back(self._piece)
-            self._piece = None
+        self._give_back()
         if self._file is not None:
             self._file.close()  # a mapping keeps what it needs
 
     def _go_on_in_file(self) -> None:
         with _blaming(self._directory):
             self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - closed in `close`
-            held = self._held if self._piece is None else self._piece
-            _write(self._file, memoryview(held)[: self.size])
+            _write(self._file, self._in_memory())
+        self._give_back()
+        self._held = bytearray()
+
+    def _in_memory(self) -> memoryview:
+        return memoryview(self._held if self._piece is None else self._piece)[: self.size]
+
+    def _give_back(self) -> None:
         if self._piece is not None:
             self._pieces.give_back(self._piece)
             self._piece = None
-        self._held = bytearray()
 
 
 def _write(file: IO[bytes], data: bytes | memoryview) -> None:
