@@ -171,7 +171,7 @@ class NestedKeyOverlay(KeyOverlay):
     def __init__(self, objects: Objects, base: Digest, base_count: int) -> None:
         super().__init__(objects, base, base_count)
         self._touched: dict[bytes, _Touched] = {}
-        self._grouped: tuple[Digest, dict[bytes, dict[bytes, Digest]]] | None = None
+        self._grouped: dict[bytes, dict[bytes, Digest]] | None = None
         self._more_entries = 0
 
     @property
@@ -227,13 +227,11 @@ class NestedKeyOverlay(KeyOverlay):
 
     def _came_under(self) -> dict[bytes, dict[bytes, Digest]]:
         """Return by sample what of the base this session has added, in the order in which it came."""
-        found = self._grouped
-        if found is None or found[0] != self.base:
-            groups: dict[bytes, dict[bytes, Digest]] = {}
+        if self._grouped is None:
+            self._grouped = {}
             for key, digest in self._came().items():
-                groups.setdefault(sample_prefix(key), {})[key] = digest
-            found = self._grouped = self.base, groups
-        return found[1]
+                self._grouped.setdefault(sample_prefix(key), {})[key] = digest
+        return self._grouped
 
     def count_under(self, prefix: bytes) -> int:
         """Return the number of subsamples of one sample."""

@@ -38,7 +38,7 @@ _COUNT = struct.Struct("<I")
 _ROW = struct.Struct("<BHI")
 _NUMBER = struct.Struct(">Q")
 _DIGEST = struct.Struct(f"{DIGEST_SIZE}s")
-_DIGEST_SIZE: Final = bytes([DIGEST_SIZE])  # the lower byte of a length
+_LOWER_BYTE: Final = bytes([DIGEST_SIZE])  # of the length of a key that is a digest
 
 
 # table -> key -> number of the newest bundle that has the record
@@ -73,7 +73,7 @@ def keys_in(number: int, data: memoryview) -> dict[str, list[bytes]]:
     heads = bytes(data[_COUNT.size : keys_at])
     tables: Sequence[int] = heads[:: _ROW.size]
     values_at = keys_at + count * _DIGEST.size
-    if heads[1 :: _ROW.size] == _DIGEST_SIZE * count and not any(heads[2 :: _ROW.size]) and values_at <= len(data):
+    if heads[1 :: _ROW.size] == _LOWER_BYTE * count and not any(heads[2 :: _ROW.size]) and values_at <= len(data):
         keys = [key for (key,) in _DIGEST.iter_unpack(data[keys_at:values_at])]
     else:
         tables, keys, _ = _columns(number, data)
