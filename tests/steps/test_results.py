@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import logging
 import os
 import pickle
 import random
@@ -63,6 +64,15 @@ class Failing(Step[None]):
     def run(self, fail: Any) -> None:
         calls["failing"] += 1
         raise ZeroDivisionError("as told")
+
+
+def test_the_log_says_which_step_needs_a_result(caplog: pytest.LogCaptureFixture) -> None:
+    inner = Count(value=1, name="inner", step_name="inner")
+    outer = Count(value=inner, name="outer", step_name="outer")
+    with caplog.at_level(logging.INFO, logger="hangar_steps"):
+        assert outer.result(MemoryWorkspace()) == 1
+        assert Count(value=2, step_name="alone").result(MemoryWorkspace(), needed_by=outer) == 2
+    assert caplog.messages == ["running inner for outer", "running outer", "running alone for outer"]
 
 
 @pytest.mark.parametrize("value", [0, None, "", [], {"a": (1, 2.5)}, float("inf")], ids=repr)
