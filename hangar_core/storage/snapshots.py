@@ -7,6 +7,7 @@ is read. Format: docs/formats/repository.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,8 +89,9 @@ class Reader:
             numbers = self._recent.runs_of_snapshot(self._txn, table)
             if not numbers:
                 return None
-            cursor = self._txn.cursor(db=table)
-            self._runs = places.Runs(cursor, lambda key, sealed: self._open(places.TABLE, key, sealed), numbers)
+            # Nothing that leads back here: a transaction is free for the next reader only when nobody holds it.
+            opened = partial(_opened, self._path, places.TABLE)
+            self._runs = places.Runs(self._txn.cursor(db=table), opened, numbers)
         return self._runs
 
     def has_locations(self) -> bool:
@@ -172,7 +174,11 @@ class Reader:
         return open_seal(table, key, sealed)
 
     def _open(self, table: str, key: bytes, sealed: memoryview) -> bytes:
-        # A damaged length may claim far more than there is: that is not to be copied.
-        if len(sealed) > _LARGE and len(sealed) > self._path.stat().st_size:
-            raise CorruptRecord(what=f"{table}/{key.hex()}", reason="it is longer than the database")
-        return open_seal(table, key, bytes(sealed))
+        return _opened(self._path, table, key, sealed)
+
+
+def _opened(path: Path, table: str, key: bytes, sealed: memoryview) -> bytes:
+    # A damaged length may claim far more than there is: that is not to be copied.
+    if len(sealed) > _LARGE and len(sealed) > path.stat().st_size:
+        raise CorruptRecord(what=f"{table}/{key.hex()}", reason="it is longer than the database")
+    return open_seal(table, key, bytes(sealed))

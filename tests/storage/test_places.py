@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable
 from itertools import pairwise
@@ -148,6 +149,17 @@ def test_the_newest_place_counts_wherever_it_is(tables: Tables) -> None:
         put(tables, dict(changes))
         model |= changes
         check(tables, model)
+
+
+def test_readers_are_free_again_without_the_garbage_collector(tables: Tables) -> None:
+    put(tables, rows(0, 3000))
+    gc.disable()
+    try:
+        for number in range(1500):  # more than may read at once
+            with tables.read() as reader:
+                assert reader.get("locations", digest_of(number)) is not None
+    finally:
+        gc.enable()
 
 
 def test_what_is_removed_is_gone_and_may_come_back(tables: Tables) -> None:
