@@ -65,7 +65,8 @@ class SampleMappingWriter(SampleMapping):
         key = self.check_name(name)
         encoded = encode_key(key)
         payload = self._payload(data) or payload_of(self.checked(data))
-        with self._session.staging.lock:
+        staging = self._session.staging
+        with staging.lock, staging.objects.snapshot():
             digest = self._session.store.put(payload, apart=self.is_apart, codec=self.codec)
             if not self._is_there(self._keys.get(encoded), digest):
                 self._stage(((encoded, digest),))

@@ -41,7 +41,14 @@ def root_of(objects: Objects, commit: CommitId | None) -> Root:
         from hangar_core.history import tree_edits  # who reads samples has no use for it
 
         return Root({}, tree_edits.empty(objects), 0)
-    return read_root(objects, read_commit(objects, commit).root)
+    return read_root(objects, root_digest(objects, commit))
+
+
+def root_digest(objects: Objects, commit: CommitId | None) -> Digest:
+    """Return by which digest the content of a commit is known; that with which every history begins is held."""
+    if commit is None:
+        return write_root(objects, root_of(objects, None))
+    return read_commit(objects, commit).root
 
 
 def write_root(objects: Objects, root: Root) -> Digest:

@@ -16,7 +16,7 @@ from hangar_core.hashing import digests
 from hangar_core.model import CommitId, Digest
 from hangar_core.records.compact_nodes import canonical, compacted
 from hangar_core.records.nodes import Node, view_node
-from hangar_core.storage.tables import Tables
+from hangar_core.storage.tables import Snapshot, Tables
 
 if TYPE_CHECKING:
     from hangar_core.storage.batches import Batch
@@ -58,14 +58,12 @@ class Objects:
             raise CorruptRecord(what=digests.text(digest), reason="its content has another digest")
         return data
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Read everything inside the block from one snapshot: many small reads become cheaper.
+    def snapshot(self) -> Snapshot:
+        """Read everything inside a `with` block from one snapshot: many small reads become cheaper.
 
         Not to be held while a caller gets the word: a snapshot that waits keeps the database from reusing its pages.
         """
-        with self._tables.read():
-            yield
+        return self._tables.read()
 
     def get_text(self, digest: Digest) -> str:
         """Return the text with that digest. Raises `CorruptRecord`."""

@@ -23,7 +23,6 @@ from hangar_core.history.commits import read_commit, root_of, write_commit, writ
 from hangar_core.history.graph import is_ancestor
 from hangar_core.history.guarding import check_message, refuse_changes, refuse_unknown
 from hangar_core.history.merging import MergePlan
-from hangar_core.history.overlay import Overlay
 from hangar_core.history.replaying import lay_over
 from hangar_core.history.staged_edits import StagedEdits
 from hangar_core.history.staging_opening import in_turn
@@ -60,7 +59,7 @@ class StagingArea(StagedEdits):
             raise EmptyMessage
         second = merging.parent if merging else None
         root = write_root(self.objects, self.overlay.content())
-        if second is None and root == self._root_of_base():
+        if second is None and root == self._root:
             self._publish_healed()
             if merging is None and not self.overlay.clean:
                 self.reset()  # an arrayset was made anew just as it was: what is staged comes to nothing
@@ -199,11 +198,6 @@ class StagingArea(StagedEdits):
         batch.put_many("locations", self.data.locations().items())
         batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self.data.published().items()))
 
-    def _root_of_base(self) -> Digest:
-        if self.base is not None:
-            return read_commit(self.objects, self.base).root
-        return write_root(self.objects, root_of(self.objects, None))
-
     @in_turn
     def reset(self) -> None:
         """Drop what is staged, a merge in progress included, and go on from the base commit."""
@@ -236,12 +230,10 @@ class StagingArea(StagedEdits):
 
     def _start_over(self, base: CommitId | None, branch: str) -> None:
         self.data.turn_over()
-        root = root_of(self.objects, base)  # held still, if it was just written
+        self._begin_on(base, self.overlay)  # held still, if it was just written
         self.objects.clear_pending()
-        self.base = base
         self.branch = branch
         self._generation += 1
-        self.overlay = Overlay(self.objects, root, self.overlay)
         prepared = self._log.recycle(self._generation, self.branch, base)
         if prepared is not None:
             lay_over(self.overlay, self.objects, records.GROUP, prepared)

@@ -16,12 +16,13 @@ from hangar_core.errors import (
     NotAllowed,
 )
 from hangar_core.history import refs
-from hangar_core.history.commits import root_of
+from hangar_core.history.commits import read_root, root_digest
 from hangar_core.history.guarding import OpenConflicts, refuse_changes
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.replaying import Replay, placed_in, replayed_on_base
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
+from hangar_core.model import CommitId
 from hangar_core.records import staging as records
 from hangar_core.records.staged_samples import Samples
 from hangar_core.reports import Status
@@ -77,9 +78,9 @@ class OpenStaging:
             current = refs.staging_branch(reader)
             self._generation = refs.generation(reader)
             self.branch = current if branch is None else branch
-            self.base = refs.head(reader, self.branch)
+            base = refs.head(reader, self.branch)
             current_head = refs.head(reader, current)
-        self._named = self.base is not None
+        self._named = base is not None
         self._settled = True
         settle_log(self._context.layout.staging_log, self._generation, current, current_head)
         content = read_log(self._context.layout.staging_log, self._generation)
@@ -94,11 +95,17 @@ class OpenStaging:
                 refs.set_staging_branch(batch, self.branch)
                 refs.raise_generation(batch, self._generation)
             self._generation += 1
-        self._log = StagingLog(self._context.layout.staging_log, self._generation, self.branch, self.base)
-        self.overlay = Overlay(self.objects, root_of(self.objects, self.base))
+        self._log = StagingLog(self._context.layout.staging_log, self._generation, self.branch, base)
+        self._begin_on(base)
         if content is not None:
             self._replay(content)
         self.data.recover()
+
+    def _begin_on(self, base: CommitId | None, before: Overlay | None = None) -> None:
+        """Stand on a commit with nothing staged; `before` is the overlay in whose place the new one comes."""
+        root = root_digest(self.objects, base)
+        self.overlay = Overlay(self.objects, read_root(self.objects, root), before)
+        self.base, self._root = base, root
 
     def _replay(self, content: LogContent, *, suspicious: bool = False) -> None:
         """Lay the frames of the log over the base. Data that did not reach the disk end what can be trusted.
@@ -109,7 +116,7 @@ class OpenStaging:
         if (content.begin.branch, content.begin.base) != (self.branch, self.base):
             raise CorruptRecord(what="staging log", reason="it is based on another commit than the branch points at")
         end, boot = content.end, content.begin.boot
-        replay = Replay(self.objects, root_of(self.objects, self.base))
+        replay = Replay(self.objects, self.overlay.root)
         for part in content.parts:
             if isinstance(part, records.Frame) and part.operation == records.BOOT:
                 boot = records.decode_boot(part.payload)

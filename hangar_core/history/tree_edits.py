@@ -11,6 +11,7 @@ from hangar_core.hashing.digests import NODE
 from hangar_core.history.chunking import FANOUT, cuts, is_boundary
 from hangar_core.history.objects import Objects
 from hangar_core.history.tree import wrong_level
+from hangar_core.history.tree_swaps import swapped
 from hangar_core.model import Digest
 from hangar_core.records.nodes import Node, encode_entries
 
@@ -40,6 +41,8 @@ def apply(objects: Objects, root: Digest, edits: Sequence[tuple[bytes, Digest | 
     """
     if not edits:
         return root
+    if (with_same_keys := swapped(objects, root, edits)) is not None:
+        return with_same_keys
     before = objects.get_node(root)
     height = before.level
     level_edits: LevelEdits = [(key, None if digest is None else (digest, 1)) for key, digest in edits]

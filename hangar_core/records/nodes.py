@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate
 from operator import ge
-from typing import Any, cast
+from typing import cast
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.digests import DIGEST_SIZE, HASH_SIZE, LEAF_CODES, NODE
@@ -45,30 +45,33 @@ _OFTEN = 6
 class Node:
     """A node: level, keys, digests and, unless it is a leaf, how many samples are below each child.
 
-    One that was read keeps its bytes; `keys` and `digests` are parsed when somebody asks for them, and are plain
-    attributes from then on. Asking for `keys` raises `CorruptRecord` if they are not in ascending order.
+    One that was read keeps its bytes; keys and digests are parsed when somebody asks for them. There is no
+    `__getattr__` for that: with one, Python looks up each attribute the long way.
     """
 
     __slots__ = (
         "_data",
+        "_digests",
         "_digests_at",
         "_ends",
+        "_keys",
         "_looked",
         "counts",
-        "digests",
         "fanout",
-        "keys",
+        "is_view",
         "level",
         "size",
         "total",
     )
 
-    keys: Sequence[bytes]
-    digests: Sequence[Digest]
     counts: Sequence[int] | None
+    # Whether little but its bytes was held when it was made.
+    is_view: bool
     _data: bytes
     _digests_at: int
     _ends: tuple[int, ...]
+    _keys: Sequence[bytes] | None
+    _digests: Sequence[Digest] | None
 
     def __init__(
         self, level: int, keys: Sequence[bytes], digests: Sequence[Digest], counts: Sequence[int] | None, fanout: int
@@ -77,28 +80,30 @@ class Node:
         self.fanout = fanout
         self.size = len(keys)
         self.total = len(keys) if counts is None else sum(counts)
-        self.keys = keys
-        self.digests = digests
         self.counts = counts
+        self.is_view = False
+        self._keys = keys
+        self._digests = digests
+        self._data = encode_entries(level, fanout, keys, digests, counts)
+        self._ends = tuple(accumulate(map(len, keys)))
+        self._digests_at = HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
         self._looked = _OFTEN
 
-    def __getattr__(self, name: str) -> Any:
-        """Parse what was not asked for before: Python comes here only while the attribute is not set."""
-        if name == "keys":
-            self.keys = self._parsed_keys()
-        elif name == "digests":
+    @property
+    def keys(self) -> Sequence[bytes]:
+        """The keys. Raises `CorruptRecord` if they are not in ascending order."""
+        if self._keys is None:
+            self._keys = self._parsed_keys()
+        return self._keys
+
+    @property
+    def digests(self) -> Sequence[Digest]:
+        """What belongs to each key."""
+        if self._digests is None:
             data, first = self._data, self._digests_at
             places = range(first, first + DIGEST_SIZE * self.size, DIGEST_SIZE)
-            self.digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in places])
-        elif name == "_data":
-            self._data = encode_node(self)
-        elif name == "_ends":
-            self._ends = tuple(accumulate(map(len, self.keys)))
-        elif name == "_digests_at":
-            self._digests_at = HEADER.size + 4 * self.size + (self._ends[-1] if self._ends else 0)
-        else:
-            raise AttributeError(name)
-        return getattr(self, name)
+            self._digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in places])
+        return self._digests
 
     @property
     def codes(self) -> bytes:
@@ -166,26 +171,34 @@ class Node:
 
     def replaced(self, changes: Iterable[tuple[int, Digest, int]]) -> Node:
         """Return a node with the same keys; at each given index it has another digest, and so many samples below."""
-        data = bytearray(self._data)
-        first = self._digests_at
-        counts = None if self.counts is None else list(self.counts)
-        for index, digest, total in changes:
-            at = first + DIGEST_SIZE * index
-            data[at : at + DIGEST_SIZE] = digest
-            if counts is not None:
+        rows = list(changes)
+        node = self.swapped([(index, digest) for index, digest, _ in rows])
+        if self.counts is not None:
+            counts = list(self.counts)
+            for index, _, total in rows:
                 counts[index] = total
-        if counts is not None:
-            data[first + DIGEST_SIZE * self.size :] = _longs(self.size).pack(*counts)
-        node = Node.__new__(Node)
-        node.level, node.fanout, node.size = self.level, self.fanout, self.size
-        node.counts, node.total = counts, self.size if counts is None else sum(counts)
-        node._ends, node._digests_at, node._data, node._looked = self._ends, first, bytes(data), 0
+            node._data = node._data[: self._digests_at + DIGEST_SIZE * self.size] + _longs(self.size).pack(*counts)
+            node.counts, node.total = counts, sum(counts)
         return node
 
-    @property
-    def is_view(self) -> bool:
-        """Whether little but its bytes is held."""
-        return self._looked < _OFTEN
+    def swapped(self, digests: Sequence[tuple[int, Digest]]) -> Node:
+        """Return a node with the same keys and as many samples below; at each given index it has another digest."""
+        data = bytearray(self._data)
+        first = self._digests_at
+        for index, digest in digests:
+            at = first + DIGEST_SIZE * index
+            data[at : at + DIGEST_SIZE] = digest
+        node = Node.__new__(Node)
+        node.level, node.fanout, node.size = self.level, self.fanout, self.size
+        node.counts, node.total, node.is_view = self.counts, self.total, True
+        node._ends, node._digests_at, node._data, node._looked = self._ends, first, bytes(data), self._looked
+        node._keys, node._digests = self._keys, None
+        if self._digests is not None:  # what is near the root is looked at often, and is not parsed for each commit
+            parsed = list(self._digests)
+            for index, digest in digests:
+                parsed[index] = digest
+            node._digests = parsed
+        return node
 
     def _parsed_keys(self) -> Sequence[bytes]:
         data, ends, first = self._data, self._ends, HEADER.size + 4 * self.size
@@ -235,7 +248,7 @@ def _longs(count: int) -> struct.Struct:
 
 def encode_node(node: Node) -> bytes:
     """Return the canonical bytes of a node; equal content gives equal bytes."""
-    return encode_entries(node.level, node.fanout, node.keys, node.digests, node.counts)
+    return node.encoded()
 
 
 def encode_entries(
@@ -281,8 +294,9 @@ def view_node(data: bytes) -> Node:
     counts = _longs(count).unpack_from(data, counts_at) if level else None
     if counts is not None and 0 in counts:
         raise _corrupt("a node below it is empty")
-    node.total = count if counts is None else sum(counts)
+    node.total, node.is_view = count if counts is None else sum(counts), True
     node.counts, node._ends, node._digests_at, node._data, node._looked = counts, ends, digests_at, data, 0
+    node._keys = node._digests = None
     return node
 
 
