@@ -46,17 +46,18 @@ def _find(objects: Objects, node: Node, edits: Edits, at: int, end: int) -> _Swa
     swaps = _Swaps(node)
     while at < end:
         key, digest = edits[at]
+        if node.level == 0:
+            place = node.index_of(key)
+            if digest is None or place is None:
+                return None
+            if node.digest_at(place) != digest:
+                swaps.digests.append((place, digest))
+            at += 1
+            continue
         index = node.find(key)
         if index == node.size:
             return None
         last = node.key_at(index)
-        if node.level == 0:
-            if digest is None or last != key:
-                return None
-            if node.digest_at(index) != digest:
-                swaps.digests.append((index, digest))
-            at += 1
-            continue
         child = objects.get_node(node.digest_at(index))
         if child.level != node.level - 1:
             raise wrong_level()

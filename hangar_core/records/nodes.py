@@ -17,7 +17,7 @@ The key of an inner entry is the last key below it. Format: docs/formats/record-
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate
@@ -146,14 +146,26 @@ class Node:
             return None
         return self.digests[at] if self._looked == _OFTEN else self.digest_at(at)
 
+    def index_of(self, key: bytes) -> int | None:
+        """Return the index of exactly this key, or None."""
+        if self._looked < _OFTEN:
+            # Looked for among all the bytes of the keys, which is no work of Python's.
+            first, ends = HEADER.size + 4 * self.size, self._ends
+            start = self._data.find(key, first, self._digests_at) - first
+            if start < 0:
+                return None
+            at = bisect_right(ends, start)
+            if at < self.size and ends[at] == start + len(key) and start == (ends[at - 1] if at else 0):
+                return at  # else it begins inside of a key
+        at = self.find(key)
+        return at if at < self.size and self.key_at(at) == key else None
+
     def get(self, key: bytes) -> Digest | None:
         """Return the digest under exactly this key, or None."""
-        at = self.find(key)
-        if at == self.size:
+        at = self.index_of(key)
+        if at is None:
             return None
-        if self._looked == _OFTEN:
-            return self.digests[at] if self.keys[at] == key else None
-        return self.digest_at(at) if self.key_at(at) == key else None
+        return self.digests[at] if self._looked == _OFTEN else self.digest_at(at)
 
     def key_at(self, index: int) -> bytes:
         """Return one key without parsing the others."""
