@@ -80,9 +80,48 @@ if TYPE_CHECKING:
     from hangar_core.errors.remotes import (
         UnknownScheme as UnknownScheme,
     )
+    from hangar_core.errors.states import (
+        EmptyMessage as EmptyMessage,
+    )
+    from hangar_core.errors.states import (
+        ForkedWriter as ForkedWriter,
+    )
+    from hangar_core.errors.states import (
+        Locked as Locked,
+    )
+    from hangar_core.errors.states import (
+        MergeConflict as MergeConflict,
+    )
+    from hangar_core.errors.states import (
+        MergePending as MergePending,
+    )
+    from hangar_core.errors.states import (
+        NoMerge as NoMerge,
+    )
+    from hangar_core.errors.states import (
+        NotAllowed as NotAllowed,
+    )
+    from hangar_core.errors.states import (
+        NothingToCommit as NothingToCommit,
+    )
+    from hangar_core.errors.states import (
+        NotMerged as NotMerged,
+    )
+    from hangar_core.errors.states import (
+        PendingChanges as PendingChanges,
+    )
+    from hangar_core.errors.states import (
+        RefChanged as RefChanged,
+    )
+    from hangar_core.errors.states import (
+        UnresolvedConflicts as UnresolvedConflicts,
+    )
+    from hangar_core.errors.states import (
+        WorkersFailed as WorkersFailed,
+    )
 
 # Where the errors are that only some commands can raise: making a class takes time, and every process would make all.
-_ROOMS = ("remotes", "plugins")
+_ROOMS = ("states", "remotes", "plugins")
 
 
 class HangarError(Exception):
@@ -261,86 +300,7 @@ class AlreadyExists(HangarError, LookupError, ValueError):
     template = "{kind} `{name}` exists already."
 
 
-# --- the state of the repository does not allow it now --------------------------------------------------------------
-
-
-class NothingToCommit(HangarError, RuntimeError):
-    """The staging area equals its base commit."""
-
-    template = "No changes made in staging area. Cannot commit."
-    default_hint = "stage some first: `hangar import ARRAYSET PATH`"
-
-
-class EmptyMessage(InvalidInput):
-    """A commit needs a message."""
-
-    template = "Aborted! Empty commit message"
-
-
-class MergeConflict(HangarError, ValueError):
-    """Both sides changed the same things differently. `conflicts` has the documented fields t1, t21, t22, t3."""
-
-    template = (
-        "HANGAR VALUE ERROR:: Merge ABORTED with conflict: {count} things were changed differently on both sides."
-    )
-    default_hint = (
-        "resolve them with `hangar merge`, which keeps the conflicts, or take one side: --strategy ours|theirs"
-    )
-    exit_code = 3
-
-
-class UnresolvedConflicts(HangarError, RuntimeError):
-    """A merge is in progress and cannot be concluded yet."""
-
-    template = "Conflicts that are not resolved yet: {count}."
-    default_hint = (
-        "`hangar status` lists them; `hangar resolve ARRAYSET KEY --ours|--theirs`, or `hangar merge --abort`"
-    )
-    exit_code = 3
-
-
-class NoMerge(HangarError, RuntimeError):
-    """There is no merge in progress to go on with or to abort."""
-
-    template = "No merge is in progress."
-
-
-class NotMerged(HangarError, RuntimeError):
-    """A branch holds commits that no other branch has."""
-
-    template = "The branch {name} is not fully merged."
-    default_hint = "merge it first, or remove it all the same: `hangar branch delete -f {name}`"
-
-
-class PendingChanges(HangarError, ValueError, RuntimeError):
-    """Uncommitted changes would be lost or mixed with something else."""
-
-    template = "Changes are currently pending on branch `{branch}`: {blocked} is not possible now."
-    default_hint = (
-        "`hangar commit -m MESSAGE` commits them, `hangar stash save` puts them aside, `hangar reset --hard` drops them"
-    )
-
-
-class MergePending(PendingChanges):
-    """The same, and among the changes is a merge (cherry-pick, revert, stash) whose conflicts are being resolved."""
-
-    template = (
-        "Changes are currently pending on branch `{branch}`, where a {kind} is in progress: "
-        "{blocked} is not possible now."
-    )
-    default_hint = "`hangar merge --continue` concludes it, `hangar merge --abort` drops it"
-
-
-class NotAllowed(HangarError, PermissionError):
-    """A use that the state of the object forbids, such as removing an arrayset inside its `with` block."""
-
-
-class Locked(HangarError, PermissionError):
-    """Another process, or another checkout of this one, holds the writer lock."""
-
-    template = "Cannot acquire the writer lock. It is held by {owner}."
-    default_hint = "close that writer, or wait for it: `--wait SECONDS`"
-    exit_code = 7
+# --- the object cannot be used for that --------------------------------------------------------------
 
 
 class ClosedError(HangarError, PermissionError, ReferenceError):
@@ -349,31 +309,11 @@ class ClosedError(HangarError, PermissionError, ReferenceError):
     template = "This {what} is closed. No operation occurred. Please use a new checkout."
 
 
-class ForkedWriter(HangarError, PermissionError):
-    """A writer was carried into a forked child; only the process that opened it may write."""
-
-    template = "This writer belongs to process {owner}; a forked child cannot write with it."
-
-
 class NotPicklable(HangarError, TypeError):
     """An object that is bound to its process was to be sent to another one."""
 
     template = "{what} cannot be pickled: it belongs to the process that opened it."
     default_hint = "send an arrayset of a read checkout, or open the repository in the other process"
-
-
-class WorkersFailed(HangarError, RuntimeError):
-    """The processes that were to read a batch ended without an answer."""
-
-    template = "The worker processes ended before the batch of `{arrayset}` was read: {reason}"
-    default_hint = "a script needs `if __name__ == '__main__':` around its start; n_cpus=1 needs no other process"
-
-
-class RefChanged(HangarError, RuntimeError):
-    """A branch or tag moved between being read and being set."""
-
-    template = "`{name}` has moved meanwhile. Nothing was changed."
-    default_hint = "look at `hangar log` and try again"
 
 
 # --- the bytes on disk are not what they must be --------------------------------------------------------------------

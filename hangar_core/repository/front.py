@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from hangar_core.errors import BranchNotFound, HangarWarning, InvalidInput, MergeConflict, NoCommits, RepositoryNotFound
+from hangar_core.errors import BranchNotFound, HangarWarning, InvalidInput, NoCommits, RepositoryNotFound
 from hangar_core.hashing import digests
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit, root_of
@@ -400,6 +400,7 @@ class Repository:
         Raises `BranchNotFound`, `PendingChanges` (a `RuntimeError`), `Locked`, and `MergeConflict` (a `ValueError`)
         with nothing changed; `merging.merge` keeps conflicts to be resolved instead.
         """
+        from hangar_core.errors import MergeConflict
         from hangar_core.history.integrating import merge
 
         with self._context.tables.read() as reader:
