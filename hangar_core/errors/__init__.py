@@ -135,6 +135,11 @@ class HangarError(Exception):
     default_hint: ClassVar[str | None] = None
     exit_code: ClassVar[int] = 1
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if cls.__module__.startswith(f"{__name__}."):
+            cls.__module__ = __name__  # whichever room it is in, this is the door
+
     def __init__(self, message: str | None = None, *, hint: str | None = None, **facts: Any) -> None:
         self.message = self.template.format(**facts) if message is None else message
         default = self.default_hint
