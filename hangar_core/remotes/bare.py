@@ -63,6 +63,8 @@ MARKER: Final = "hangar-remote.json"
 FORMAT: Final = 1
 _CACHED_FRAMES = 32
 _READ_AT_ONCE = 16
+# So many segments are sorted together: their directories are held until then.
+_ADDED_AT_ONCE = 64
 SEGMENTS: Final = "segments/"
 _REFS = "refs/"
 
@@ -181,8 +183,9 @@ class BareRemote:
         """Learn of segments that others have stored."""
         with self._lock:
             fresh = [name for name in self._store.names(SEGMENTS) if name not in self._seen]
-            for name, directory in zip(fresh, side_by_side(self._read_directory, fresh, _READ_AT_ONCE), strict=True):
-                self._add(name, directory)
+            for start in range(0, len(fresh), _ADDED_AT_ONCE):
+                names = fresh[start : start + _ADDED_AT_ONCE]
+                self._add(list(zip(names, side_by_side(self._read_directory, names, _READ_AT_ONCE), strict=True)))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -225,11 +228,11 @@ class BareRemote:
         # All of each slice is used up, whatever is in it.
         return [frame for frame in frames if any(list(islice(missing, frame.objects)))]
 
-    def _add(self, name: str, directory: Directory) -> None:
-        self._seen.add(name)
-        self._catalog.add(len(self._segments), directory)
-        self._segments.append(name)
-        self._directories.append(directory.frames)
+    def _add(self, fresh: Sequence[tuple[str, Directory]]) -> None:
+        self._catalog.add([(number, one) for number, (_, one) in enumerate(fresh, len(self._segments))])
+        self._seen.update(name for name, _ in fresh)
+        self._segments += [name for name, _ in fresh]
+        self._directories += [directory.frames for _, directory in fresh]
 
     def _read_directory(self, name: str) -> Directory:
         place = SEGMENTS + name
@@ -286,7 +289,7 @@ class BareRemote:
         self._store.create(SEGMENTS + name, buffers)
         with self._lock:
             if name not in self._seen:
-                self._add(name, directory)
+                self._add([(name, directory)])
 
     def _parsed(self, place: str) -> tuple[str, int]:
         try:

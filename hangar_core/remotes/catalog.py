@@ -1,6 +1,6 @@
 """Which object of a bare remote lies where: sorted columns, looked up many at a time.
 
-A dict of ten million digests would take gigabytes; the columns take 53 bytes for each object. New directories are added
+A dict of ten million digests would take gigabytes; the columns take 57 bytes for each object. New directories are added
 as runs of their own, and runs of like size are merged, so that there are never more than a few dozen.
 """
 
@@ -17,12 +17,22 @@ from hangar_core.model import Digest
 from hangar_core.remotes.segments import Directory
 
 
-class _Run(NamedTuple):
-    """`keys` are the first 8 bytes of the digests, ascending; `places` (segment, frame, number in the frame)."""
+class _Columns(NamedTuple):
+    """Digests as rows of bytes, and where each lies: (segment, frame, number in the frame)."""
 
-    keys: NDArray[np.uint64]
     names: NDArray[np.uint8]
     places: NDArray[np.uint32]
+
+
+class _Run(NamedTuple):
+    """`keys`, the first 8 bytes of the digests, ascend; `order` says to which row of the columns each belongs.
+
+    Moving the rows themselves would take longer than all else.
+    """
+
+    keys: NDArray[np.uint64]
+    order: NDArray[np.uint32]
+    columns: _Columns
 
 
 class Catalog:
@@ -31,26 +41,17 @@ class Catalog:
     def __init__(self) -> None:
         self._runs: list[_Run] = []
 
-    def add(self, segment: int, directory: Directory) -> None:
-        """Add what a segment holds; segments are known by numbers here."""
-        names = np.frombuffer(directory.names, np.uint8).reshape(-1, DIGEST_SIZE)
-        if not len(names):
+    def add(self, segments: Sequence[tuple[int, Directory]]) -> None:
+        """Add what segments hold, which are known by numbers here; sorted once, however many they are."""
+        parts = [part for number, directory in segments if (part := _columns(number, directory)) is not None]
+        if not parts:
             return
-        counts = np.array([objects for _, _, objects in directory.frames], np.int64)
-        frames = np.repeat(np.arange(len(counts)), counts)
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.empty((len(names), 3), np.uint32)
-        places[:, 0], places[:, 1], places[:, 2] = segment, frames, np.arange(len(names)) - first
-        self._runs.append(_sorted(_keys(names), names, places))
-        while len(self._runs) > 1 and len(self._runs[-1].keys) * 2 > len(self._runs[-2].keys):
-            one, two = self._runs.pop(), self._runs.pop()
-            self._runs.append(
-                _sorted(
-                    np.concatenate((two.keys, one.keys)),
-                    np.concatenate((two.names, one.names)),
-                    np.concatenate((two.places, one.places)),
-                )
-            )
+        # What is not much smaller is sorted anew together with what comes.
+        size = sum(len(part.names) for part in parts)
+        while self._runs and len(self._runs[-1].keys) < 2 * size:
+            parts.append(self._runs.pop().columns)
+            size += len(parts[-1].names)
+        self._runs.append(_sorted(parts))
 
     def find(self, wanted: Sequence[Digest]) -> NDArray[np.int64]:
         """Return (segment, frame, number) for each digest, a row of -1 for one that is not there."""
@@ -70,8 +71,9 @@ class Catalog:
                 asked, at = asked[inside], at[inside]
                 alike = run.keys[at] == keys[asked]
                 asked, at = asked[alike], at[alike]
-                same = (run.names[at] == names[asked]).all(axis=1)
-                found[asked[same]] = run.places[at[same]]
+                row = run.order[at]
+                same = (run.columns.names[row] == names[asked]).all(axis=1)
+                found[asked[same]] = run.columns.places[row[same]]
                 asked, at = asked[~same], at[~same] + 1
             left = left[found[left, 0] < 0]
         return found
@@ -81,6 +83,21 @@ def _keys(names: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(names[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
 
 
-def _sorted(keys: NDArray[np.uint64], names: NDArray[np.uint8], places: NDArray[np.uint32]) -> _Run:
-    order = np.argsort(keys, kind="stable")
-    return _Run(keys[order], names[order], places[order])
+def _columns(segment: int, directory: Directory) -> _Columns | None:
+    """Return what a segment holds; None if that is nothing."""
+    names = np.frombuffer(directory.names, np.uint8).reshape(-1, DIGEST_SIZE)
+    if not len(names):
+        return None
+    counts = np.array([objects for _, _, objects in directory.frames], np.int64)
+    frames = np.repeat(np.arange(len(counts)), counts)
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    places = np.empty((len(names), 3), np.uint32)
+    places[:, 0], places[:, 1], places[:, 2] = segment, frames, np.arange(len(names)) - first
+    return _Columns(names, places)
+
+
+def _sorted(parts: Sequence[_Columns]) -> _Run:
+    names, places = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    keys = _keys(names)
+    order = np.argsort(keys)
+    return _Run(keys[order], order.astype(np.uint32), _Columns(names, places))
