@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+# What the tests do is a package beside them; pytest's importlib mode leaves the path alone.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from typed.forks import Forks
 
 Done = subprocess.CompletedProcess[str]
 
@@ -45,18 +50,23 @@ class Terminal:
 
     directory: Path
     environment: dict[str, str]
+    forks: Forks | None = None
 
     def __call__(self, *words: str | Path, code: int = 0, **changes: Any) -> Done:
         """Run to the end and check the exit code."""
-        done = subprocess.run(
-            self.command(*words),
-            cwd=changes.get("cwd", self.directory),
-            env=self.environment | changes.get("env", {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-        )
+        directory, environment = changes.get("cwd", self.directory), self.environment | changes.get("env", {})
+        if self.forks is not None and self.forks.can_run(environment):
+            done = self.forks.run(list(map(str, words)), directory, environment)
+        else:
+            done = subprocess.run(
+                self.command(*words),
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=120,
+            )
         assert done.returncode == code, f"exit {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
         return done
 
@@ -125,31 +135,42 @@ def _listen_to_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks | None]:
+    """What commands are forked from; nothing where that cannot be, or where all are to be fresh processes."""
+    if not hasattr(os, "fork") or os.environ.get("HANGAR_TESTS_FRESH"):
+        yield None
+        return
+    found = Forks(scrubbed_environment(tmp_path_factory.mktemp("forks")))
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
+def terminal(tmp_path: Path, forks: Forks | None) -> Terminal:
     """A terminal in an empty directory."""
     home, place = tmp_path / "home", tmp_path / "place"
     home.mkdir()
     place.mkdir()
-    return Terminal(place, scrubbed_environment(home))
+    return Terminal(place, scrubbed_environment(home), forks)
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def prepared(tmp_path_factory: pytest.TempPathFactory, forks: Forks | None) -> dict[str, Path]:
     """Starting points such as those of `hangar` and `committed`, made once by the commands; tests get copies."""
     base = tmp_path_factory.mktemp("prepared")
     places = {"empty": base / "empty", "committed": base / "committed"}
     places["empty"].mkdir()
-    terminal = Terminal(places["empty"], scrubbed_environment(base))
+    terminal = Terminal(places["empty"], scrubbed_environment(base), forks)
     terminal("init", "--name", "Ana Lopez", "--email", "ana@example.org")
     shutil.copytree(places["empty"], places["committed"])
-    terminal = Terminal(places["committed"], terminal.environment)
+    terminal = Terminal(places["committed"], terminal.environment, forks)
     make_pictures(terminal.directory / "photos")
     terminal("import", "pictures", "photos")
     terminal("commit", "-m", "first pets")
     places["staged"] = base / "staged"
     shutil.copytree(places["committed"], places["staged"])
-    Terminal(places["staged"], terminal.environment)("arrayset", "create", "staged", "UINT8", "3")
+    Terminal(places["staged"], terminal.environment, forks)("arrayset", "create", "staged", "UINT8", "3")
     return places
 
 

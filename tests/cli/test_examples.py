@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from typed.forks import Forks
 
 from hangar_cli.main import COMMANDS, main
 from hangar_core import Repository
@@ -65,10 +66,10 @@ Ran = tuple[Path, dict[str, str]]
 
 
 @pytest.fixture(scope="session")
-def ran(prepared: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(prepared: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, forks: Forks | None) -> Ran:
     """Beside what is `committed`: a pipeline, a result of a step, and two runs. Tests get copies."""
     base = tmp_path_factory.mktemp("ran")
-    committed = Terminal(base / "place", scrubbed_environment(base))
+    committed = Terminal(base / "place", scrubbed_environment(base), forks)
     shutil.copytree(prepared["committed"], committed.directory)
     pipeline = (
         "from hangar_steps import derive, step\n"

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typed.forks import Forks
 
 from hangar_core import Repository
 
 from .conftest import Terminal, make_pictures, needs_pty, picture, scrubbed_environment
 from .test_history import head
 
-SET_LICENCE = """
-from contextlib import closing
-from hangar_core import Repository
-with closing(Repository(".").checkout(write=True)) as writer:
-    writer.metadata["licence"] = {text!r}
-"""
-
 
 def set_licence(terminal: Terminal, text: str) -> None:
     """Stage metadata as a user does: with a few lines of Python."""
-    code = SET_LICENCE.format(text=text)
-    subprocess.run([sys.executable, "-c", code], cwd=terminal.directory, env=terminal.environment, check=True)
+    with closing(Repository(terminal.directory).checkout(write=True)) as writer:
+        writer.metadata["licence"] = text
 
 
 def save_picture(path: Path, number: int) -> None:
@@ -62,11 +54,11 @@ def dev(committed: Terminal) -> Terminal:
 
 
 @pytest.fixture(scope="session")
-def in_conflict(tmp_path_factory: pytest.TempPathFactory, prepared: dict[str, Path]) -> Path:
+def in_conflict(tmp_path_factory: pytest.TempPathFactory, prepared: dict[str, Path], forks: Forks | None) -> Path:
     """Where the commands have made what `conflicted` starts from, once; tests get copies."""
     place = tmp_path_factory.mktemp("in-conflict") / "place"
     shutil.copytree(prepared["committed"], place)
-    dev = Terminal(place, scrubbed_environment(place.parent))
+    dev = Terminal(place, scrubbed_environment(place.parent), forks)
     dev("branch", "create", "dev")
     change(dev, "dev", {"cat/001": 21, "cat/002": 22, "bird/001": 23}, "CC0")
     change(dev, "master", {"cat/001": 31, "cat/002": 32}, "CC-BY")

@@ -38,7 +38,7 @@ def place(committed: Terminal, tmp_path: Path) -> Terminal:
     """A terminal in the directory of a server."""
     folder = tmp_path / "server"
     folder.mkdir()
-    return Terminal(folder, committed.environment)
+    return Terminal(folder, committed.environment, committed.forks)
 
 
 def test_it_stops_when_its_time_is_over(place: Terminal) -> None:
@@ -63,7 +63,7 @@ def test_history_goes_through_a_server(committed: Terminal, place: Terminal, tmp
         assert committed.json("push", "origin", "master")["samples"] == 3
         assert committed.json("remote", "ping", "origin")["seconds"] < 10
         (tmp_path / "other").mkdir()
-        other = Terminal(tmp_path / "other", committed.environment)
+        other = Terminal(tmp_path / "other", committed.environment, committed.forks)
         other("clone", f"{address}/pets", "--name", "B", "--email", "b@example.org")
         assert other.json("fetch-data", "origin", "master")["samples"] == 3
         with urllib.request.urlopen(f"{address}/healthz") as answer:
@@ -90,7 +90,9 @@ def test_with_a_user_pushing_needs_name_and_password_and_cloning_does_not(
             assert "refuses" in refused.stderr
         committed("push", "origin", "master", "--username", "ana", env=secret)
         (tmp_path / "other").mkdir()
-        Terminal(tmp_path / "other", committed.environment)("clone", address, "--name", "B", "--email", "b@c.d")
+        Terminal(tmp_path / "other", committed.environment, committed.forks)(
+            "clone", address, "--name", "B", "--email", "b@c.d"
+        )
 
 
 def test_tokens_are_good_for_what_they_say_until_they_are_revoked(committed: Terminal, place: Terminal) -> None:

@@ -67,7 +67,7 @@ def test_a_certificate_of_ones_own_is_trusted_if_it_is_named(
         assert "SSL_CERT_FILE" in refused
         committed("push", "origin", "master", env=trusting | {"HANGAR_TOKEN": token})
         (tmp_path / "other").mkdir()
-        other = Terminal(tmp_path / "other", committed.environment)
+        other = Terminal(tmp_path / "other", committed.environment, committed.forks)
         words = ("clone", f"{address}/pets", "--name", "B", "--email", "b@example.org")
         other(*words, env=trusting | {"HANGAR_TOKEN": token})
         committed("remote", "add", "plain", address.replace("https", "http"))

@@ -1,0 +1,1 @@
+"""How tests of the command line run it."""
