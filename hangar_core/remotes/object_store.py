@@ -15,6 +15,9 @@ from hangar_core.remotes.bare import MARKER, BareRemote
 from hangar_core.remotes.transport import Credentials, Transport
 
 T = TypeVar("T")
+_KEYS: Final = "set the keys of your account, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+# Where machines of Amazon, Google and Microsoft ask for keys of their own: nobody else has an answer there.
+_ASKED_FOR_KEYS: Final = ("/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity/")
 # Small samples must not become small requests.
 BATCH_BYTES: Final = 32 << 20
 _NO_CONDITION: Final = (
@@ -125,9 +128,11 @@ class BucketStore:
         except FileNotFoundError as why:
             raise NoRepositoryThere(address=self._address, reason=f": {_first_line(why)}") from why
         except (PermissionError, UnauthenticatedError) as why:
-            hint = "set the keys of your account, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            raise NotAuthorized(address=self._address, reason=_first_line(why), hint=hint) from why
+            raise NotAuthorized(address=self._address, reason=_first_line(why), hint=_KEYS) from why
         except (BaseError, OSError, ValueError, NotImplementedError) as why:
+            if any(path in str(why) for path in _ASKED_FOR_KEYS):
+                reason = "no keys of an account are set, and this machine has none of its own"
+                raise NotAuthorized(address=self._address, reason=reason, hint=_KEYS) from why
             raise RemoteUnreachable(address=self._address, reason=_first_line(why)) from why
 
 

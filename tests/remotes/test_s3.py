@@ -25,7 +25,7 @@ pytest.importorskip("flask", reason="the server of moto is not installed")
 from sides import content, fresh
 
 from hangar_core import Repository
-from hangar_core.errors import NoRepositoryThere, RemoteError
+from hangar_core.errors import NoRepositoryThere, NotAuthorized, RemoteError
 from hangar_core.remotes.transport import open_transport
 from hangar_core.testing import TransportContract
 from hangar_core.testing.histories import History
@@ -136,3 +136,14 @@ def test_a_store_that_ignores_conditions_is_not_pushed_to(bucket: str, monkeypat
         with pytest.raises(RemoteError, match="conditional writes"):
             remote.put([History().array_frame])
         careless.shutdown()
+
+
+def test_without_any_keys_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:  # where no machine has keys to give
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(NotAuthorized, match="no keys of an account are set") as raised:
+        open_transport("s3://some-bucket/place").info()
+    assert "AWS_ACCESS_KEY_ID" in (raised.value.hint or "")
