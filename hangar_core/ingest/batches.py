@@ -2,79 +2,98 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from hangar_core.ingest.inference import Form, Misfit
+from hangar_core.ingest.shelf import Columns, Extent, Placing, Run, Shelf, run_items
 from hangar_core.ingest.targets import Target, settled
 from hangar_core.ingest.works import Work
 from hangar_core.model import Digest, Schema
 
+# A run is complete with so many samples. So many runs of a file, and samples of all files, are held in memory.
+_RUN: Final = 4_096
+_RUNS_HELD: Final = 2
+_SAMPLES_HELD: Final = 8_192
 
-class Placing(NamedTuple):
-    """The part of a sample in one arrayset, stored."""
-
-    suffix: str
-    form: Form
-    digest: Digest
-
-
-class Columns(NamedTuple):
-    """Samples of ``ARRAYSET`` itself that are of one form, stored."""
-
-    form: Form
-    keys: list[bytes]
-    digests: list[Digest]
-
-
-# Samples one by one: key -> parts.
-Singles = dict[bytes, tuple[Placing, ...]]
+# (suffix, form) -> how many parts of samples have it
+Forms: TypeAlias = Counter[tuple[str, Form]]
 
 
 class Samples:
-    """The samples of one file in their order, in columns where many are alike."""
+    """The samples of one file in their order, in columns where many are alike; of many of them most are on a shelf."""
 
-    def __init__(self) -> None:
-        self.runs: list[Singles | Columns] = []
+    def __init__(self, shelf: Shelf) -> None:
+        self.forms: Forms = Counter()
+        self._shelf = shelf
+        self._stored: list[Extent] = []
+        self._held: list[Run] = []
         self._count = 0
 
     def add(self, key: bytes, parts: tuple[Placing, ...]) -> None:
-        last = self.runs[-1] if self.runs else None
-        if not isinstance(last, dict):
+        last = self._held[-1] if self._held else None
+        if not isinstance(last, dict) or len(last) >= _RUN:
             last = {}
-            self.runs.append(last)
+            self._hold(last)
         last[key] = parts
+        for part in parts:
+            self.forms[part[:2]] += 1
         self._count += 1
 
     def add_columns(self, columns: Columns) -> None:
-        last = self.runs[-1] if self.runs else None
-        if isinstance(last, Columns) and last.form == columns.form:
+        last = self._held[-1] if self._held else None
+        if isinstance(last, Columns) and len(last.keys) < _RUN and last.is_like(columns):
             last.keys.extend(columns.keys)
-            last.digests.extend(columns.digests)
+            for mine, more in zip(last.parts, columns.parts, strict=True):
+                mine.digests.extend(more.digests)
         else:
-            self.runs.append(columns)
+            self._hold(columns)
+        for part in columns.parts:
+            self.forms[part[:2]] += len(columns.keys)
         self._count += len(columns.keys)
+
+    def _hold(self, run: Run) -> None:
+        if len(self._held) >= _RUNS_HELD:
+            self.store()
+        self._held.append(run)
+
+    def store(self) -> None:
+        """Put all that is in memory on the shelf."""
+        self._stored += [self._shelf.put_run(run) for run in self._held]
+        self._held = []
+
+    def runs(self) -> Iterator[Run]:
+        """Yield the samples, some thousand at once."""
+        for extent in self._stored:
+            yield self._shelf.get_run(extent)
+        yield from self._held
 
     def items(self) -> Iterator[tuple[bytes, tuple[Placing, ...]]]:
         """Yield each sample by itself."""
-        for run in self.runs:
+        for run in self.runs():
             yield from run_items(run)
 
     def __len__(self) -> int:
         return self._count
 
     def __contains__(self, key: bytes) -> bool:
-        return any(key in (run.keys if isinstance(run, Columns) else run) for run in self.runs)
+        return any(key in (run.keys if isinstance(run, Columns) else run) for run in self.runs())
 
+    def to_json(self) -> list[Any]:
+        """Return what `from_json` needs; all samples are on the shelf then."""
+        self.store()
+        return [self._stored, [[*form, count] for form, count in self.forms.items()], self._count]
 
-def run_items(run: Singles | Columns) -> Iterator[tuple[bytes, tuple[Placing, ...]]]:
-    """Yield each sample of a run by itself."""
-    if isinstance(run, Columns):
-        for key, digest in zip(run.keys, run.digests, strict=True):
-            yield key, (Placing("", run.form, digest),)
-    else:
-        yield from run.items()
+    @classmethod
+    def from_json(cls, shelf: Shelf, fields: list[Any]) -> Samples:
+        found = cls(shelf)
+        found._stored = [(offset, size) for offset, size in fields[0]]
+        for suffix, (dtype, shape), count in fields[1]:
+            found.forms[suffix, Form(dtype, tuple(shape))] = count
+        found._count = fields[2]
+        return found
 
 
 class Published(NamedTuple):
@@ -85,6 +104,43 @@ class Published(NamedTuple):
     samples: Samples
 
 
+class Pending:
+    """Files that were read and are not staged yet, in their order; most of many are on the shelf."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.samples = 0
+        self.forms: Forms = Counter()
+        self._shelf = shelf
+        self._stored: list[Extent] = []
+        self._held: list[Published] = []
+        self._samples_held = 0
+
+    def add(self, one: Published) -> None:
+        if self._samples_held >= _SAMPLES_HELD:
+            self._stored += [self._shelf.put(_encode(held)) for held in self._held]
+            self._held, self._samples_held = [], 0
+        self._held.append(one)
+        self._samples_held += len(one.samples)
+        self.samples += len(one.samples)
+        self.forms.update(one.samples.forms)
+
+    def __iter__(self) -> Iterator[Published]:
+        for extent in self._stored:
+            yield self._decoded(self._shelf.get(extent))
+        yield from self._held
+
+    def __bool__(self) -> bool:
+        return bool(self._stored or self._held)
+
+    def _decoded(self, data: bytes) -> Published:
+        work, source, samples = json.loads(data)
+        return Published(Work.from_json(work), bytes.fromhex(source), Samples.from_json(self._shelf, samples))
+
+
+def _encode(one: Published) -> bytes:
+    return json.dumps([one.work.to_json(), one.source.hex(), one.samples.to_json()]).encode("ascii")
+
+
 class Settled(NamedTuple):
     """What a batch makes of the arraysets: schemas by suffix, forms that do not fit, samples to be set anew by name."""
 
@@ -92,20 +148,18 @@ class Settled(NamedTuple):
     odd: dict[tuple[str, Form], Misfit]
     anew: dict[str, list[tuple[bytes, Digest]]]
 
+    def takes(self, forms: Mapping[tuple[str, Form], int]) -> bool:
+        """Whether samples of these forms go into the arraysets as they are."""
+        return not any(one in self.odd or one[1].dtype != self.schemas[one[0]].dtype for one in forms)
 
-def settle(batch: Iterable[Published], target_of: Callable[[str], Target]) -> Settled:
+
+def settle(forms: Forms, target_of: Callable[[str], Target]) -> Settled:
     """Return the schemas that fit most samples of a batch, beside those that are there."""
-    forms: dict[str, Counter[Form]] = {}
-    for one in batch:
-        for run in one.samples.runs:
-            if isinstance(run, Columns):
-                forms.setdefault("", Counter())[run.form] += len(run.keys)
-                continue
-            for parts in run.values():
-                for suffix, form, _ in parts:
-                    forms.setdefault(suffix, Counter())[form] += 1
+    counts: dict[str, Counter[Form]] = {}
+    for (suffix, form), count in forms.items():
+        counts.setdefault(suffix, Counter())[form] = count
     found = Settled({}, {}, {})
-    for suffix, counted in forms.items():
+    for suffix, counted in counts.items():
         target = target_of(suffix)
         found.schemas[suffix], misfits, changed = settled(target, counted)
         found.odd.update({(suffix, form): misfit for form, misfit in misfits.items()})
@@ -114,18 +168,22 @@ def settle(batch: Iterable[Published], target_of: Callable[[str], Target]) -> Se
     return found
 
 
-def converted(one: Published, found: Settled, target_of: Callable[[str], Target]) -> Published | Misfit:
+def converted(one: Published, found: Settled, target_of: Callable[[str], Target], shelf: Shelf) -> Published | Misfit:
     """Return a file with all data of the dtype of their arraysets, or why that cannot be."""
-    samples = Samples()
-    for run in one.samples.runs:
-        if isinstance(run, Columns) and ("", run.form) not in found.odd and run.form.dtype == found.schemas[""].dtype:
+    misfit = next((found.odd[form] for form in one.samples.forms if form in found.odd), None)
+    if misfit is not None:
+        return misfit
+    if found.takes(one.samples.forms):
+        return one
+    samples = Samples(shelf)
+    for run in one.samples.runs():
+        if isinstance(run, Columns) and found.takes({part[:2]: 1 for part in run.parts}):
             samples.add_columns(run)
             continue
         for key, parts in run_items(run):
             fitting = []
             for part in parts:
-                misfit = found.odd.get((part.suffix, part.form))
-                widened = misfit or _widened(part, found.schemas[part.suffix].dtype, target_of(part.suffix))
+                widened = _widened(part, found.schemas[part.suffix].dtype, target_of(part.suffix))
                 if isinstance(widened, Misfit):
                     return widened
                 fitting.append(widened)

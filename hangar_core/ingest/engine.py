@@ -25,6 +25,7 @@ from hangar_core.ingest.publishing import BATCH, Publisher
 from hangar_core.ingest.quarantine import Quarantine
 from hangar_core.ingest.report import Receipt, refuse
 from hangar_core.ingest.sampling import forms_of
+from hangar_core.ingest.shelf import Shelf
 from hangar_core.ingest.walking import printable
 from hangar_core.ingest.workers import Workers
 from hangar_core.ingest.works import Spool
@@ -58,8 +59,8 @@ def ingest(
     Raises `InvalidName`, `InvalidInput`, `InvalidData` (an arrayset of nested samples), `NoPluginFor`,
     `PluginNotFound`, `PluginBroken`, `WorkersFailed`, `StorageFailed`, `RemoteFailed`, and `BadFile` and
     `PackageMissing` for a file of annotations. Under the policy error `FilesRejected` lists every offender and nothing
-    is staged when anything is raised; under the others `TooManyRejected` may come, and what was staged before stays
-    staged.
+    is staged when anything is raised, but that a full disk may leave some of more than 131,072 samples; under the
+    others `TooManyRejected` may come, and what was staged before stays staged.
     """
     begun = time.monotonic()
     check_names(arrayset, options)
@@ -68,13 +69,14 @@ def ingest(
     with (
         closing(SourceIndex(layout.import_index)) as index,
         Spool(layout.temporary) as spool,
+        Shelf(layout.temporary) as shelf,
         annotations_for(options, layout.temporary) as annotations,
         LocalCopies(layout.temporary) as copies,
         _executor(options) as executor,  # a scan may take long: who does not answer is known before it
     ):
         is_checked = partial(_is_checked, staging, options)
         planner = Planner(arrayset, options, staging.overlay, index, quarantine, annotations, is_checked)
-        publisher = Publisher(staging, planner, index, quarantine, report)
+        publisher = Publisher(staging, planner, index, quarantine, shelf, report)
         try:
             planner.spool(paths, spool, report)
             _read(staging, planner, publisher, spool, copies, executor, report)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from hangar_core.errors import StorageFailed
 from hangar_core.hashing.originals import is_original
 from hangar_core.history.staging import StagingArea
-from hangar_core.ingest.batches import Columns, Placing, Published, Samples, Settled, converted, settle
+from hangar_core.ingest.batches import Pending, Published, Samples, Settled, converted, settle
 from hangar_core.ingest.decoding import LABEL, Outcome, Read, reject_of
 from hangar_core.ingest.index import MOST_SAMPLES, Placed, Row, SourceIndex, pack_samples, sure
 from hangar_core.ingest.inference import Form
@@ -22,6 +22,7 @@ from hangar_core.ingest.originals import PIXELS
 from hangar_core.ingest.planning import Planner
 from hangar_core.ingest.quarantine import Entry, Quarantine
 from hangar_core.ingest.report import Reject, refuse, refuse_more_than
+from hangar_core.ingest.shelf import Column, Columns, Placing, Shelf
 from hangar_core.ingest.stacks import Stack
 from hangar_core.ingest.stager import Stager, Tally
 from hangar_core.ingest.storing import DataQueue
@@ -47,8 +48,10 @@ class Publisher:
         planner: Planner,
         index: SourceIndex,
         quarantine: Quarantine,
+        shelf: Shelf,
         report: ProgressReporter,
     ) -> None:
+        """What cannot be staged yet goes to the `shelf`, on which nobody else puts anything."""
         self.tally = Tally(rejects=planner.scan.rejects)
         self.targets: dict[str, Target] = {}
         self._staging = staging
@@ -61,8 +64,9 @@ class Publisher:
         self._forms: dict[Form, Form] = {}
         self._data = DataQueue(staging.data)
         self._stager = Stager(staging, planner, self.tally, self.target)
-        self._pending: list[Published] = []
-        self._pending_samples = self._pending_bytes = 0
+        self._shelf = shelf
+        self._pending = Pending(shelf)
+        self._pending_bytes = 0
         self._facts: Mapping[str, str] | None = None
         self._extensions: set[str] = set()
         self._due = time.monotonic() + _BATCH_SECONDS
@@ -86,7 +90,7 @@ class Publisher:
         """
         reject = outcome.reject
         if reject is None:
-            samples = Samples()
+            samples = Samples(self._shelf)
             reject = self._collect(outcome, samples)
             if reject is None:
                 self._accept(outcome, samples)
@@ -114,8 +118,7 @@ class Publisher:
         # Only what holds for every file describes the arrayset.
         facts = outcome.facts.items()
         self._facts = dict(facts if self._facts is None else self._facts.items() & facts)
-        self._pending.append(Published(work, outcome.source, samples))
-        self._pending_samples += len(samples)
+        self._pending.add(Published(work, outcome.source, samples))
 
     def _collect(self, outcome: Outcome, samples: Samples) -> Reject | None:
         """Queue the data of a file for storing and note its samples; return why it is rejected, if it is."""
@@ -131,7 +134,7 @@ class Publisher:
                 if (
                     isinstance(read, Stack) or len(samples) % _TOLD_EACH == 0
                 ):  # a file of many: files alone would stand still
-                    self._report(Progress(self._pending_samples + len(samples), None, "samples"))
+                    self._report(Progress(self._pending.samples + len(samples), None, "samples"))
         except StorageFailed:
             raise
         except Exception as why:
@@ -164,7 +167,7 @@ class Publisher:
         self.tally.bytes += size
         self._pending_bytes += size
         self._data.add_all(stack.batch, target)
-        samples.add_columns(Columns(form, keys, digests))
+        samples.add_columns(Columns(keys, (Column("", form, digests),)))
         return None
 
     def _enter(self, work: Work, read: Read, samples: Samples) -> Reject | None:
@@ -195,7 +198,7 @@ class Publisher:
     # --- staging ----------------------------------------------------------------------------------------------------
 
     def _is_batch_full(self) -> bool:
-        if self._pending_samples >= BATCH or self._pending_bytes >= _BATCH_BYTES:
+        if self._pending.samples >= BATCH or self._pending_bytes >= _BATCH_BYTES:
             return True
         # The first batch may decide about the schema, and no clock is to decide what is in it.
         return not self._is_first and bool(self._pending) and time.monotonic() >= self._due
@@ -208,19 +211,22 @@ class Publisher:
             refuse(self.tally.rejects, self._planner.scan.files)
         self._stager.stage(self._pending, found, self._source)
         self._remember(self._pending)
-        self._pending = []
-        self._pending_samples = self._pending_bytes = 0
+        self._shelf.clear()
+        self._pending = Pending(self._shelf)
+        self._pending_bytes = 0
         self._due = time.monotonic() + _BATCH_SECONDS
         self._is_first = False
 
     def _settle(self) -> Settled:
         """Return the schemas that fit most of what is pending; reject the files that do not fit."""
-        found = settle(self._pending, self.target)
-        good = []
+        found = settle(self._pending.forms, self.target)
+        if found.takes(self._pending.forms):
+            return found
+        good = Pending(self._shelf)
         for one in self._pending:
-            fitting = converted(one, found, self.target)
+            fitting = converted(one, found, self.target, self._shelf)
             if isinstance(fitting, Published):
-                good.append(fitting)
+                good.add(fitting)
             else:
                 self.reject(one.work, one.work.reject(*fitting))
         self._pending = good
@@ -234,6 +240,9 @@ class Publisher:
                 placed = (Placed(part.suffix, key, part.digest) for key, parts in one.samples.items() for part in parts)
                 recipe = self._planner.recipe(one.work.plugin).digest
                 rows.append((one.work.path, Row(sure(one.work.stamp), recipe, one.source, pack_samples(placed))))
+            if len(rows) >= BATCH:
+                self._index.enter(self._arrayset, rows)
+                rows = []
         if rows:
             self._index.enter(self._arrayset, rows)
         self._quarantine.write()
