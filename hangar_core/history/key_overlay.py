@@ -1,7 +1,7 @@
 """Changes over one record tree, in memory. Exact at all times: what equals the base is no change.
 
 Order is that of a dict which was filled, when the session began, with the base in order of keys: keys that were there,
-then new ones as they came, whether they are committed or not.
+then new ones as they came, whether they are committed or not. What is folded comes in order of keys.
 """
 
 from __future__ import annotations
@@ -53,6 +53,21 @@ class KeyOverlay:
         """How many keys there are."""
         return self.count
 
+    def fold(self) -> Digest:
+        """Make the tree with all changes applied the one that further changes are laid over, and return its root.
+
+        It is held in `Objects`. What is in it is listed in order of keys from then on.
+        """
+        root = self.tree()
+        self._rebase(root)
+        return root
+
+    def _rebase(self, root: Digest) -> None:
+        self.base, self.base_count = root, self.count
+        self.changes = {}
+        self._was = {}
+        self._looked_up = (b"", None)
+
     @property
     def root(self) -> Digest | None:
         """Root of the tree that holds exactly these keys: the base while nothing differs from it, else unknown."""
@@ -89,6 +104,8 @@ class KeyOverlay:
             self.changes.update(zip(keys, digests, strict=True))
             self.count += len(self.changes) - before
             return
+        if not committed and not any(digests) and self.changes.keys().isdisjoint(keys):
+            return  # what is nowhere is not removed
         for key, digest in zip(keys, digests, strict=True):
             self._set(key, digest, committed.get(key))
 
@@ -135,7 +152,11 @@ class KeyOverlay:
     def tree(self) -> Digest:
         """Return the root of the tree with all changes applied, held in `Objects`."""
         changes = self.changes
-        if self.base_count:
+        if self.base_count and len(changes) > short_cuts.MOST and self._are_behind():
+            keys = sorted(changes)
+            new = cast("dict[bytes, Digest]", changes)
+            root = tree_edits.append(self._objects, self.base, keys, [new[key] for key in keys])
+        elif self.base_count:
             root = tree_edits.apply(self._objects, self.base, sorted(changes.items()))
         else:  # of what is nowhere, nothing is removed
             root = tree_edits.build(self._objects, cast("dict[bytes, Digest]", changes))
@@ -144,6 +165,10 @@ class KeyOverlay:
             known = [(key, was[key] if key in was else self._in_base(key), changes[key]) for key in sorted(changes)]
             short_cuts.note(self._objects, self.base, root, known)
         return root
+
+    def _are_behind(self) -> bool:
+        """Whether all changes are keys behind those of the base."""
+        return None not in self.changes.values() and min(self.changes) > self._objects.get_node(self.base).keys[-1]
 
     def _in_base(self, key: bytes) -> Digest | None:
         if not self.base_count:
@@ -177,6 +202,12 @@ class NestedKeyOverlay(KeyOverlay):
     @property
     def entries(self) -> int:
         return (tree.count(self._objects, self.base) if self.base_count else 0) + self._more_entries
+
+    def _rebase(self, root: Digest) -> None:
+        super()._rebase(root)
+        self._touched = {}
+        self._grouped = None
+        self._more_entries = 0
 
     def _set(self, key: bytes, digest: Digest | None, committed: Digest | None) -> None:
         before = self.changes.get(key, committed)

@@ -49,6 +49,16 @@ class StagedArrayset:
         if self.provenance.count:
             self.provenance.set_many(keys, [None] * len(keys))
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether the samples lie over another tree than the committed one."""
+        return bool(self.samples.base_count) and (self.base is None or self.samples.base != self.base.tree)
+
+    @property
+    def pending(self) -> int:
+        """How many changes are held in memory."""
+        return len(self.samples.changes) + len(self.provenance.changes)
+
     def provenance_tree(self) -> Digest | None:
         """Return the root of the tree of provenance, held in `Objects`; None if there is none."""
         return self.provenance.tree() if self.provenance.count else None
@@ -106,6 +116,16 @@ class Overlay:
     def adopt_provenance(self, name: str, tree: Digest) -> None:
         """Take over what is known of the samples of an arrayset that was adopted."""
         self.arraysets[name].provenance = _provenance_at(self._objects, tree)
+
+    def fold(self, name: str) -> Arrayset:
+        """Bring all changes of an arrayset into its trees, held in `Objects`, and return what it is now."""
+        staged = self.arraysets[name]
+        self._settled += len(staged.samples.changes)
+        samples, provenance = staged.samples, None
+        tree = samples.fold()
+        if staged.provenance.count:
+            provenance = staged.provenance.fold()
+        return Arrayset(staged.schema, tree, samples.count, staged.options, provenance)
 
     def remove_arrayset(self, name: str) -> None:
         del self.arraysets[name]

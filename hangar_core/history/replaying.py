@@ -6,7 +6,7 @@ a million of them would take many seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TypeVar, cast
 
@@ -30,8 +30,10 @@ T = TypeVar("T")
 class Replay:
     """Lays parts of a log over an overlay, which is complete after `finish`."""
 
-    def __init__(self, objects: Objects, root: Root) -> None:
+    def __init__(self, objects: Objects, root: Root, taken_over: Mapping[str, int]) -> None:
+        """`taken_over` says where in the log arraysets are last taken over whole: what is said before is left out."""
         self.overlay = Overlay(objects, root)
+        self._taken_over = taken_over
         self._objects = objects
         self._gathered: dict[str, list[Columns]] = {}
 
@@ -40,11 +42,17 @@ class Replay:
         if isinstance(part, Samples):
             if part.arrayset not in self.overlay.arraysets:
                 raise _not_there(part.arrayset)
+            if part.offset < self._taken_over.get(part.arrayset, 0):
+                return
             self._gathered.setdefault(part.arrayset, []).append(part.changes)
         elif isinstance(part, records.Group):
             for one in part.parts:
                 self.lay(one)
         elif part.operation not in (records.SYNCED, records.BOOT):
+            if part.operation == provenance_log.PROVENANCE:
+                arrayset = provenance_log.arrayset_of(part.payload)
+                if part.offset < self._taken_over.get(arrayset, 0) and arrayset in self.overlay.arraysets:
+                    return
             self.finish()
             lay_over(self.overlay, self._objects, part.operation, part.payload)
 
@@ -78,7 +86,7 @@ def _joined(lists: Sequence[list[T]]) -> list[T]:
 
 def replayed_on_base(objects: Objects, content: LogContent) -> Overlay:
     """Return what a log has staged over the commit that it is based on. Looks at no data."""
-    replay = Replay(objects, root_of(objects, content.begin.base))
+    replay = Replay(objects, root_of(objects, content.begin.base), content.taken_over)
     for part in content.parts:
         replay.lay(part)
     return replay.finish()

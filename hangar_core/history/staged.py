@@ -12,7 +12,7 @@ from hangar_core.history import refs
 from hangar_core.history.commits import root_of
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
-from hangar_core.history.staging_log import read_log
+from hangar_core.history.staging_log import LogContent, read_log
 from hangar_core.model import CommitId
 from hangar_core.storage.context import RepoContext
 
@@ -33,18 +33,23 @@ def read_overlay(context: RepoContext) -> tuple[str, CommitId | None, Overlay, O
         damaged: CorruptRecord | None = None
         try:
             content = read_log(context.layout.staging_log, generation)
+            overlay = Overlay(objects, root_of(objects, base)) if content is None else _replayed(objects, content)
+        except FileNotFoundError:
+            continue  # a long log got its name while it was read
         except CorruptRecord as why:
-            damaged, content = why, None
+            damaged = why
         with tables.read() as reader:
             if refs.generation(reader) != generation:
                 continue  # a commit came between, and may have emptied the log while it was read: look again
         if damaged is not None:
             raise damaged
-        if content is None:
-            return branch, base, Overlay(objects, root_of(objects, base)), objects
-        from hangar_core.history.replaying import replayed_on_base  # where nothing is staged nobody needs it
+        return branch, base, overlay, objects
 
-        return branch, base, replayed_on_base(objects, content), objects
+
+def _replayed(objects: Objects, content: LogContent) -> Overlay:
+    from hangar_core.history.replaying import replayed_on_base  # where nothing is staged nobody needs it
+
+    return replayed_on_base(objects, content)
 
 
 def read_status(context: RepoContext) -> Status:

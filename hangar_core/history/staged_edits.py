@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import cast
 
-from hangar_core.errors import (
-    ArraysetNotFound,
-)
+from hangar_core.errors import ArraysetNotFound, StorageFailed
 from hangar_core.hashing import digests
+from hangar_core.history.arrivals import MOST
 from hangar_core.history.commits import read_root
 from hangar_core.history.guarding import place_of, refuse_changes, refuse_unknown
 from hangar_core.history.identities import called, identity_of, names_of, new_identity
@@ -50,11 +49,14 @@ class StagedEdits(OpenStaging):
                 staged.set_samples([key], [digest])
             else:
                 staged.samples.set(key, digest)
+            if len(staged.samples.changes) >= MOST:
+                self._fold_if_many([arrayset])
             return
         keys, named = [key for key, _ in changes], [digest for _, digest in changes]
         self._log.append(records.SAMPLES, self._columns(arrayset, keys, named))
         self.data.keep()
         staged.set_samples(keys, named)
+        self._fold_if_many([arrayset])
 
     @in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
@@ -172,6 +174,30 @@ class StagedEdits(OpenStaging):
         for name, rows in changes.items():
             group += self._decided_by_hand(name, (key for key, _ in rows))
         self._stage_together(group)
+        self._fold_if_many(changes)
+
+    def _fold_if_many(self, arraysets: Iterable[str]) -> None:
+        """Fold those of the arraysets that have so many changes that these take much memory.
+
+        Their trees go to the database, which no commit need ever name, and then the log says that the arrayset is taken
+        over with them. Where its data lie the log has said before.
+        """
+        overlay = self.overlay
+        for name in arraysets:
+            if overlay.merging is not None or overlay.arraysets[name].pending < MOST:
+                continue
+            folded = overlay.fold(name)
+            try:
+                with self._context.tables.write() as batch:
+                    self.objects.flush(batch)
+            except StorageFailed:
+                return  # the changes are in the log one by one, and the trees in memory for the commit
+            self.objects.clear_pending()
+            group = [(merge_records.ADOPT, merge_records.encode_adopt(name, folded))]
+            if folded.provenance is not None:
+                known = provenance_log.encode_provenance_tree(name, folded.provenance)
+                group.append((provenance_log.PROVENANCE_TREE, known))
+            self._log.append(records.GROUP, records.encode_group(group))
 
     def require_originals(self) -> None:
         """Have everybody who opens the repository know of files that are kept as they are; before the first of them."""
@@ -222,8 +248,9 @@ class StagedEdits(OpenStaging):
         return records.SAMPLES, self._columns(arrayset, keys, named)
 
     def _columns(self, arrayset: str, keys: Sequence[bytes], named: Sequence[Digest | None]) -> bytes:
-        staged = cast("Mapping[Digest | None, bytes]", self.data.staged)  # in which there is no None
-        locations = list(map(staged.get, named, repeat(b"")))
+        found = self.data.staged.get_many([digest for digest in named if digest is not None])
+        places = cast("Mapping[Digest | None, bytes]", found)  # in which there is no None
+        locations = list(map(places.get, named, repeat(b"")))
         return records.encode_columns(arrayset, keys, named, locations)
 
     def _stage_together(self, operations: Sequence[tuple[int, bytes]]) -> None:

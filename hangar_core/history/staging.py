@@ -18,11 +18,12 @@ from hangar_core.errors import (
     UnresolvedConflicts,
 )
 from hangar_core.hashing import digests
-from hangar_core.history import refs
+from hangar_core.history import refs, tree
 from hangar_core.history.commits import read_commit, root_of, write_commit, write_root
 from hangar_core.history.graph import is_ancestor
 from hangar_core.history.guarding import check_message, refuse_changes, refuse_unknown
 from hangar_core.history.merging import MergePlan
+from hangar_core.history.overlay import StagedArrayset
 from hangar_core.history.replaying import lay_over
 from hangar_core.history.staged_edits import StagedEdits
 from hangar_core.history.staging_opening import in_turn
@@ -190,12 +191,19 @@ class StagingArea(StagedEdits):
     def _claims(self) -> Iterator[tuple[str, Mapping[str, Any], Iterable[Digest]]]:
         """Yield (code, options of the backend, new samples) of each arrayset that something changed in."""
         for staged in self.overlay.arraysets.values():
-            if staged.samples.changes:
+            if staged.samples.changes or staged.is_folded:
                 code, options = backend_options.recorded(staged.options)
-                yield code, options, filter(_moves, staged.samples.changes.values())
+                yield code, options, filter(_moves, self._new_data(staged))
+
+    def _new_data(self, staged: StagedArrayset) -> Iterator[Digest | None]:
+        """Yield what samples of an arrayset are set to, those that were changed or are in another tree than before."""
+        yield from staged.samples.changes.values()
+        if staged.is_folded:
+            before = self.overlay.empty if staged.base is None else staged.base.tree
+            yield from (now for _, _, now in tree.diff(self.objects, before, staged.samples.base))
 
     def _put_locations(self, batch: Batch) -> None:
-        batch.put_many("locations", self.data.locations().items())
+        batch.place(self.data.staged.most, self.data.locations)
         batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self.data.published().items()))
 
     @in_turn

@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from hangar_core import files
 from hangar_core.errors import CorruptRecord, StorageFailed
 from hangar_core.model import CommitId
+from hangar_core.records import merging as merge_records
 from hangar_core.records import staging as records
-from hangar_core.records.staging import Begin, Frame, Part
+from hangar_core.records.staging import Begin, Frame, Group, Part
 from hangar_core.storage.host import boot_id
+
+# So much of a log is read at once, and one that is shorter is held in memory.
+_WINDOW: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +27,11 @@ class LogContent:
     """What a log of the generation that counts holds: whole frames in order, and where they end."""
 
     begin: Begin
-    parts: tuple[Part, ...]
+    parts: Iterable[Part]
     end: int
     synced_end: int  # everything before this place was made durable, data included
+    # Arrayset -> where it was last taken over whole: what was said before of its samples means nothing any more.
+    taken_over: Mapping[str, int]
 
 
 def read_log(path: Path, generation: int) -> LogContent | None:
@@ -56,12 +64,13 @@ def _prepared(path: Path) -> Path:
 
 def _read(path: Path, generation: int, *, ahead: bool = False) -> LogContent | None:
     try:
-        log = path.read_bytes()
+        with path.open("rb") as file:
+            log = file.read(_WINDOW)
     except FileNotFoundError:
         return None
     first = records.decode_frame(log, 0, generation)
     if first is None or first.operation != records.BEGIN:
-        if records.synced_behind(log, generation, 0):
+        if records.synced_behind(path.read_bytes(), generation, 0):
             raise _damaged(path, 0)
         return None
     begin = records.decode_begin(first.payload)
@@ -69,12 +78,60 @@ def _read(path: Path, generation: int, *, ahead: bool = False) -> LogContent | N
         return None  # it was committed, or dropped; only starting it anew did not get to the disk
     if begin.generation > generation:
         raise CorruptRecord(what=str(path), reason="it belongs to a later state of the database")
-    parts = tuple(records.parts(log, generation, first.end))
-    end = parts[-1].end if parts else first.end
-    if end < len(log) and records.synced_behind(log, generation, end):
-        raise _damaged(path, end)
-    synced = [one.end for one in parts if isinstance(one, Frame) and one.operation == records.SYNCED]
-    return LogContent(begin, parts, end, synced[-1] if synced else 0)
+    if len(log) < _WINDOW:
+        content = _content(begin, tuple(records.parts(log, generation, first.end)), first.end)
+    else:
+        content = _content(begin, _Parts(path, generation, first.end), first.end)
+        log = b"" if content.end == path.stat().st_size else path.read_bytes()
+    if content.end < len(log) and records.synced_behind(log, generation, content.end):
+        raise _damaged(path, content.end)
+    return content
+
+
+def _content(begin: Begin, parts: Iterable[Part], start: int) -> LogContent:
+    """Return what the parts of a log from `start` on come to."""
+    end, synced_end = start, 0
+    taken_over: dict[str, int] = {}
+    for part in parts:
+        end = part.end
+        if isinstance(part, Frame) and part.operation == records.SYNCED:
+            synced_end = end
+        for one in part.parts if isinstance(part, Group) else (part,):
+            if isinstance(one, Frame) and one.operation == merge_records.ADOPT:
+                taken_over[merge_records.decode_adopt(one.payload)[0]] = part.offset
+    return LogContent(begin, parts, end, synced_end, taken_over)
+
+
+def up_to(content: LogContent, end: int) -> LogContent:
+    """Return the content of a log that ends before a part that began at `end`."""
+    parts = tuple(part for part in content.parts if part.end <= end)
+    return replace(_content(content.begin, parts, end), synced_end=content.synced_end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a log that is too long to be held in memory, read anew each time."""
+
+    path: Path
+    generation: int
+    start: int
+
+    def __iter__(self) -> Iterator[Part]:
+        with self.path.open("rb") as file:
+            offset, size = self.start, _WINDOW
+            while True:
+                file.seek(offset)
+                log = file.read(size)
+                end = offset
+                for part in records.parts(log, self.generation, offset, offset):
+                    end = part.end
+                    yield part
+                if end > offset:
+                    offset, size = end, _WINDOW
+                elif len(log) == size and (claimed := records.claimed_size(log)) > size:
+                    size = claimed  # one record longer than what was read at once
+                else:
+                    return
 
 
 class StagingLog:

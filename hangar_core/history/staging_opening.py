@@ -21,7 +21,7 @@ from hangar_core.history.guarding import OpenConflicts, refuse_changes
 from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.replaying import Replay, placed_in, replayed_on_base
-from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log
+from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log, up_to
 from hangar_core.model import CommitId
 from hangar_core.records import staging as records
 from hangar_core.records.staged_samples import Samples
@@ -116,7 +116,7 @@ class OpenStaging:
         if (content.begin.branch, content.begin.base) != (self.branch, self.base):
             raise CorruptRecord(what="staging log", reason="it is based on another commit than the branch points at")
         end, boot = content.end, content.begin.boot
-        replay = Replay(self.objects, self.overlay.root)
+        replay = Replay(self.objects, self.overlay.root, content.taken_over)
         for part in content.parts:
             if isinstance(part, records.Frame) and part.operation == records.BOOT:
                 boot = records.decode_boot(part.payload)
@@ -131,6 +131,11 @@ class OpenStaging:
                     raise CorruptRecord(
                         what="staging log", reason="data that had been made durable are gone from their pack"
                     )
+                if any(place >= cut for place in content.taken_over.values()):
+                    # What was left out because of what is cut off has to be laid over after all.
+                    self.data.discard()
+                    self._replay(up_to(content, cut), suspicious=suspicious)
+                    return
                 end = cut
                 break
         self.overlay = replay.finish()

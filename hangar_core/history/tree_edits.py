@@ -5,7 +5,7 @@ Who reads samples needs none of this; `tree` reads what is made here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hangar_core.hashing.digests import NODE
 from hangar_core.history.chunking import FANOUT, cuts, is_boundary
@@ -60,6 +60,37 @@ def apply(objects: Objects, root: Digest, edits: Sequence[tuple[bytes, Digest | 
     if len(top) > 1:
         return _build_up(objects, top, height + 1)
     return _without_single_parents(objects, top[0][1])
+
+
+def append(objects: Objects, root: Digest, keys: Sequence[bytes], digests: Sequence[Digest]) -> Digest:
+    """Return the root with more keys, which ascend and come after all that are there: `apply` for many of them.
+
+    Only the end of each level is read and made anew: from the last boundary on, of the kind that keys make.
+    """
+    height = objects.get_node(root).level
+    gone: set[bytes] = set()
+    first, counts = keys[0], None
+    for level in range(height + 1):
+        cursor = _LevelCursor(objects, root, level)
+        cursor.seek(first)
+        while (before := cursor.key_before()) is not None and not is_boundary(before, level):
+            cursor.back()
+        nodes = [cursor.node]
+        while cursor.has_next():
+            cursor.forward()
+            nodes.append(cursor.node)
+        entries = [entry for node in nodes for entry in _entries(node) if entry[0] not in gone]
+        old_keys, old_digests, old_counts = zip(*entries, strict=True) if entries else ((), (), ())
+        below = None if counts is None else [*old_counts, *counts]
+        made = _nodes(objects, [*old_keys, *keys], [*old_digests, *digests], below, level)
+        gone = {node.keys[-1] for node in nodes if node.keys}
+        first = min(gone, default=first)
+        keys, digests, counts = zip(*made, strict=True)
+    return _build_up(objects, made, height + 1)
+
+
+def _entries(node: Node) -> Iterable[Entry]:
+    return zip(node.keys, node.digests, node.counts or (1,) * node.size, strict=True)
 
 
 def _build_up(objects: Objects, entries: list[Entry], level: int) -> Digest:
@@ -172,8 +203,9 @@ def _merge(node: Node, edits: LevelEdits, at: int, out: list[Entry], *, to_the_e
             at = _take(edits, at, out)
         else:
             out.append((key, digest, total))
-    while to_the_end and at < len(edits):
-        at = _take(edits, at, out)
+    if to_the_end:
+        out += [(key, *value) for key, value in edits[at:] if value is not None]
+        at = len(edits)
     return at
 
 

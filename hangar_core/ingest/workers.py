@@ -26,6 +26,7 @@ from hangar_core.ingest.planning import Scan
 from hangar_core.ingest.stacks import Stack
 from hangar_core.ingest.threads import Threads
 from hangar_core.ingest.works import Work
+from hangar_core.model import Digest
 
 if TYPE_CHECKING:
     from hangar_core.ingest.cluster import Cluster
@@ -238,15 +239,13 @@ class Workers:
 
     def _are_stored(self, reads: list[Read | Stack]) -> bool:
         """Whether all data that are not with the samples themselves are where they can be read."""
-        held = self._data.staged
+        named: set[Digest] = set()
         for read in reads:
-            if isinstance(read, Stack):
-                named = [] if read.batch.rows else read.batch.digests
-            else:
-                named = [part.digest for part in read.parts if part.payload is None]
-            if not all(digest in held or self._data.has(digest) for digest in named):
-                return False
-        return True
+            if not isinstance(read, Stack):
+                named.update(part.digest for part in read.parts if part.payload is None)
+            elif not read.batch.rows:
+                named.update(read.batch.digests)
+        return len(self._data.has_many(named)) == len(named)
 
 
 def is_isolated(plugin: str) -> bool:

@@ -55,6 +55,12 @@ def decode_provenance(payload: bytes) -> tuple[str, list[bytes], list[Digest]]:
         raise fields.corrupt("it counts on a provenance that it does not name") from why
 
 
+def arrayset_of(payload: bytes) -> str:
+    """Return the arrayset that a payload of either kind is about. Raises `CorruptRecord`."""
+    fields = FieldReader(payload, _WHAT)
+    return checked_arrayset_name(fields, fields.blob())
+
+
 def encode_provenance_tree(arrayset: str, tree: Digest) -> bytes:
     """Return the payload that takes over, with an arrayset, all that is known of where its samples came from."""
     return FieldWriter().text(arrayset).raw(tree).done()

@@ -116,8 +116,10 @@ def read_changes(payload: bytes, at: int) -> Columns:
     return found
 
 
-def read_run(log: bytes, offset: int, head: bytes, seed: int) -> tuple[Columns, int]:
+def read_run(log: bytes, offset: int, head: bytes, seed: int, base: int = 0) -> tuple[Columns, int]:
     """Read whole frames of one change each from `offset` on; return them and where they end.
+
+    `log` is the file from the offset `base` on.
 
     `head` is how such a frame begins: the frame's own head, the arrayset, and the head of the change. Frames go on
     being read while theirs is of the same arrayset. A frame is sealed with `seed` xor its offset.
@@ -125,14 +127,14 @@ def read_run(log: bytes, offset: int, head: bytes, seed: int) -> tuple[Columns, 
     found = Columns()
     keys, digests, locations = found.keys, found.digests, found.locations
     xxh3 = xxhash.xxh3_64_intdigest
-    view, at, head_size = memoryview(log), offset, len(head)
+    view, at, head_size = memoryview(log), offset - base, len(head)
     row = _frame_row(head, head)
     while row is not None:
         kind, first, body = head[-1], at, row.size - _CHECK_SIZE
         rows = row.iter_unpack(view[at : at + (len(log) - at) // row.size * row.size])
         if kind:
             for begin, key, digest, location, check in rows:
-                if begin != head or xxh3(log[at : at + body], seed ^ at) != check:
+                if begin != head or xxh3(log[at : at + body], seed ^ (base + at)) != check:
                     break
                 keys.append(key)
                 digests.append(digest)
@@ -140,7 +142,7 @@ def read_run(log: bytes, offset: int, head: bytes, seed: int) -> tuple[Columns, 
                 at += row.size
         else:
             for begin, key, check in rows:
-                if begin != head or xxh3(log[at : at + body], seed ^ at) != check:
+                if begin != head or xxh3(log[at : at + body], seed ^ (base + at)) != check:
                     break
                 keys.append(key)
                 digests.append(None)
@@ -151,7 +153,7 @@ def read_run(log: bytes, offset: int, head: bytes, seed: int) -> tuple[Columns, 
         previous, head = head, log[at : at + head_size]
         row = _frame_row(head, previous)
     found.check()
-    return found, at
+    return found, base + at
 
 
 def _frame_row(head: bytes, model: bytes) -> struct.Struct | None:

@@ -91,18 +91,27 @@ def encode_frame(operation: int, payload: bytes, generation: int, offset: int) -
     return body + _CHECK.pack(xxhash.xxh3_64_intdigest(body, _seed(generation, offset)))
 
 
-def decode_frame(log: bytes, offset: int, generation: int) -> Frame | None:
-    """Return the whole frame at `offset`, or None if there is none."""
-    if offset + OVERHEAD > len(log):
+def decode_frame(log: bytes, offset: int, generation: int, base: int = 0) -> Frame | None:
+    """Return the whole frame at `offset`, or None if there is none. `log` is the file from the offset `base` on."""
+    at = offset - base
+    if at + OVERHEAD > len(log):
         return None
-    magic, operation, _, size = _HEAD.unpack_from(log, offset)
-    check_at = offset + _HEAD.size + size
+    magic, operation, _, size = _HEAD.unpack_from(log, at)
+    check_at = at + _HEAD.size + size
     if magic != MAGIC or check_at + _CHECK.size > len(log):
         return None
     (check,) = _CHECK.unpack_from(log, check_at)
-    if xxhash.xxh3_64_intdigest(log[offset:check_at], _seed(generation, offset)) != check:
+    if xxhash.xxh3_64_intdigest(log[at:check_at], _seed(generation, offset)) != check:
         return None
-    return Frame(offset, check_at + _CHECK.size, operation, log[offset + _HEAD.size : check_at])
+    return Frame(offset, base + check_at + _CHECK.size, operation, log[at + _HEAD.size : check_at])
+
+
+def claimed_size(head: bytes) -> int:
+    """Return how long the frame says to be that begins with these bytes; 0 if none begins with them."""
+    if len(head) < _HEAD.size:
+        return 0
+    magic, _, _, size = _HEAD.unpack_from(head)
+    return OVERHEAD + int(size) if magic == MAGIC else 0
 
 
 def frames(log: bytes, generation: int, offset: int = 0) -> Iterator[Frame]:
@@ -112,15 +121,19 @@ def frames(log: bytes, generation: int, offset: int = 0) -> Iterator[Frame]:
         offset = frame.end
 
 
-def parts(log: bytes, generation: int, offset: int = 0) -> Iterator[Part]:
-    """Yield what `frames` yields, with samples and groups decoded. Raises `CorruptRecord`."""
+def parts(log: bytes, generation: int, offset: int = 0, base: int = 0) -> Iterator[Part]:
+    """Yield what `frames` yields, with samples and groups decoded. `log` is the file from the offset `base` on.
+
+    Raises `CorruptRecord`.
+    """
     seed = _seed(generation, 1) ^ 1  # of all frames but the first, which has no samples: without their offset
-    while (frame := decode_frame(log, offset, generation)) is not None:
+    while (frame := decode_frame(log, offset, generation, base)) is not None:
         offset = frame.end
         if frame.operation == SAMPLES and frame.offset and _is_single(frame.payload):
             name_size = 1 + frame.payload[0]
-            head = log[frame.offset : frame.offset + _HEAD.size + name_size + 3]
-            changes, offset = read_run(log, frame.offset, head, seed)
+            at = frame.offset - base
+            head = log[at : at + _HEAD.size + name_size + 3]
+            changes, offset = read_run(log, frame.offset, head, seed, base)
             name = checked_arrayset_name(FieldReader(b"", "staging log"), frame.payload[1:name_size])
             yield Samples(frame.offset, offset, name, changes, each=True)
         else:

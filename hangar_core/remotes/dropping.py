@@ -116,7 +116,8 @@ class _Dropper:
             holdings, others = freer.holdings(meant)
             self._kept[OTHER_BACKEND] += others
             self._kept[NOT_PUSHED] += self._here(unpushed)
-            open_files = {file_of(place) for place in self._staging.data.staged.values()}
+            staged = self._staging.data.staged
+            open_files = {file_of(place) for piece in staged.pieces() for place in piece.values()}
             wanted = []
             for holding in holdings:
                 if holding.file in open_files:

@@ -54,7 +54,7 @@ class Taker:
         self._data.keep()
         self._data.sync()
         with self._tables.write() as batch:
-            batch.put_many("locations", self._data.locations().items())
+            batch.place(self._data.staged.most, self._data.locations)
             batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in self._data.published().items()))
         self._data.turn_over()
         self._unpublished = 0

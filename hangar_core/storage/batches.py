@@ -6,7 +6,7 @@ the transaction, replacing a ref is a compare-and-set. Readers have no use for t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.errors import RefChanged
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Moving bundles takes room, which must not be what a last commit lacks.
 _ROOM_TO_MOVE: Final = 64 << 20
+_IN_BATCH: Final = 1 << 16
 
 
 class Batch:
@@ -28,12 +29,23 @@ class Batch:
     def __init__(self) -> None:
         self.changes: dict[str, dict[bytes, bytes | None]] = {}
         self.expected: list[tuple[str, bytes, bytes | None, str]] = []
+        # Many locations, before the others: a call gives them, in pieces, whenever they are to be written.
+        self.placed: Callable[[], Iterator[Mapping[Any, bytes]]] | None = None
+        self.placed_count = 0
 
     def put(self, table: str, key: bytes, value: bytes) -> None:
         self.changes.setdefault(table, {})[key] = value
 
     def put_many(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
         self.changes.setdefault(table, {}).update(items)
+
+    def place(self, count: int, pieces: Callable[[], Iterator[Mapping[Any, bytes]]]) -> None:
+        """Put so many locations, given in pieces: of many not all are in memory at once."""
+        if count <= _IN_BATCH:
+            for piece in pieces():
+                self.put_many("locations", piece.items())
+        else:
+            self.placed, self.placed_count = pieces, count
 
     def delete(self, table: str, key: bytes) -> None:
         self.changes.setdefault(table, {})[key] = None
@@ -59,28 +71,35 @@ class Writing:
             sealed = txn.get(key, db=self._tables[table])
             if (None if sealed is None else open_seal(table, key, bytes(sealed))) != value:
                 raise RefChanged(name=name)
-        bundled = bundles.BUNDLED if self._bundle(batch.changes) else ()
+        # Together with many locations nothing is small.
+        bundled = bundles.BUNDLED if self._bundle(batch.changes, is_large=batch.placed is not None) else ()
+        for piece in batch.placed() if batch.placed is not None else ():
+            self._put("locations", dict(piece))
         for table, changes in batch.changes.items():
             if table in bundled:
                 continue
-            if table == "locations":
-                changes = put_runs(txn, self._tables[places.TABLE], self._tables[table], changes)
-            db = self._tables[table]
-            puts = ((key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None)
-            with txn.cursor(db=db) as cursor:
-                cursor.putmulti(puts)
-            for key in (key for key, value in changes.items() if value is None):
-                txn.delete(key, db=db)
+            self._put(table, changes)
 
-    def _bundle(self, changes: dict[str, dict[bytes, bytes | None]]) -> bool:
+    def _put(self, table: str, changes: dict[bytes, bytes | None]) -> None:
+        """Make the changes of one table."""
+        txn, db = self._txn, self._tables[table]
+        if table == "locations":
+            changes = put_runs(txn, self._tables[places.TABLE], db, changes)
+        puts = ((key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None)
+        with txn.cursor(db=db) as cursor:
+            cursor.putmulti(puts)
+        for key in (key for key, value in changes.items() if value is None):
+            txn.delete(key, db=db)
+
+    def _bundle(self, changes: dict[str, dict[bytes, bytes | None]], *, is_large: bool) -> bool:
         """Write what is bundled as one more bundle, or return False when it is too much for that.
 
         Earlier bundles move to their tables when there are many, and before a record of theirs is written there.
         """
-        if not any(changes.get(table) for table in bundles.BUNDLED):
+        if not is_large and not any(changes.get(table) for table in bundles.BUNDLED):
             return True
         txn = self._txn
-        small = bundles.is_small(changes)
+        small = not is_large and bundles.is_small(changes)
         recent = self._tables[bundles.TABLE]
         first, last = bundles.numbers(txn, recent) or (1, 0)
         index = self._recent.index(txn, recent)

@@ -6,7 +6,8 @@ Nothing here is visible to others until a commit publishes the locations; see `d
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,7 @@ from hangar_core.storage.layout import COMPRESSED, Layout
 from hangar_core.storage.sealing import Claim, Sealing, stored_form
 from hangar_core.storage.segment_adoption import SegmentDirectory, check_segment
 from hangar_core.storage.segments import Segment
+from hangar_core.storage.staged_places import StagedPlaces
 from hangar_core.storage.tables import Tables
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class DataWriter(DataReader):
     def __init__(self, layout: Layout, tables: Tables) -> None:
         super().__init__(layout, tables)
         self._pid = os.getpid()
-        self.staged: dict[Digest, Location] = {}
+        self.staged = StagedPlaces()
         self._adopted: dict[bytes, int] = {}
         self._last_adopted: dict[bytes, tuple[int, Digest, Location]] = {}
         self._writer = PackWriter(self._directory)
@@ -126,7 +128,8 @@ class DataWriter(DataReader):
         return digest in self.staged or super().has(digest)
 
     def has_many(self, wanted: Collection[Digest]) -> set[Digest]:
-        return {digest for digest in wanted if digest in self.staged} | super().has_many(wanted)
+        found = set(self.staged.get_many(wanted))
+        return found | super().has_many([digest for digest in wanted if digest not in found])
 
     def put(self, sample: Sample | Payload, *, apart: bool | None = None, codec: Compression | None = None) -> Digest:
         """Store text, bytes or an array of any layout and byte order; data that are known are not stored again.
@@ -204,8 +207,8 @@ class DataWriter(DataReader):
         """Return those of which no undamaged data are here."""
         fresh = dict(samples)
         staged = self.staged
-        if staged and not staged.keys().isdisjoint(fresh):
-            fresh = {digest: sample for digest, sample in fresh.items() if digest not in staged}
+        for digest in staged.get_many(fresh) if staged else ():
+            del fresh[digest]
         self._drop_published(fresh)
         return fresh
 
@@ -248,7 +251,8 @@ class DataWriter(DataReader):
         if source is not None:
             self._segments.bring(source, segment)
         found = check_segment(self._segments.path, segment, verify=verify)
-        fresh = {digest: location for digest, location in found.locations.items() if digest not in self.staged}
+        known = self.staged.get_many(found.locations)
+        fresh = {digest: location for digest, location in found.locations.items() if digest not in known}
         self._drop_published(fresh)
         if not fresh:
             files.remove(found.path)
@@ -331,7 +335,7 @@ class DataWriter(DataReader):
         """
         left: dict[bytes, int] = {}
         rest: dict[bytes, list[Digest]] = {}
-        for digest, location in self.staged.items():
+        for digest, location in chain.from_iterable(piece.items() for piece in self.staged.pieces()):
             uid, _ = self._packs.place(digest, location)
             if digest in moved:
                 left[uid] = left.get(uid, 0) + 1
@@ -355,16 +359,19 @@ class DataWriter(DataReader):
             placed.update(zip(some, self._writer.append_many(payloads), strict=True))
         return placed
 
-    def locations(self) -> Mapping[Digest, Location]:
-        """Return where everything staged lies, for the transaction that publishes it."""
+    def locations(self) -> Iterator[Mapping[Digest, Location]]:
+        """Yield where everything staged lies, in pieces, for the transaction that publishes it."""
         self._is_first = False
-        return {**self.staged, **self._sealing.moved}
+        moved = self._sealing.moved
+        for piece in self.staged.pieces():
+            yield {digest: moved.get(digest, location) for digest, location in piece.items()} if moved else piece
 
     def published(self) -> dict[bytes, int]:
         """Return file -> length of all that `locations` names, for the same transaction."""
         lengths = {**self._adopted, **self._writer.published(), **self._apart.published()}
         if self._sealing.moved:
-            named = {self._packs.place(*one)[0] for one in self.locations().items() if location_code(one[1]) == PACK}
+            placed = (one for piece in self.locations() for one in piece.items())
+            named = {self._packs.place(*one)[0] for one in placed if location_code(one[1]) == PACK}
             lengths = {uid: length for uid, length in lengths.items() if uid in named or self._is_published(uid)}
         return {**lengths, **self._sealing.files}
 

@@ -46,6 +46,7 @@ _LATER: Final = (bundles.TABLE, places.TABLE, "edits")
 _LONGEST_REST = 5.0
 # About what the database needs for an entry besides its key and value.
 _PER_ENTRY = 32
+_PER_PLACE: Final = 64
 # How much longer than its records the file is at least.
 _BEHIND: Final = 1 << 16
 
@@ -330,6 +331,7 @@ class Tables:
         room = 0
         for changes in batch.changes.values():
             room += sum(map(len, changes)) + sum(map(len, filter(None, changes.values()))) + _PER_ENTRY * len(changes)
+        room += batch.placed_count * _PER_PLACE
         if room < self._first_map // 8:
             return
 

@@ -195,3 +195,17 @@ def test_a_missing_node_is_named(objects: Objects) -> None:
     root = objects.put_node(Node(1, (b"k",), (missing,), (1,), 32))
     with pytest.raises(CorruptRecord, match=missing.hex()):
         tree.lookup(objects, root, b"k")
+
+
+@pooled
+@given(data=st.data())
+def test_keys_that_come_behind_all_others_give_the_tree_of_them_all(
+    objects: Objects, pool: str, data: st.DataObject
+) -> None:
+    content = data.draw(entries(pools()[pool]))
+    keys = sorted(content)
+    if len(keys) > 1:
+        at = data.draw(st.integers(1, len(keys) - 1))
+        before = built(objects, {key: content[key] for key in keys[:at]})
+        root = tree_edits.append(objects, before, keys[at:], [content[key] for key in keys[at:]])
+        assert root == built(objects, content)

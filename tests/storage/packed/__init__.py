@@ -17,7 +17,7 @@ def publish(writer: DataWriter, tables: Tables) -> None:
     writer.keep()
     writer.sync()
     with tables.write() as batch:
-        batch.put_many("locations", writer.locations().items())
+        batch.place(writer.staged.most, writer.locations)
         batch.put_many("packs", ((uid, end.to_bytes(8, "little")) for uid, end in writer.published().items()))
 
 
