@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 1 << 20  # bytes of text
-MAX_KEPT = 64 << 20  # bytes of numbers that are kept from the check, so that they are not read twice
+MAX_KEPT = 16 << 20  # bytes of numbers that are kept from the check, so that they are not read twice
 _NUMBERS = b"0123456789+-.eE \r\nnaifityNAIFITY"
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])[+-]?[0-9]{16,}(?![0-9.eE])")
 _MARK = b"\xef\xbb\xbf"
