@@ -190,8 +190,9 @@ def _each(work: Work, reading: Reading, loaded: Iterable[Stack | Pair]) -> Itera
 
 def _key_of(work: Work, name: SampleKey) -> SampleKey:
     """Return the key of the only sample in a file. A plugin that has a name of its own for it keeps that."""
-    stem = external.BasePlugin.sample_name(work.path)
-    if name in {stem, work.key.rpartition("/")[2]} or work.folder == f"{work.key}/":
+    if name == work.key.rpartition("/")[2] or work.folder == f"{work.key}/":  # nearly always, and soon compared
+        return work.key
+    if name == external.BasePlugin.sample_name(work.path):
         return work.key
     return work.folder + str(name)
 
