@@ -11,8 +11,10 @@ changes again. What each of them does is written down in `protocols`.
 from __future__ import annotations
 
 import errno
+import os
+import stat
 from pathlib import Path
-from typing import Final, NewType
+from typing import BinaryIO, Final, NewType
 
 from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed, UnsupportedFormat
 from hangar_core.hashing import digests
@@ -63,6 +65,22 @@ def later_file(digest: Digest, path: Path, code: str, form: str) -> UnsupportedF
         digest=name,
         file=path,
     )
+
+
+def open_data(path: Path) -> BinaryIO:
+    """Open a file of data for reading. Raises `OSError`, also for what is no plain file.
+
+    Whoever opened a named pipe in its place would wait for ever.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 — handed out
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise IsADirectoryError(errno.EISDIR, "it is no file")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def unreadable(digest: Digest, path: Path, why: OSError) -> CorruptDataError | StorageFailed:

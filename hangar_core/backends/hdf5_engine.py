@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import xxhash
 
-from hangar_core.backends.base import missing_file, unreadable
+from hangar_core.backends.base import missing_file, open_data, unreadable
 from hangar_core.backends.sealed_files import (
     SEAL_SIZE,
     BadSeal,
@@ -143,7 +143,7 @@ class Hdf5Files(SealedFiles):
         return dataset, dtype
 
     def _seal_of(self, path: Path) -> Seal:
-        with open(path, "rb") as file:
+        with open_data(path) as file:
             block = file.read(USER_BLOCK)
         seal = decode_seal(self.code, block)
         if block[SEAL_SIZE:] != bytes(USER_BLOCK - SEAL_SIZE):
@@ -251,7 +251,7 @@ def _dataset_of(found: _OpenFile, number: int) -> tuple[Any, np.dtype[Any]]:
 def _check_of(path: Path) -> int:
     """Return the checksum of all that lies behind the user block."""
     hasher = xxhash.xxh3_64()
-    with open(path, "rb") as file:
+    with open_data(path) as file:
         file.seek(USER_BLOCK)
         while piece := file.read(_PIECE):
             hasher.update(piece)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import xxhash
 
-from hangar_core.backends.base import missing_file, unreadable
+from hangar_core.backends.base import missing_file, open_data, unreadable
 from hangar_core.backends.codecs import fresh_array
 from hangar_core.backends.sealed_files import (
     SEAL_SIZE,
@@ -95,7 +95,7 @@ class NumpyCollections(SealedFiles):
             yield Stored(uid, parts, places)
 
     def _seal_of(self, path: Path) -> Seal:
-        with open(path, "rb") as file:
+        with open_data(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TRAILER_SIZE))
             return decode_seal(self.code, file.read(TRAILER_SIZE))
@@ -126,7 +126,7 @@ class NumpyCollections(SealedFiles):
         seal = self._checked_seal(digest, uid)
         path = self._path(uid)
         try:
-            with open(path, "rb") as file:
+            with open_data(path) as file:
                 if os.fstat(file.fileno()).st_size != seal.length:  # what is mapped and not there kills the process
                     self._damaged(digest, uid, "the file changed its length")
                 mapped = mmap.mmap(file.fileno(), seal.length, access=mmap.ACCESS_READ)

@@ -16,7 +16,7 @@ import xxhash
 
 from hangar_core import files
 from hangar_core.backends import codecs
-from hangar_core.backends.base import Location, bad_location, uid_of
+from hangar_core.backends.base import Location, bad_location, open_data, uid_of
 from hangar_core.backends.codecs import fresh_array, stored_dtype
 from hangar_core.backends.pack_blocks import (
     BLOCK_LOCATION_SIZE,
@@ -69,7 +69,7 @@ _KNOWN_BLOCKS = 2048
 
 def _first_at(path: Path, uid: bytes, offset: int) -> tuple[Digest, Location] | None:
     """Return the digest and the location of the first sample at `offset`, if a frame's header or a block is there."""
-    with open(path, "rb") as pack:
+    with open_data(path) as pack:
         pack.seek(offset)
         data = pack.read(LONGEST_BLOCK)
     try:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import stat
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hangar_core.backends.base import later_file, missing_file, unreadable
+from hangar_core.backends.base import later_file, missing_file, open_data, unreadable
 from hangar_core.backends.pack_frames import (
     ALIGNMENT,
     CODE,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 # Nobody waits for somebody to write into what should be a pack and is a pipe.
-_READING: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
 _OPEN_PACKS: Final = 128
 _KNOWN_KINDS: Final = 512
 # With some 700 bytes each, or with 32 KiB if their samples are of a few bytes.
@@ -228,13 +226,8 @@ class PackMaps:
 
 def _mapped(path: Path) -> memoryview:
     """Return a file as it is now. Raises `OSError`, `BadFrame` if it is none or too short for a pack."""
-    fd = os.open(path, _READING)
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "it is no file")
-        if found.st_size < PACK_HEADER_SIZE:
+    with open_data(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < PACK_HEADER_SIZE:
             raise BadFrame("the file is shorter than a pack header")
-        return memoryview(mmap.mmap(fd, found.st_size, access=mmap.ACCESS_READ))
-    finally:
-        os.close(fd)
+        return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))

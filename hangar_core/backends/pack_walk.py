@@ -14,7 +14,7 @@ from typing import NamedTuple
 import xxhash
 
 from hangar_core.backends import codecs, pack_blocks
-from hangar_core.backends.base import Location
+from hangar_core.backends.base import Location, open_data
 from hangar_core.backends.pack_frames import (
     ALIGNMENT,
     CODEC_AT,
@@ -56,7 +56,7 @@ class Damaged(NamedTuple):
 
 def walk(path: Path) -> Iterator[Whole | Damaged]:
     """Yield what lies in a pack, in order. Raises `OSError` if the file cannot be read."""
-    with open(path, "rb") as file:
+    with open_data(path) as file:
         size = file.seek(0, 2)
         if size < PACK_HEADER_SIZE:
             yield Damaged(path, 0, size, "the file is shorter than a pack header")

@@ -192,24 +192,31 @@ class SealedFiles:
             uid = uid_of(path, self.suffix)
             if uid is None or known(uid):
                 continue  # not ours, or somebody's
-            self._refuse_if_published(path, published)
-            unknown.append(path)
+            if self._is_left_over(path, published):
+                unknown.append(path)
         self.close()
         for path in unknown:
             files.remove(path)
         if unknown:
             files.sync_directory(self._directory)
 
-    def _refuse_if_published(self, path: Path, published: Callable[[Digest], Location | None]) -> None:
+    def _is_left_over(self, path: Path, published: Callable[[Digest], Location | None]) -> bool:
+        """Whether a file that no commit knows is to go. Raises `CorruptRecord` if its data are published all the same.
+
+        Not what cannot be read now: it may be anything.
+        """
         try:
             location = published(self._seal_of(path).first)
-        except (OSError, BadSeal):
-            return  # a crash came in the middle of it: it cannot have been published
+        except BadSeal:
+            return True  # a crash came in the middle of it: it cannot have been published
+        except OSError:
+            return False
         except LaterFormat as why:
             raise UnsupportedFormat(what=f"`{path}`", needs=f"format {why} of backend {self.code}") from why
         with suppress(BadRecord):
             if location is not None and decode_place(self.code, location).uid == path.stem:
                 raise CorruptRecord(what=f"table packs/{path.stem}", reason=f"data in `{path}` are published")
+        return True
 
     # --- reading --------------------------------------------------------------------------------------------------
 

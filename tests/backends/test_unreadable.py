@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -87,3 +89,34 @@ def test_a_folder_in_place_of_a_file_is_damage(place: tuple[Path, str]) -> None:
     with closing(Repository(directory).checkout()) as reader, pytest.raises(CorruptDataError) as found:
         reader.arraysets["a"]["k03"]
     assert found.value.digest
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_nobody_waits_for_a_named_pipe_in_place_of_a_file(place: tuple[Path, str]) -> None:
+    directory, code = place
+    for path in (directory / ".hangar" / "data" / code).iterdir():
+        path.unlink()
+        os.mkfifo(path)
+    script = (
+        "import sys\n"
+        "from hangar_core import Repository\n"
+        "from hangar_core.errors import Corrupt\n"
+        "aset = Repository(sys.argv[1]).checkout().arraysets['a']\n"
+        "for read in (lambda: aset['k00'], lambda: aset[['k01', 'k02']]):\n"
+        "    try:\n        read()\n    except Corrupt as why:\n        print(why)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, directory], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("it is no file") == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("code", ["00", "10"])
+def test_a_writer_leaves_alone_what_it_cannot_read(tmp_path: Path, code: str) -> None:
+    repo = files_of_one_sample(tmp_path, code)
+    strange = next((tmp_path / ".hangar" / "data" / code).iterdir()).with_stem("ab" * 16)
+    os.mkfifo(strange)
+    with writing(repo) as writer:
+        writer.arraysets["a"]["more"] = np.zeros(40, "<i4")
+        writer.commit("more")
+    assert strange.exists()
