@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from math import prod
+from numbers import Integral
 from typing import Any, Final
 
 from hangar_core.backends import codecs, registry
@@ -150,6 +151,8 @@ def _compression(code: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if complib not in (*BLOSC, "lzf", "gzip"):
         raise InvalidInput(f"`complib` is {complib!r}; it may be one of {', '.join((*BLOSC, 'lzf', 'gzip'))}.")
     level = given.get("complevel", None if complib == "lzf" else defaults["complevel"])
+    if type(level) is not bool and isinstance(level, Integral):  # numpy's as well
+        level = int(level)
     # No Blosc default needs shuffling bits, so that each default suits every filter.
     shuffle = given.get("shuffle", defaults["shuffle"])
     blosc = complib in BLOSC

@@ -74,12 +74,21 @@ def _needs_ml_dtypes(text: str, lack: str) -> UnsupportedFormat:
     )
 
 
+# Kinds of dtypes -> where such data can go.
+_ELSEWHERE = {
+    "U": "text goes into an arrayset of its own kind: add_str_arrayset(NAME)",
+    "S": "bytes go into an arrayset of their own kind: add_bytes_arrayset(NAME)",
+    "V": "each field of a record goes into an arrayset of its own",
+}
+
+
 @lru_cache(maxsize=256)
 def _text_of(kind: np.dtype[Any]) -> str:
     if kind.name in ML_DTYPES and kind.type.__module__ == "ml_dtypes":
         return kind.name
     if kind.kind not in _KINDS or kind.subdtype is not None:
-        raise UnsupportedDtype(dtype=kind, reason="only numbers, booleans, dates and durations are stored")
+        reason = "only numbers, booleans, dates and durations are stored"
+        raise UnsupportedDtype(dtype=kind, reason=reason, hint=_ELSEWHERE.get(kind.kind))
     if kind.itemsize > (16 if kind.kind == "c" else 8):
         raise UnsupportedDtype(dtype=kind, reason="its size differs from machine to machine; convert to float64")
     if kind.kind in "mM" and kind.str[3:] == "":

@@ -99,6 +99,13 @@ def test_dtypes_without_a_canonical_form_are_refused_when_the_arrayset_is_made(w
         writer.arraysets.init_arrayset("x", shape=(3,), dtype=dtype)
 
 
+@pytest.mark.parametrize(("dtype", "where"), [(str, "add_str_arrayset"), (bytes, "add_bytes_arrayset")])
+def test_who_asks_for_text_as_numpy_has_it_is_told_where_it_goes(writer, dtype, where):
+    with pytest.raises(UnsupportedDtype) as raised:
+        writer.arraysets.init_arrayset("x", shape=(3,), dtype=dtype)
+    assert where in raised.value.hint
+
+
 def test_shape_may_be_an_int_or_a_list(writer):
     assert writer.arraysets.init_arrayset("a", shape=7, dtype="f4").shape == (7,)
     assert writer.arraysets.init_arrayset("b", shape=[7, 2], dtype="f4").shape == (7, 2)

@@ -78,6 +78,7 @@ def test_without_a_choice_arrays_go_to_packs_and_text_and_bytes_to_small_values(
         ({"backend": "00"}, "00", {"shuffle": None, "complib": "blosc:zstd", "complevel": 3}),
         ({"backend": "01", "complib": "lzf"}, "01", {"shuffle": "byte", "complib": "lzf", "complevel": None}),
         ({"backend": "00", "complevel": 9}, "00", {"shuffle": None, "complib": "blosc:zstd", "complevel": 9}),
+        ({"backend": "00", "complevel": np.int64(9)}, "00", {"shuffle": None, "complib": "blosc:zstd", "complevel": 9}),
         ("10", "10", {}),
         ("20", "20", {}),
         ("30", "30", {}),
