@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,12 +66,14 @@ def _prepared(path: Path) -> Path:
 def _read(path: Path, generation: int, *, ahead: bool = False) -> LogContent | None:
     try:
         with path.open("rb") as file:
-            log = file.read(_WINDOW)
+            # What a writer appends from now on is not looked at: not even to tell damage from a torn end.
+            size = os.fstat(file.fileno()).st_size
+            log = file.read(min(size, _WINDOW))
     except FileNotFoundError:
         return None
     first = records.decode_frame(log, 0, generation)
     if first is None or first.operation != records.BEGIN:
-        if records.synced_behind(path.read_bytes(), generation, 0):
+        if records.synced_behind(_whole(path, log, size), generation, 0):
             raise _damaged(path, 0)
         return None
     begin = records.decode_begin(first.payload)
@@ -78,14 +81,21 @@ def _read(path: Path, generation: int, *, ahead: bool = False) -> LogContent | N
         return None  # it was committed, or dropped; only starting it anew did not get to the disk
     if begin.generation > generation:
         raise CorruptRecord(what=str(path), reason="it belongs to a later state of the database")
-    if len(log) < _WINDOW:
+    if size <= _WINDOW:
         content = _content(begin, tuple(records.parts(log, generation, first.end)), first.end)
     else:
-        content = _content(begin, _Parts(path, generation, first.end), first.end)
-        log = b"" if content.end == path.stat().st_size else path.read_bytes()
-    if content.end < len(log) and records.synced_behind(log, generation, content.end):
+        content = _content(begin, _Parts(path, generation, first.end, size), first.end)
+    if content.end < size and records.synced_behind(_whole(path, log, size), generation, content.end):
         raise _damaged(path, content.end)
     return content
+
+
+def _whole(path: Path, log: bytes, size: int) -> bytes:
+    """Return so many bytes of a log, of which `log` has been read."""
+    if len(log) == size:
+        return log
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def _content(begin: Begin, parts: Iterable[Part], start: int) -> LogContent:
@@ -115,20 +125,21 @@ class _Parts:
     path: Path
     generation: int
     start: int
+    end: int
 
     def __iter__(self) -> Iterator[Part]:
         with self.path.open("rb") as file:
             offset, size = self.start, _WINDOW
             while True:
                 file.seek(offset)
-                log = file.read(size)
+                log = file.read(min(size, self.end - offset))
                 end = offset
                 for part in records.parts(log, self.generation, offset, offset):
                     end = part.end
                     yield part
                 if end > offset:
                     offset, size = end, _WINDOW
-                elif len(log) == size and (claimed := records.claimed_size(log)) > size:
+                elif len(log) == size and size < (claimed := records.claimed_size(log)) <= self.end - offset:
                     size = claimed  # one record longer than what was read at once
                 else:
                     return
