@@ -37,6 +37,13 @@ _KEYS = ("path", "stem", "sha")
     metavar="path|stem|sha",
     help="Name samples by path, file name, or SHA-256. Any other word goes to the plugin: a field of a table.",
 )
+@click.option(
+    "-r",
+    "--recursive",
+    is_flag=True,
+    expose_value=False,
+    help="Take folders with what is in their subfolders, as is done anyway.",
+)
 @click.option("--labels-from-parent", is_flag=True, help="Make ARRAYSET.label of the names of the files' folders.")
 @click.option(
     "--coco",
