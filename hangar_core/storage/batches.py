@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hangar_core.errors import RefChanged
 from hangar_core.storage import bundles, places
 from hangar_core.storage.host import free_bytes
-from hangar_core.storage.run_writing import put_runs
+from hangar_core.storage.run_writing import put_pieces, put_runs
 from hangar_core.storage.seals import open_seal, seal
 
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ class Writing:
                 raise RefChanged(name=name)
         # Together with many locations nothing is small.
         bundled = bundles.BUNDLED if self._bundle(batch.changes, is_large=batch.placed is not None) else ()
-        for piece in batch.placed() if batch.placed is not None else ():
-            self._put("locations", dict(piece))
+        if batch.placed is not None:
+            runs, locations = self._tables[places.TABLE], self._tables["locations"]
+            for left in put_pieces(txn, runs, locations, batch.placed()):
+                self._put_rows("locations", left)
         for table, changes in batch.changes.items():
             if table in bundled:
                 continue
@@ -82,9 +84,12 @@ class Writing:
 
     def _put(self, table: str, changes: dict[bytes, bytes | None]) -> None:
         """Make the changes of one table."""
-        txn, db = self._txn, self._tables[table]
         if table == "locations":
-            changes = put_runs(txn, self._tables[places.TABLE], db, changes)
+            changes = put_runs(self._txn, self._tables[places.TABLE], self._tables[table], changes)
+        self._put_rows(table, changes)
+
+    def _put_rows(self, table: str, changes: dict[bytes, bytes | None]) -> None:
+        txn, db = self._txn, self._tables[table]
         puts = ((key, seal(key, value)) for key in sorted(changes) if (value := changes[key]) is not None)
         with txn.cursor(db=db) as cursor:
             cursor.putmulti(puts)
@@ -103,8 +108,10 @@ class Writing:
         recent = self._tables[bundles.TABLE]
         first, last = bundles.numbers(txn, recent) or (1, 0)
         index = self._recent.index(txn, recent)
-        if self._is_crowded(last - first + 1) or not (
-            small or all(changes.get(name, {}).keys().isdisjoint(keys) for name, keys in index.items())
+        if (
+            is_large
+            or self._is_crowded(last - first + 1)
+            or not (small or all(changes.get(name, {}).keys().isdisjoint(keys) for name, keys in index.items()))
         ):
             self._move_bundles(first, last, keep_last=not small)
         if small:

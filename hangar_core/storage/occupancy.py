@@ -58,7 +58,7 @@ def _count_runs(reader: Reader, names: list[bytes], found: Counter[bytes]) -> No
     nothing = np.zeros(len(rows), np.uint64)
     seen = Columns(rows, [_OUTSIDE], nothing, nothing)
     for run in reader.runs():
-        seen = merged(seen, run)
+        seen = merged((seen, run))
     counts = np.bincount(seen.which.astype(np.int64), minlength=len(seen.files))
     for uid, count in zip(seen.files, counts.tolist(), strict=True):
         if uid != _OUTSIDE:

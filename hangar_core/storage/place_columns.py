@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hangar_core.hashing.digests import DIGEST_SIZE
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # What has fewer new samples is entered in `locations`.
 LEAST: Final = 2048
 # So many are merged at most: what is in memory meanwhile has a bound.
-_MOST: Final = 1 << 22
+MOST: Final = 1 << 22
 # With its seal, a full chunk takes three pages of the database.
 _CHUNK_SIZE: Final = 3 * 4096 - 16 - 8
 _MOST_FILES: Final = 255
@@ -139,27 +139,25 @@ def decode_run(size: int, chunks: Mapping[bytes, bytes]) -> Columns:
     return found
 
 
-def merged(newer: Columns, older: Columns) -> Columns:
-    """Return the samples of two runs; of one that is in both, where the newer run has it."""
+def merged(parts: Sequence[Columns]) -> Columns:
+    """Return the samples of several runs, the newest first; of one that is in two, where the newer has it."""
     import numpy as np
 
-    files = _numbered((*newer.files, *older.files))
-    which = [
-        np.array([files[uid] for uid in one.files], np.uint64)[one.which.astype(np.intp)] for one in (newer, older)
-    ]
-    names = np.concatenate((newer.names, older.names))
+    files = _numbered(uid for one in parts for uid in one.files)
+    which = [np.array([files[uid] for uid in one.files], np.uint64)[one.which.astype(np.intp)] for one in parts]
+    names = np.concatenate([one.names for one in parts])
     order = _order(names)  # stable: the newer of two comes first
     names = names[order]
     kept = np.ones(len(names), bool)
     kept[1:] = (names[1:] != names[:-1]).any(axis=1)
     order = order[kept]
-    places = np.concatenate((newer.places, older.places))
+    places = np.concatenate([one.places for one in parts])
     return Columns(names[kept], list(files), np.concatenate(which)[order], places[order])
 
 
 def is_to_merge(size: int, with_size: int) -> bool:
     """Whether an older run of a size is merged with newer samples, so that runs get smaller by half each time."""
-    return size < 2 * with_size and size + with_size <= _MOST
+    return size < 2 * with_size and size + with_size <= MOST
 
 
 def _numbered(uids: Iterable[bytes]) -> dict[bytes, int]:

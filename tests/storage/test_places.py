@@ -88,7 +88,7 @@ def test_what_a_run_holds_is_found_and_comes_back(locations: dict[bytes, bytes],
     st.dictionaries(DIGESTS, PLACES, min_size=1, max_size=30), st.dictionaries(DIGESTS, PLACES, min_size=1, max_size=30)
 )
 def test_of_two_runs_the_newer_counts(newer: dict[bytes, bytes], older: dict[bytes, bytes]) -> None:
-    both = merged(columns_of(newer)[0], columns_of(older)[0])
+    both = merged((columns_of(newer)[0], columns_of(older)[0]))
     named = {digest[8:24] for digest in newer}
     kept = {digest: location for digest, location in older.items() if digest[8:24] not in named}
     assert list(encode_run(1, both)) == list(encode_run(1, columns_of(kept | newer)[0]))
@@ -149,6 +149,30 @@ def test_the_newest_place_counts_wherever_it_is(tables: Tables) -> None:
         put(tables, dict(changes))
         model |= changes
         check(tables, model)
+
+
+def place(tables: Tables, pieces: list[dict[bytes, bytes]]) -> None:
+    with tables.write() as batch:
+        batch.place(sum(map(len, pieces)), lambda: iter(pieces))
+
+
+def test_pieces_of_one_transaction_make_one_run(tables: Tables) -> None:
+    known, again = rows(0, 20), rows(5, 3000, salt=1)
+    put(tables, dict(known))  # these are in the table of locations
+    pieces = [rows(start, 15_000) for start in range(0, 75_000, 15_000)]
+    elsewhere = {digest_of(number): b"30" + bytes(4) for number in range(-300, -200)}
+    pieces[2] |= elsewhere
+    pieces[3] |= {digest_of(1): b"30" + bytes(5)}  # what a piece before has in the run, or in the table
+    pieces.append(again)
+    model: dict[bytes, bytes] = dict(known)
+    for piece in pieces:
+        model |= piece
+    place(tables, pieces)
+    assert runs_of(tables) == [75_000 - 20]
+    check(tables, model)
+    place(tables, [rows(100_000, 40_000), rows(140_000, 40_000)])  # merged with what is not much larger
+    assert runs_of(tables) == [75_000 - 20 + 80_000]
+    check(tables, model | rows(100_000, 80_000))
 
 
 def test_readers_are_free_again_without_the_garbage_collector(tables: Tables) -> None:
