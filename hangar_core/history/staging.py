@@ -59,7 +59,8 @@ class StagingArea(StagedEdits):
         if not message.strip():
             raise EmptyMessage
         second = merging.parent if merging else None
-        root = write_root(self.objects, self.overlay.content())
+        content = self.overlay.content()
+        root = write_root(self.objects, content)
         if second is None and root == self._root:
             self._publish_healed()
             if merging is None and not self.overlay.clean:
@@ -67,6 +68,7 @@ class StagingArea(StagedEdits):
             raise NothingToCommit
         parents = tuple(one for one in (self.base, second) if one is not None)
         commit = write_commit(self.objects, Commit(parents, root, time, user.name, user.email, message))
+        self._made = commit, root, content
         reason = merging.kind if merging else "commit"
         self.move_head(commit, refs.Note(signature(user), time, f"{reason}: {message.partition(chr(10))[0]}"))
         return commit

@@ -22,7 +22,7 @@ from hangar_core.history.objects import Objects
 from hangar_core.history.overlay import Overlay
 from hangar_core.history.replaying import Replay, placed_in, replayed_on_base
 from hangar_core.history.staging_log import LogContent, StagingLog, read_log, settle_log, up_to
-from hangar_core.model import CommitId
+from hangar_core.model import CommitId, Digest, Root
 from hangar_core.records import staging as records
 from hangar_core.records.staged_samples import Samples
 from hangar_core.reports import Status
@@ -81,6 +81,8 @@ class OpenStaging:
             base = refs.head(reader, self.branch)
             current_head = refs.head(reader, current)
         self._named = base is not None
+        # What the last commit of this session is and contains.
+        self._made: tuple[CommitId, Digest, Root] | None = None
         self._settled = True
         settle_log(self._context.layout.staging_log, self._generation, current, current_head)
         content = read_log(self._context.layout.staging_log, self._generation)
@@ -103,8 +105,13 @@ class OpenStaging:
 
     def _begin_on(self, base: CommitId | None, before: Overlay | None = None) -> None:
         """Stand on a commit with nothing staged; `before` is the overlay in whose place the new one comes."""
-        root = root_digest(self.objects, base)
-        self.overlay = Overlay(self.objects, read_root(self.objects, root), before)
+        made = self._made
+        if made is not None and made[0] == base:
+            _, root, content = made
+        else:
+            root = root_digest(self.objects, base)
+            content = read_root(self.objects, root)
+        self.overlay = Overlay(self.objects, content, before)
         self.base, self._root = base, root
 
     def _replay(self, content: LogContent, *, suspicious: bool = False) -> None:

@@ -115,8 +115,13 @@ class Writing:
         ):
             self._move_bundles(first, last, keep_last=not small)
         if small:
-            rows = ((table, *one) for table in bundles.BUNDLED for one in changes.get(table, {}).items())
-            bundle = bundles.encode_bundle((table, key, seal(key, value or b"")) for table, key, value in rows)
+            bundle = bundles.encode_bundle(
+                [
+                    (table, key, seal(key, value or b""))
+                    for table in bundles.BUNDLED
+                    for key, value in changes.get(table, {}).items()
+                ]
+            )
             number = bundles.encode_number(last + 1)
             txn.put(number, seal(number, bundle), db=recent)
         return small

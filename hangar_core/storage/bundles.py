@@ -29,6 +29,7 @@ from hangar_core.storage.seals import look_under_seal
 
 TABLE: Final = "recent"
 BUNDLED: Final = ("nodes", "locations")
+_NUMBERS: Final = {table: number for number, table in enumerate(BUNDLED)}
 # When there are so many, they move.
 MOST: Final = 64
 # What has more records, or more bytes, is no small commit.
@@ -62,7 +63,7 @@ def decode_number(key: bytes) -> int:
 def encode_bundle(records: Iterable[tuple[str, bytes, bytes]]) -> bytes:
     """Return the bytes of a bundle of (table, key, sealed value)."""
     rows = list(records)
-    heads = [_ROW.pack(BUNDLED.index(table), len(key), len(value)) for table, key, value in rows]
+    heads = [_ROW.pack(_NUMBERS[table], len(key), len(value)) for table, key, value in rows]
     return b"".join((_COUNT.pack(len(rows)), *heads, *(key for _, key, _ in rows), *(value for _, _, value in rows)))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.storage import bundles, places
-from hangar_core.storage.seals import CHECK_SIZE, checksum, open_seal
+from hangar_core.storage.seals import CHECK_SIZE, checksum, look_under_seal, open_seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Values up to here are copied without a look at the size of the file.
 _LARGE: Final = 1 << 16
+# Of values from here on, no more copies are made than one.
+_COPIED_ONCE: Final = 1 << 12
 
 
 class Reader:
@@ -181,4 +183,6 @@ def _opened(path: Path, table: str, key: bytes, sealed: memoryview) -> bytes:
     # A damaged length may claim far more than there is: that is not to be copied.
     if len(sealed) > _LARGE and len(sealed) > path.stat().st_size:
         raise CorruptRecord(what=f"{table}/{key.hex()}", reason="it is longer than the database")
+    if len(sealed) > _COPIED_ONCE:
+        return bytes(look_under_seal(table, key, sealed))
     return open_seal(table, key, bytes(sealed))
