@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import cast
+from typing import Final, cast
 
 from hangar_core.errors import ArraysetNotFound, StorageFailed
 from hangar_core.hashing import digests
-from hangar_core.history.arrivals import MOST
 from hangar_core.history.commits import read_root
 from hangar_core.history.guarding import place_of, refuse_changes, refuse_unknown
 from hangar_core.history.identities import called, identity_of, names_of, new_identity
@@ -23,6 +22,11 @@ from hangar_core.records import staging as records
 from hangar_core.records.keys import decode_key
 from hangar_core.reports import MergeState
 from hangar_core.storage.layout import ORIGINALS, PROVENANCE
+
+# So many changes of an arrayset are held in memory, some 280 bytes for each. Folding leaves free pages in the database,
+# whose list small commits write again, and takes time: only an import, which holds more of each sample, does it soon.
+MOST_STAGED: Final = 1 << 20
+MOST_IMPORTED: Final = 1 << 17
 
 
 class StagedEdits(OpenStaging):
@@ -49,14 +53,14 @@ class StagedEdits(OpenStaging):
                 staged.set_samples([key], [digest])
             else:
                 staged.samples.set(key, digest)
-            if len(staged.samples.changes) >= MOST:
-                self._fold_if_many([arrayset])
+            if len(staged.samples.changes) >= MOST_STAGED:
+                self._fold_if_many([arrayset], MOST_STAGED)
             return
         keys, named = [key for key, _ in changes], [digest for _, digest in changes]
         self._log.append(records.SAMPLES, self._columns(arrayset, keys, named))
         self.data.keep()
         staged.set_samples(keys, named)
-        self._fold_if_many([arrayset])
+        self._fold_if_many([arrayset], MOST_STAGED)
 
     @in_turn
     def stage_arrayset(self, name: str, schema: Schema, options: Mapping[str, str]) -> None:
@@ -174,9 +178,9 @@ class StagedEdits(OpenStaging):
         for name, rows in changes.items():
             group += self._decided_by_hand(name, (key for key, _ in rows))
         self._stage_together(group)
-        self._fold_if_many(changes)
+        self._fold_if_many(changes, MOST_IMPORTED)
 
-    def _fold_if_many(self, arraysets: Iterable[str]) -> None:
+    def _fold_if_many(self, arraysets: Iterable[str], most: int) -> None:
         """Fold those of the arraysets that have so many changes that these take much memory.
 
         Their trees go to the database, which no commit need ever name, and then the log says that the arrayset is taken
@@ -184,7 +188,7 @@ class StagedEdits(OpenStaging):
         """
         overlay = self.overlay
         for name in arraysets:
-            if overlay.merging is not None or overlay.arraysets[name].pending < MOST:
+            if overlay.merging is not None or overlay.arraysets[name].pending < most:
                 continue
             folded = overlay.fold(name)
             try:

@@ -17,7 +17,8 @@ ROWS = 400
 @pytest.fixture
 def folding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fold what is still few, and read the log in small pieces."""
-    monkeypatch.setattr("hangar_core.history.staged_edits.MOST", 50)
+    monkeypatch.setattr("hangar_core.history.staged_edits.MOST_STAGED", 50)
+    monkeypatch.setattr("hangar_core.history.staged_edits.MOST_IMPORTED", 50)
     monkeypatch.setattr("hangar_core.history.staging_log._WINDOW", 1_000)
     monkeypatch.setattr("hangar_core.ingest.stager.MOST_TOGETHER", 100)
     monkeypatch.setattr("hangar_core.ingest.stager._PIECE", 60)
