@@ -66,9 +66,11 @@ class SampleMappingWriter(SampleMapping):
         encoded = encode_key(key)
         payload = self._payload(data) or payload_of(self.checked(data))
         staging = self._session.staging
-        with staging.lock, staging.objects.snapshot():
-            digest = self._session.store.put(payload, apart=self.is_apart, codec=self.codec)
-            if not self._is_there(self._keys.get(encoded), digest):
+        with staging.lock:
+            with staging.objects.snapshot():
+                digest = self._session.store.put(payload, apart=self.is_apart, codec=self.codec)
+                is_there = self._is_there(self._keys.get(encoded), digest)
+            if not is_there:  # not under the snapshot: what is staged may be folded, which writes to the database
                 self._stage(((encoded, digest),))
         return key
 

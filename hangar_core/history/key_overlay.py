@@ -53,20 +53,16 @@ class KeyOverlay:
         """How many keys there are."""
         return self.count
 
-    def fold(self) -> Digest:
-        """Make the tree with all changes applied the one that further changes are laid over, and return its root.
+    def rebase(self, root: Digest) -> None:
+        """Lay further changes over the tree at `root`, which is what `tree` returned.
 
-        It is held in `Objects`. What is in it is listed in order of keys from then on.
+        What is in it is listed in order of keys from then on.
         """
-        root = self.tree()
-        self._rebase(root)
-        return root
-
-    def _rebase(self, root: Digest) -> None:
         self.base, self.base_count = root, self.count
         self.changes = {}
         self._was = {}
         self._looked_up = (b"", None)
+        self._arrivals = Arrivals(self._objects)  # the old ones may name what is gone by now
 
     @property
     def root(self) -> Digest | None:
@@ -203,8 +199,8 @@ class NestedKeyOverlay(KeyOverlay):
     def entries(self) -> int:
         return (tree.count(self._objects, self.base) if self.base_count else 0) + self._more_entries
 
-    def _rebase(self, root: Digest) -> None:
-        super()._rebase(root)
+    def rebase(self, root: Digest) -> None:
+        super().rebase(root)
         self._touched = {}
         self._grouped = None
         self._more_entries = 0

@@ -117,15 +117,19 @@ class Overlay:
         """Take over what is known of the samples of an arrayset that was adopted."""
         self.arraysets[name].provenance = _provenance_at(self._objects, tree)
 
-    def fold(self, name: str) -> Arrayset:
-        """Bring all changes of an arrayset into its trees, held in `Objects`, and return what it is now."""
+    def folded(self, name: str) -> Arrayset:
+        """Return an arrayset as it is now; its trees, with all changes in them, are held in `Objects`."""
+        staged = self.arraysets[name]
+        samples = staged.samples
+        return Arrayset(staged.schema, samples.tree(), samples.count, staged.options, staged.provenance_tree())
+
+    def fold(self, name: str, folded: Arrayset) -> None:
+        """Lay what further changes are staged of an arrayset over its trees as `folded` returned them."""
         staged = self.arraysets[name]
         self._settled += len(staged.samples.changes)
-        samples, provenance = staged.samples, None
-        tree = samples.fold()
-        if staged.provenance.count:
-            provenance = staged.provenance.fold()
-        return Arrayset(staged.schema, tree, samples.count, staged.options, provenance)
+        staged.samples.rebase(folded.tree)
+        if folded.provenance is not None:
+            staged.provenance.rebase(folded.provenance)
 
     def remove_arrayset(self, name: str) -> None:
         del self.arraysets[name]

@@ -105,6 +105,33 @@ def test_an_arrayset_that_was_folded_can_be_renamed(repo: Repository) -> None:
     assert "t.csv" in repr(repo.why("y", 5))
 
 
+def test_samples_are_folded_that_are_staged_one_by_one(repo: Repository) -> None:
+    with closing(repo.checkout(write=True)) as checkout:
+        rows = checkout.arraysets["x"]
+        for row in range(ROWS, ROWS + 120):
+            rows[row] = np.array([row, 1])
+        assert len(rows) == ROWS + 120
+        checkout.arraysets.rename("x", "y")
+    (change,) = repo.status().arraysets
+    assert (change.name, change.added) == ("y", ROWS + 120)
+
+
+def test_a_nested_sample_that_was_removed_in_what_is_folded_is_not_listed(tmp_path: Path, folding: None) -> None:
+    repo = _repository(tmp_path / "nested")
+    with closing(repo.checkout(write=True)) as checkout:
+        nested = checkout.arraysets.init_arrayset("n", prototype=np.zeros(2, np.int64), contains_subsamples=True)
+        nested["stays"] = {0: np.array([1, 2])}
+        nested["goes"] = {row: np.array([row, 1]) for row in range(40)}
+        checkout.commit("both")
+        nested = checkout.arraysets["n"]
+        nested["later"] = {0: np.array([3, 4])}
+        checkout.commit("another")
+        nested = checkout.arraysets["n"]
+        del nested["goes"]
+        nested["more"] = {row: np.array([row, 1]) for row in range(20)}
+        assert sorted(nested.keys()) == ["later", "more", "stays"]
+
+
 def _size_of_data(repo: Repository) -> int:
     return sum(path.stat().st_size for path in Path(repo.path, ".hangar", "data").rglob("*") if path.is_file())
 
