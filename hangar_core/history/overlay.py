@@ -41,6 +41,8 @@ class StagedArrayset:
         base = self.base
         if base is None or self.samples.changes or self.samples.base != base.tree or self.provenance.changes:
             return True
+        if self.provenance.base_count and self.provenance.base != base.provenance:
+            return True
         return base.schema != self.schema or base.options != self.options
 
     def set_samples(self, keys: Sequence[bytes], digests: Sequence[Digest | None]) -> None:

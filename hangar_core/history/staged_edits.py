@@ -188,22 +188,25 @@ class StagedEdits(OpenStaging):
         """
         overlay = self.overlay
         for name in arraysets:
-            if overlay.merging is not None or overlay.arraysets[name].pending < most:
-                continue
-            try:
-                # What was held before stays: the commit needs it, however this ends.
-                with self.objects.trial():
-                    folded = overlay.folded(name)
-                    with self._context.tables.write() as batch:
-                        self.objects.flush(batch)
-            except StorageFailed:
-                return  # the changes are in the log one by one, and in memory
-            group = [(merge_records.ADOPT, merge_records.encode_adopt(name, folded))]
-            if folded.provenance is not None:
-                known = provenance_log.encode_provenance_tree(name, folded.provenance)
-                group.append((provenance_log.PROVENANCE_TREE, known))
-            self._log.append(records.GROUP, records.encode_group(group))
-            overlay.fold(name, folded)  # last of all: nothing may name a tree that is not in the database
+            if overlay.merging is None and overlay.arraysets[name].pending >= most and self._may_fold:
+                try:
+                    self._fold(name)
+                except StorageFailed:  # the changes are in the log one by one, and stay in memory
+                    self._may_fold = False
+
+    def _fold(self, name: str) -> None:
+        """Put what is staged of an arrayset into trees. Raises `StorageFailed`, with everything as it was."""
+        # What was held before stays: the commit needs it, however this ends.
+        with self.objects.trial():
+            folded = self.overlay.folded(name)
+            with self._context.tables.write() as batch:
+                self.objects.flush(batch)
+        group = [(merge_records.ADOPT, merge_records.encode_adopt(name, folded))]
+        if folded.provenance is not None:
+            known = provenance_log.encode_provenance_tree(name, folded.provenance)
+            group.append((provenance_log.PROVENANCE_TREE, known))
+        self._log.append(records.GROUP, records.encode_group(group))
+        self.overlay.fold(name, folded)  # last of all: nothing may name a tree that is not in the database
 
     def require_originals(self) -> None:
         """Have everybody who opens the repository know of files that are kept as they are; before the first of them."""

@@ -81,6 +81,8 @@ class OpenStaging:
             base = refs.head(reader, self.branch)
             current_head = refs.head(reader, current)
         self._named = base is not None
+        # Until it has failed once.
+        self._may_fold = True
         # What the last commit of this session is and contains.
         self._made: tuple[CommitId, Digest, Root] | None = None
         self._settled = True

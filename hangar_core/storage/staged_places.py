@@ -1,4 +1,4 @@
-"""Where data lie that no commit has published yet: digest -> location, in 45 bytes for each of many.
+"""Where data lie that no commit has published yet: digest -> location, in 47 bytes for each of many.
 
 The newest are in a dict. When these are many they go into a block: columns in order of digests. It takes in those that
 are not much larger, so that there are few, up to a size at which merging them would take much memory.
@@ -137,7 +137,7 @@ class _Block:
         firsts: NDArray[np.uint64],
         rests: NDArray[np.uint8],
         files: Sequence[bytes],
-        which: NDArray[np.uint16],
+        which: NDArray[np.uint32],
         places: NDArray[np.uint8],
     ) -> None:
         self.firsts, self.rests, self.files, self.which, self.places = firsts, rests, files, which, places
@@ -231,12 +231,12 @@ def _is_before(firsts: NDArray[np.uint64], rests: NDArray[np.uint8], at: int) ->
     return False
 
 
-def _numbered(names: Sequence[bytes]) -> tuple[list[bytes], NDArray[np.uint16]]:
+def _numbered(names: Sequence[bytes]) -> tuple[list[bytes], NDArray[np.uint32]]:
     """Return the different names, and for each which of them it is."""
     import numpy as np
 
     files = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return list(files), np.fromiter(map(files.__getitem__, names), np.uint16, len(names))
+    return list(files), np.fromiter(map(files.__getitem__, names), np.uint32, len(names))
 
 
 def _cut(rows: NDArray[np.uint8]) -> list[bytes]:

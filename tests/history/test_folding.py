@@ -132,6 +132,20 @@ def test_a_nested_sample_that_was_removed_in_what_is_folded_is_not_listed(tmp_pa
         assert sorted(nested.keys()) == ["later", "more", "stays"]
 
 
+def test_what_is_known_of_samples_can_be_all_that_was_folded(repo: Repository) -> None:
+    repo.commit("rows")
+    with closing(repo.checkout(write=True)) as checkout:
+        rows = checkout.arraysets["x"]
+        for value in (0, 7):  # set by hand and set back: as they were, but they come from no file any more
+            rows.update((row, np.array([row, row * value])) for row in range(120))
+    assert not repo.status().clean
+    repo.commit("by hand")
+    with closing(repo.checkout()) as checkout:
+        assert checkout.arraysets["x"][5].tolist() == [5, 35]
+    assert "t.csv" not in repr(repo.why("x", 5))
+    assert "t.csv" in repr(repo.why("x", 200))
+
+
 def _size_of_data(repo: Repository) -> int:
     return sum(path.stat().st_size for path in Path(repo.path, ".hangar", "data").rglob("*") if path.is_file())
 
