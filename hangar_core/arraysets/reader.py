@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from hangar_core.arraysets.mapping import MISSING, shown
 from hangar_core.arraysets.remembering import RememberingMapping
 from hangar_core.arraysets.session import ReadSession
-from hangar_core.errors import CorruptRecord, DataMissing, NotPicklable, SampleNotFound, UnsupportedFormat
+from hangar_core.errors import CorruptRecord, DataMissing, InvalidInput, NotPicklable, SampleNotFound, UnsupportedFormat
 from hangar_core.hashing import digests
 from hangar_core.hashing.schemas import schema_digest
 from hangar_core.model import CommitId, SampleKey, Schema
@@ -29,6 +29,7 @@ DEFAULT_BACKEND: Final = "20"
 BACKEND_OPTION: Final = "backend"
 DESCRIPTION_OPTION: Final = "description"
 TAGS_OPTION: Final = "tags"
+_AT_ONCE: Final = 1024
 
 
 class ArraysetDataReader(RememberingMapping):
@@ -246,6 +247,24 @@ class ArraysetDataReader(RememberingMapping):
         stored = self._session.data.raw(digest)
         assert isinstance(stored, bytes)
         return decode_original(stored)
+
+    def original_files(self, names: Sequence[SampleKey]) -> Iterator[bytes]:
+        """Yield the file of each of these samples in turn; all must be kept as they came.
+
+        Needs no plugin, and holds one file at a time. Raises `SampleNotFound`, `InvalidInput` for a sample that is no
+        file, and as `get` does.
+        """
+        from hangar_core.hashing.originals import file_in, is_original
+
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            wanted = self.digests(some)
+            for name, digest in zip(some, wanted, strict=True):
+                if not is_original(digest):
+                    raise InvalidInput(f"Sample `{shown(name)}` of `{self._name}` is not kept as a file.")
+            for stored in self._session.data.raw_each(wanted):
+                assert isinstance(stored, bytes)
+                yield file_in(stored)
 
     def provenance(self, name: SampleKey) -> Provenance | None:
         """Return where the sample came from: which file, read by which plugin, and how; None if nobody knows.

@@ -87,11 +87,11 @@ def export(
         if isinstance(why, HangarError):
             raise
         raise StorageFailed(path=why.filename or outdir, reason=why.strerror or str(why)) from why
-    verified = verify(work, outdir, placed.paths) if verify_files else None
+    verified = verify(work, outdir, [Path(path) for path in placed.paths]) if verify_files else None
     return ExportReceipt(
         written=placed.written,
         unchanged=placed.unchanged,
-        paths=tuple(map(str, placed.paths)),
+        paths=tuple(placed.paths),
         samples=len(chosen),
         plugin=", ".join(sorted({one.plugin_name for one in used} - {""})),
         extension=", ".join(sorted({one.extension for one in layout.alone} | {one.extension for one in used})),

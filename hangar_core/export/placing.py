@@ -38,7 +38,7 @@ class Placed(NamedTuple):
 
     written: int
     unchanged: int
-    paths: list[Path]
+    paths: list[str]
 
 
 def detail_of(key: SampleKey) -> str:
@@ -121,26 +121,32 @@ def move_all(fresh: Path, outdir: Path, *, overwrite: bool) -> Placed:
     """
     ways = _Ways(outdir)
     places = []
-    for path in sorted(_files_below(fresh)):
-        below = os.path.relpath(path, fresh)
-        target = os.path.join(outdir, below)
-        ways.check(os.path.dirname(below))
-        places.append((path, target, below, _is_there(path, target, overwrite=overwrite)))
+    for folder, names in _files_below(os.fspath(fresh)):
+        ways.check(folder)
+        # `""` at the end of the first two is the separator: joining each by itself takes as long as moving it.
+        source, aim = os.path.join(fresh, folder, ""), os.path.join(outdir, folder, "")
+        for name in names:
+            path, target = source + name, aim + name
+            places.append((path, target, folder, _is_there(path, target, overwrite=overwrite)))
+    places.sort()
     ways.forget()  # what was looked at may have changed since
-    for path, target, below, same in places:
+    for path, target, folder, same in places:
         if not same:
-            ways.make(os.path.dirname(below))
+            ways.make(folder)
             _move(path, target, replacing=overwrite)
     unchanged = sum(same for *_, same in places)
-    return Placed(len(places) - unchanged, unchanged, [Path(target) for _, target, _, _ in places])
+    return Placed(len(places) - unchanged, unchanged, [target for _, target, _, _ in places])
 
 
-def _files_below(folder: Path) -> Iterator[str]:
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(directory, name)
-            if not os.path.islink(path):
-                yield path
+def _files_below(top: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below `top`, as its path from there, with the names of the files in it."""
+    left = [""]
+    while left:
+        folder = left.pop()
+        with os.scandir(os.path.join(top, folder)) as found:
+            entries = [one for one in found if not one.is_symlink()]
+        yield folder, [one.name for one in entries if not one.is_dir()]
+        left += [os.path.join(folder, one.name) for one in entries if one.is_dir()]
 
 
 def _is_there(path: str, target: str, *, overwrite: bool) -> bool:

@@ -21,6 +21,11 @@ from hangar_core.reports import Progress, ProgressReporter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+# Handing work to another thread takes as long as writing a small file.
+_FILES_AT_ONCE = 64
+_BYTES_AT_ONCE = 4 << 20
+
 Sample: TypeAlias = "NDArray[Any] | str | bytes"
 
 
@@ -42,14 +47,10 @@ class Work:
 
     def alone(self, what: str) -> Iterator[tuple[Item, Sample]]:
         """Yield the samples that become a file each, those that are kept as the bytes of their file."""
+        files = self.aset.original_files([item.key for item in self.layout.alone if item.format is None])
         for number, item in enumerate(self.layout.alone, 1):
-            yield item, self.aset[item.key] if item.format is not None else self._file(item.key)
+            yield item, self.aset[item.key] if item.format is not None else next(files)
             self.report(Progress(number, self.layout.samples, what))
-
-    def _file(self, key: SampleKey) -> bytes:
-        found = self.aset.original(key)
-        assert found is not None
-        return found[1]
 
 
 def write_all(work: Work, folder: Path) -> None:
@@ -76,25 +77,40 @@ def write_all(work: Work, folder: Path) -> None:
 
 
 def _calls(work: Work, folder: Path, paths: Mapping[SampleKey, str]) -> Iterator[Callable[[], None]]:
+    """Yield what is to be called for all files: one call for many that are written as they are, if they are small."""
     made: set[str] = set()
+    files: list[tuple[str, bytes]] = []
+    held = 0
     for item, data in work.alone("samples"):
-        if item.format is None or item.format.plugin is None:
-            path = os.path.join(folder, paths[item.key])
-            if (parent := os.path.dirname(path)) not in made:
-                os.makedirs(parent, exist_ok=True)
-                made.add(parent)
-            yield partial(_write_bytes, path, data.encode() if isinstance(data, str) else data)
-        else:
+        if item.format is not None and item.format.plugin is not None:
             yield partial(_save, item.format, folder, item.detail, data)
+            continue
+        path = os.path.join(folder, paths[item.key])
+        if (parent := os.path.dirname(path)) not in made:
+            os.makedirs(parent, exist_ok=True)
+            made.add(parent)
+        assert isinstance(data, str | bytes)
+        content = data.encode() if isinstance(data, str) else data
+        files.append((path, content))
+        held += len(content)
+        if len(files) == _FILES_AT_ONCE or held >= _BYTES_AT_ONCE:
+            yield partial(_write_files, files)
+            files, held = [], 0
+    if files:
+        yield partial(_write_files, files)
 
 
 def _save(format_: Format, folder: Path, detail: str, data: Sample) -> None:
     external.save(data, folder, detail, format_.extension, plugin=format_.plugin_name, **format_.options)
 
 
-def _write_bytes(path: str, content: Any) -> None:
-    # Nobody else knows the folder: what is not whole goes with it.
-    with open(path, "xb", buffering=0) as file:
-        left = memoryview(content)
-        while left:
-            left = left[file.write(left) :]
+def _write_files(files: list[tuple[str, bytes]]) -> None:
+    # Nobody else knows the folder: what is not whole goes with it. A file object would look at each file first.
+    for path, content in files:
+        file = os.open(path, _NEW_FILE, 0o666)
+        try:
+            done = os.write(file, content)
+            while done < len(content):  # the system writes 2 GiB at once at most
+                done += os.write(file, memoryview(content)[done:])
+        finally:
+            os.close(file)

@@ -18,6 +18,7 @@ has the file all the same. Format: docs/formats/originals.md.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -29,6 +30,7 @@ from hangar_core.hashing.samples import Payload
 from hangar_core.model import Digest
 
 _FORMAT: Final = 1
+_U32: Final = struct.Struct("<I")
 _WHAT: Final = "original"
 
 
@@ -66,6 +68,28 @@ def encode_original(original: Original) -> bytes:
     for size in original.shape:
         out.u64(size)
     return out.blob(original.array or b"").done()
+
+
+def file_in(data: bytes) -> bytes:
+    """Return the bytes of the file alone: what stands in front is passed over. Raises `CorruptRecord`."""
+    try:
+        if data[0] != _FORMAT:
+            raise FieldReader(data, _WHAT).corrupt(f"format {data[0]} is unknown to this version")
+        at = _after_texts(data, 1, 3)
+        at = _after_texts(data, at + 4, 2 * _U32.unpack_from(data, at)[0])
+        at = _after_texts(data, at, 1)
+        at = _after_texts(data, at + 1 + 8 * data[at], 1)
+    except (struct.error, IndexError):
+        at = len(data) + 1
+    if at > len(data):
+        raise FieldReader(data, _WHAT).corrupt(f"what stands in front of the file does not fit into {len(data)} bytes")
+    return data[at:]
+
+
+def _after_texts(data: bytes, at: int, count: int) -> int:
+    for _ in range(count):
+        at += 4 + _U32.unpack_from(data, at)[0]
+    return at
 
 
 def decode_original(data: bytes) -> tuple[Original, bytes]:

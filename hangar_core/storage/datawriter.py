@@ -77,6 +77,10 @@ class DataWriter(DataReader):
     def raw(self, digest: Digest, location: Location | None = None) -> Sample:
         return super().raw(digest, location or self.staged.get(digest))
 
+    def raw_each(self, wanted: Sequence[Digest]) -> Iterator[Sample]:
+        """Yield what `raw` returns of each, staged or published."""
+        return map(self.raw, wanted)
+
     def view(self, digest: Digest, *, again: bool = False) -> Sample:
         # What is staged lies where files may still be cut: no view on that.
         return read_only(self.get(digest)) if digest in self.staged else super().view(digest, again=again)

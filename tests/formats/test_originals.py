@@ -7,7 +7,7 @@ from goldens import load
 from goldens.kept import originals
 
 from hangar_core.errors import CorruptRecord
-from hangar_core.hashing.originals import Original, decode_original, encode_original, original_payload
+from hangar_core.hashing.originals import Original, decode_original, encode_original, file_in, original_payload
 
 VECTORS = load("originals-1.json")["originals"]
 
@@ -18,6 +18,7 @@ def test_originals_keep_their_bytes(kept: tuple[Original, bytes], row: dict[str,
     assert (bytes(payload.data).hex(), payload.digest.hex()) == (row["bytes"], row["digest"])
     assert (payload.dtype, payload.shape) == ("original", (len(payload.data),))
     assert decode_original(bytes.fromhex(row["bytes"])) == kept
+    assert file_in(bytes.fromhex(row["bytes"])) == kept[1]
 
 
 def test_what_stands_in_front_of_a_file_is_refused_unless_it_is_in_its_one_form() -> None:
@@ -31,3 +32,14 @@ def test_what_stands_in_front_of_a_file_is_refused_unless_it_is_in_its_one_form(
     ):
         with pytest.raises(CorruptRecord, match=reason):
             decode_original(bad)
+
+
+def test_a_file_is_not_taken_from_bytes_that_end_before_it_or_are_of_another_format() -> None:
+    for original, _ in originals():
+        whole = encode_original(original)
+        assert file_in(whole) == b""
+        for end in range(len(whole)):
+            with pytest.raises(CorruptRecord, match="does not fit"):
+                file_in(whole[:end])
+        with pytest.raises(CorruptRecord, match="format 2"):
+            file_in(b"\x02" + whole[1:])

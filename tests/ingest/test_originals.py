@@ -13,7 +13,15 @@ import pytest
 from PIL import Image
 
 from hangar_core import Repository
-from hangar_core.errors import CorruptDataError, CorruptRecord, FilesRejected, HangarError, PluginNotFound
+from hangar_core.errors import (
+    CorruptDataError,
+    CorruptRecord,
+    FilesRejected,
+    HangarError,
+    InvalidInput,
+    PluginNotFound,
+    SampleNotFound,
+)
 from hangar_core.external import BasePlugin, plugin_manager
 from hangar_core.hashing.originals import Original, is_original, original_payload
 from hangar_core.storage.context import RepoContext
@@ -391,3 +399,62 @@ def test_only_repositories_with_kept_files_need_a_reader_that_knows_them(repo: R
     assert "originals" not in (home(repo) / "format.json").read_text()
     repo.ingest("more", photos)
     assert "originals-1" in (home(repo) / "format.json").read_text()
+
+
+def test_files_are_read_in_the_order_of_names_without_the_plugin(kept: Repository, photos: Path) -> None:
+    names = ["dog/2", "cat/1", "dog/2", "cat/2"]
+    wanted = [(photos / f"{name}.jpg").read_bytes() for name in names]
+    with closing(kept.checkout()) as reader, closing(kept.checkout(write=True)) as writer:
+        assert list(reader.arraysets["pets"].original_files(names)) == wanted
+        numbers = writer.arraysets.init_arrayset("numbers", shape=(2,), dtype="u1")
+        numbers["a"] = np.zeros(2, "u1")
+        assert list(writer.arraysets["pets"].original_files(names)) == wanted
+        with pytest.raises(InvalidInput, match="`a` of `numbers` is not kept as a file"):
+            next(numbers.original_files(["a"]))
+        with pytest.raises(SampleNotFound, match="nope"):
+            next(reader.arraysets["pets"].original_files(["cat/1", "nope"]))
+
+
+def test_files_that_are_staged_are_read_as_well(repo: Repository, photos: Path) -> None:
+    repo.ingest("pets", photos)
+    with closing(repo.checkout(write=True)) as writer:
+        (found,) = writer.arraysets["pets"].original_files(["cat/2"])
+    assert found == (photos / "cat" / "2.jpg").read_bytes()
+
+
+def test_files_that_move_while_they_are_read_are_found(repo: Repository, photos: Path, tmp_path: Path) -> None:
+    """All data go, and come back to other places, between the first file and the second, which is in another pack."""
+    for folder in ("cat", "dog"):
+        repo.ingest("pets", photos / folder, key="stem" if folder == "cat" else "sha", commit=folder)
+    (tmp_path / "origin").mkdir()
+    repo.remote.add("origin", str(tmp_path / "origin"))
+    repo.remote.push("origin", "master")
+    with closing(repo.checkout()) as reader:
+        aset = reader.arraysets["pets"]
+        names = list(aset.keys())
+        files = aset.original_files(names)
+        found = [next(files)]
+        assert repo.remote.drop("origin").samples == len(names)
+        repo.remote.fetch_data("origin", "master")
+        found.extend(files)
+    assert sorted(found) == sorted(path.read_bytes() for path in photos.rglob("*.jpg"))
+
+
+def test_many_small_files_and_large_ones_come_out_alike(repo: Repository, tmp_path: Path) -> None:
+    """More than are written by one call, some of them larger than is held for one, in folders and beside them."""
+    source, out = tmp_path / "source", tmp_path / "out"
+    out.mkdir()
+    pixel = io.BytesIO()
+    Image.fromarray(np.zeros((1, 1), "u1")).save(pixel, "jpeg")
+    for number in range(200):
+        path = source / ("" if number % 3 else f"b{number % 5}/a") / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pixel.getvalue() + bytes(3_000_000 if number % 90 == 0 else number))
+    repo.ingest("x", source, store="original", commit="x")
+    for jobs in (1, 2):
+        receipt = repo.export("x", out, jobs=jobs, overwrite=jobs == 2)
+        assert (receipt.written, receipt.unchanged) == ((200, 0) if jobs == 1 else (0, 200))
+        assert list(receipt.paths) == sorted(str(path) for path in out.rglob("*.jpg"))
+    for path in source.rglob("*.jpg"):
+        assert (out / path.relative_to(source)).read_bytes() == path.read_bytes()
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == [f"b{number}" for number in range(5)]
