@@ -36,6 +36,11 @@ class Patterns:
         self._include = _spec(include, "--include") if include else None
         self._exclude = _spec(exclude, "--exclude") if exclude else None
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether no file is left out."""
+        return self._include is None and self._exclude is None
+
     def wants(self, path: str) -> bool:
         """Whether a file is wanted, by its path below the folder given."""
         if self._exclude is not None and self._exclude.match_file(path):

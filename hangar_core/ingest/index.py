@@ -74,7 +74,8 @@ class SourceIndex:
         """Return what is known of files, by their absolute path."""
         found: dict[str, Row] = {}
         for start in range(0, len(paths), _AT_ONCE):
-            names = {os.fsencode(path): path for path in paths[start : start + _AT_ONCE]}
+            some = paths[start : start + _AT_ONCE]
+            names = dict(zip(_encoded(some), some, strict=True))
             try:
                 for name, size, mtime, inode, recipe, source, samples in self._select(arrayset, sorted(names)):
                     if (path := names.get(name)) is not None:
@@ -148,6 +149,13 @@ class SourceIndex:
         if not isinstance(why, OSError | sqlite3.OperationalError):
             return
         self._writable = False  # a full disk, or somebody else at it: not in this run
+
+
+def _encoded(paths: Sequence[str]) -> list[bytes]:
+    """Return paths as they are kept; encoding them together takes a fifth of the time."""
+    encoded = os.fsencode("\0".join(paths)).split(b"\0")
+    # No file has a NUL in its name, but objects of a store may have any.
+    return encoded if len(encoded) == len(paths) else list(map(os.fsencode, paths))
 
 
 def pack_samples(samples: Iterable[Placed]) -> bytes:

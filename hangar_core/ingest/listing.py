@@ -42,11 +42,11 @@ def entries_of(directory: str, run: int = _RUN) -> Iterator[Entry]:
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_file(follow_symlinks=False):  # nearly all are
+        return FILE
     if entry.is_symlink():
         return LINK
-    if entry.is_dir(follow_symlinks=False):
-        return FOLDER
-    return FILE if entry.is_file(follow_symlinks=False) else OTHER
+    return FOLDER if entry.is_dir(follow_symlinks=False) else OTHER
 
 
 def _spilled(run: list[Entry]) -> IO[str]:

@@ -15,7 +15,7 @@ from xxhash import xxh3_128_intdigest
 
 from hangar_core.records.keys import INTEGER
 
-_SMALLEST = 1 << 10
+_SMALLEST = 1 << 14
 _LOW = (1 << 64) - 1
 
 

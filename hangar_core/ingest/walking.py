@@ -67,11 +67,19 @@ def walk(paths: Sequence[str | os.PathLike[str]], patterns: Patterns) -> Iterato
 
 
 class _Folder(NamedTuple):
-    """A folder that is being scanned: its path below the root (``a/b/``), what is left in it, the rules that hold."""
+    """A folder that is being scanned: its path below the root (``a/b/``), what is left in it, the rules that hold.
+
+    `path` and `shown` are what stands before the names in it, `takes_all` says that neither rules nor patterns can
+    leave out a file.
+    """
 
     below: str
     left: Iterator[Entry]
     rules: tuple[Rules, ...]
+    path: str
+    shown: str
+    printable: bool
+    takes_all: bool
 
 
 class _Scan:
@@ -97,6 +105,9 @@ class _Scan:
                 stack.pop()
                 continue
             name, kind = entry
+            if kind == FILE and folder.takes_all and name[0] != ".":  # nearly always
+                yield self._file(folder, name)
+                continue
             passed = self._passed(folder, name, kind)
             if passed is not None:
                 yield passed
@@ -104,19 +115,21 @@ class _Scan:
                 if self._patterns.enters(f"{folder.below}{name}/"):
                     stack.append(self._entered(f"{folder.below}{name}/", folder.rules))
             elif kind == FILE and name != IGNORE_FILE and self._patterns.wants(folder.below + name):
-                yield SourceFile(
-                    f"{self._prefix}{folder.below}{name}",
-                    name,
-                    self._root,
-                    folder.below,
-                    alone=False,
-                    shown=self._show(folder.below + name),
-                )
+                yield self._file(folder, name)
+
+    def _file(self, folder: _Folder, name: str) -> SourceFile:
+        # What stands before the name is looked at once for all files in a folder.
+        shown = folder.shown + name if folder.printable and name.isprintable() else self._show(folder.below + name)
+        return SourceFile(folder.path + name, name, self._root, folder.below, False, shown)
 
     def _entered(self, below: str, rules: tuple[Rules, ...]) -> _Folder:
         directory = self._prefix + below
         own = rules_in(directory, len(below))
-        return _Folder(below, entries_of(directory), rules if own is None else (*rules, own))
+        if own is not None:
+            rules = (*rules, own)
+        shown = self._shown_prefix + below
+        takes_all = not rules and self._patterns.takes_all
+        return _Folder(below, entries_of(directory), rules, directory, shown, shown.isprintable(), takes_all)
 
     def _passed(self, folder: _Folder, name: str, kind: str) -> Passed | None:
         """Return why an entry is passed over, unless it is a file or folder that may be wanted."""

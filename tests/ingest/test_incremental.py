@@ -238,3 +238,14 @@ def test_files_are_found_in_the_cache_whatever_lies_between_them(tmp_path, betwe
         assert index.lookup("x", ["/p/z", "/p/a", "/p/no", "/p/é", "/p/c"]) == rows
         assert index.lookup("x", ["/p/c"]) == {"/p/c": rows["/p/c"]}
         assert index.lookup("x", []) == {}
+
+
+def test_the_cache_knows_paths_of_any_characters_together(tmp_path):
+    """Bytes that are no text, and objects of a store with a NUL in their name, among others."""
+    paths = ["/a/b.jpg", "/a/\udcff.jpg", "/a/\u00fc.jpg", "s3://bucket/a\0b.jpg"]
+    rows = {path: Row(Stamp(number, 1, 2), b"r", b"s", b"x") for number, path in enumerate(paths)}
+    with closing(SourceIndex(tmp_path / "cache" / "x.sqlite")) as index:
+        index.enter("x", rows.items())
+        for wanted in (paths, paths[:3], paths[3:], [*paths, "/a/none.jpg"]):
+            assert index.lookup("x", wanted) == {path: rows[path] for path in wanted if path in rows}
+        assert index.lookup("x", []) == {}

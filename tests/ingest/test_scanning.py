@@ -284,3 +284,32 @@ def test_the_plan_of_another_branch_is_that_of_its_head(repo, pictures):
     repo.ingest("more", pictures)
     assert repo.plan_ingest("more", pictures, branch="dev").created == ("more",)
     assert repo.plan_ingest("photos", pictures, branch="dev").unchanged == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with names")
+def test_a_tree_is_scanned_alike_whether_or_not_something_may_leave_files_out(tmp_path):
+    """Where neither patterns nor rules are, files are not asked for one by one."""
+    from hangar_core.ingest.ignoring import Patterns
+    from hangar_core.ingest.walking import walk
+
+    names = ("b.npy", "a/c.npy", "a/line\nbreak.npy", "bell\a/x.npy", "bell\a/y.txt", ".hidden", "a/.hidden.npy")
+    _tree(tmp_path, *(name if name.endswith(".npy") else f"{name}.npy" for name in names))
+    (tmp_path / "a" / "link").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "a" / "pipe")
+    plain = list(walk([tmp_path], Patterns((), ())))
+    assert list(walk([tmp_path], Patterns(("*", "**/*"), ()))) == plain
+    assert list(walk([tmp_path], Patterns((), ("nothing",)))) == plain
+    shown = [item.shown for item in plain if hasattr(item, "shown")]
+    assert [Path(one).relative_to(tmp_path).as_posix() for one in shown] == [
+        "a/c.npy",
+        "a/line\\nbreak.npy",
+        "b.npy",
+        "bell\\x07/x.npy",
+        "bell\\x07/y.txt.npy",
+    ]
+    assert sorted(item.reject.code for item in plain if not hasattr(item, "shown")) == [
+        "hidden",
+        "hidden",
+        "link",
+        "not-a-file",
+    ]
