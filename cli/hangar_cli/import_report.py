@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hangar_cli.conflicts import next_after_staging
 from hangar_cli.describe import plural, reject_lines, rejects_json, schema_json, schema_words, size_text
 from hangar_cli.output import printable, result
 from hangar_core.errors import FilesRejected
+from hangar_core.external import outline_json
 
 if TYPE_CHECKING:
     from hangar_core import Repository
+    from hangar_core.external import Field, Outline
     from hangar_core.ingest import Plan, Receipt
 
 _SHOWN = 8
+_FIELDS = 40
 
 
 def show_plan(plan: Plan) -> None:
@@ -22,6 +25,9 @@ def show_plan(plan: Plan) -> None:
     plugins = ", ".join(f"{printable(name)} {count:,}" for name, count in plan.plugins.items())
     kinds = f"   {_counts(plan.extensions)}" if plan.extensions else ""
     result(f"Plan      {plural(plan.files, 'file')} to read, {size_text(plan.bytes)}{kinds}   plugin: {plugins}")
+    for source, table in plan.tables.items():
+        for line in _table_lines(source, table):
+            result(line)
     if plan.unchanged:
         result(f"Unchanged {plural(plan.unchanged, 'file')} imported before")
     for name, schema in plan.arraysets.items():
@@ -38,6 +44,37 @@ def show_plan(plan: Plan) -> None:
         for line in reject_lines(plan.rejects):
             result(line)
     result("Nothing written. Run again without --dry-run.")
+
+
+def _table_lines(source: str, table: Outline) -> Iterator[str]:
+    """Yield what is in a table: a line for all of it, then one for each column."""
+    words = [printable(source), plural(table.rows, "row"), table.encoding]
+    words.append(f"sep {table.separator!r}" if table.separator else "")
+    yield "Table     " + "   ".join(word for word in words if word)
+    rows = [
+        (printable(one.name), "key" if one.key else "column" if table.joined else "arrayset", one.dtype)
+        for one in table.fields[:_FIELDS]
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row, one in zip(rows, table.fields, strict=False):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield f"  {'   '.join([*cells, _remarks(one, table.rows)])}".rstrip()
+    if len(table.fields) > _FIELDS:
+        yield f"  ... {len(table.fields) - _FIELDS:,} more"
+
+
+def _remarks(one: Field, rows: int) -> str:
+    remarks = []
+    if one.unique is not None:
+        remarks.append("unique ✔" if one.unique else "not unique ✘")
+    if one.empty and one.dtype.startswith("float"):
+        remarks.append(f"{one.empty:,} empty → NaN")
+    elif one.empty:
+        # Rounded down, so that 100 % are all of them.
+        remarks.append(f"{one.empty * 100 // rows} % empty" if one.empty * 100 >= rows else f"{one.empty:,} empty")
+    if one.widened is not None:
+        remarks.append(f"({one.widened[0]} until row {one.widened[1]:,}, promoted)")
+    return "   ".join(remarks)
 
 
 def show_receipt(receipt: Receipt, repo: Repository) -> None:
@@ -99,6 +136,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "arraysets": {name: schema_json(schema) for name, schema in plan.arraysets.items()},
         "created": list(plan.created),
         "sampled": plan.sampled,
+        "tables": {source: outline_json(table) for source, table in plan.tables.items()},
         "labels": dict(plan.labels),
         "rejects": rejects_json(plan.rejects),
         "ignored": rejects_json(plan.ignored),

@@ -26,6 +26,7 @@ from hangar_core.external.calls import (
     encode,
     form_of,
     load,
+    outline_of,
     plugin_manager,
     save,
     save_many,
@@ -37,6 +38,7 @@ from hangar_core.external.entries import PluginEntry
 from hangar_core.external.facts import PluginFacts
 from hangar_core.external.manager import PluginManager
 from hangar_core.external.options import OptionReader
+from hangar_core.external.outline import Field, Outline, OutlinesTables, outline_json
 from hangar_core.external.preferences import preferring, read_preferences, write_preference
 from hangar_core.external.sources import bad_file, check_file, open_file
 from hangar_core.external.surroundings import ALLOWED, allowed_plugins, preferences_file
@@ -48,6 +50,7 @@ __all__ = [
     "BadFile",
     "BasePlugin",
     "Choice",
+    "Field",
     "InvalidData",
     "InvalidInput",
     "KeepsOriginals",
@@ -57,6 +60,8 @@ __all__ = [
     "NoPluginFor",
     "OptionReader",
     "OptionSpec",
+    "Outline",
+    "OutlinesTables",
     "PluginBroken",
     "PluginEntry",
     "PluginError",
@@ -78,6 +83,8 @@ __all__ = [
     "load",
     "open_file",
     "option",
+    "outline_json",
+    "outline_of",
     "parse_detail",
     "plugin_manager",
     "preferences_file",

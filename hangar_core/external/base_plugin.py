@@ -54,7 +54,8 @@ class BasePlugin:
     `BadFile` (see `bad_file`). `load` and `save` may be called from several threads at once: the object keeps nothing.
 
     More things are optional and no part of this class, so that having them says something: `save_many` (see
-    `SavesMany`), `decode` with `encode` (see `KeepsOriginals`), and `form_of` (see `KnowsForms`).
+    `SavesMany`), `decode` with `encode` (see `KeepsOriginals`), `form_of` (see `KnowsForms`), and
+    `outline` (see `OutlinesTables`).
     """
 
     API_VERSION: ClassVar[int] = API_VERSION

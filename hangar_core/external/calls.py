@@ -15,6 +15,7 @@ from hangar_core.external.base_plugin import BasePlugin, KeepsOriginals, Loaded,
 from hangar_core.external.declared import specs_for, typed_values, unknown_option
 from hangar_core.external.discovery import reason_of
 from hangar_core.external.manager import PluginManager
+from hangar_core.external.outline import Outline, OutlinesTables
 from hangar_core.model import SampleKey
 
 BOARD_TYPES = ("image/png", "image/jpeg", "text/plain", "text/csv", "audio/wav", "application/json")
@@ -153,6 +154,19 @@ def describe(
     options = checked_options(chosen, "describe", plugin_kwargs)
     with _blaming(chosen, fpath):
         return {str(name): str(value) for name, value in chosen.describe(fpath, **options).items()}
+
+
+def outline_of(fpath: str | os.PathLike[str], plugin: str, **plugin_kwargs: Any) -> Outline | None:
+    """Return what is in a table, or None if the plugin cannot tell. Raises what `load` raises."""
+    chosen = plugin_manager().choose("load", plugin)
+    if not isinstance(chosen, OutlinesTables):
+        return None
+    options = checked_options(chosen, "load", plugin_kwargs)
+    with _blaming(chosen, fpath):
+        outline = chosen.outline(os.fspath(fpath), **options)
+        if not isinstance(outline, Outline):
+            raise TypeError(f"outline returned {type(outline).__name__}; it must return an Outline")
+        return outline
 
 
 def decode(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hangar_core.errors import FilesRejected, TooManyRejected
+from hangar_core.external import Outline
 from hangar_core.model import Schema
 
 _LISTED = 1_000
@@ -76,7 +77,8 @@ class Plan:
     `files` counts what would be read, per `extensions` and `plugins`; `unchanged` files have been imported as they are,
     `quarantined` ones were rejected before. `arraysets` are the schemas, as they are or, for those in `created`, as
     `sampled` files (a table counts by its first rows) ask for; `labels` counts files per class. `rejects` are known to
-    fail, of the sampled files too: others may fail when they are read.
+    fail, of the sampled files too: others may fail when they are read. `tables` tells of the first files that are
+    tables what is in them, whole.
     """
 
     arrayset: str
@@ -93,6 +95,7 @@ class Plan:
     rejects: tuple[Reject, ...]
     ignored: tuple[Reject, ...]
     ignored_count: int
+    tables: Mapping[str, Outline] = field(default_factory=dict)
 
 
 def refuse(rejects: list[Reject], total: int) -> None:

@@ -10,7 +10,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from hangar_core.errors import InvalidInput
+from hangar_core import external
+from hangar_core.errors import HangarError, InvalidInput
 from hangar_core.history.overlay import Overlay
 from hangar_core.ingest.coco import annotations_for
 from hangar_core.ingest.decoding import LABEL, Outcome, Reading, decode, reject_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 256
 _MOST_ROWS = 1_000
+_MOST_OUTLINES = 8
 
 
 class Sampled(NamedTuple):
@@ -42,12 +44,18 @@ class Sampled(NamedTuple):
     first: dict[tuple[str, Form], Work]
     rejects: list[Reject]
     files: int
+    tables: dict[str, external.Outline]
 
 
-def forms_of(works: Sequence[Work], reading: Reading, copies: LocalCopies, options: ImportOptions) -> Sampled:
-    """Read up to 256 files, of each the first samples, and count the forms of their samples."""
+def forms_of(
+    works: Sequence[Work], reading: Reading, copies: LocalCopies, options: ImportOptions, outlines: int = 0
+) -> Sampled:
+    """Read up to 256 files, of each the first samples, and count the forms of their samples.
+
+    Of the first good tables, at most `outlines`, plugins are asked what is in them, for which they read all of it.
+    """
     some = works[:: -(-len(works) // _MOST_FILES)] if works else works
-    found = Sampled({}, {}, [], len(some))
+    found = Sampled({}, {}, [], len(some), {})
     with _Reader(reading._replace(most=_MOST_ROWS), options) as reader:
         for work in copies.bring(some):
             outcome = copies.returned(reader.read(work))
@@ -55,6 +63,8 @@ def forms_of(works: Sequence[Work], reading: Reading, copies: LocalCopies, optio
                 found.rejects.append(outcome.reject)
             else:
                 _count(work, outcome, found)
+                if len(found.tables) < outlines:
+                    _outline(work, reading, found)
             copies.drop(work.path)
     return found
 
@@ -73,6 +83,18 @@ def _count(work: Work, outcome: Outcome, found: Sampled) -> None:
                 found.first.setdefault((part.suffix, form), work)
     except Exception as why:
         found.rejects.append(reject_of(why, work))
+
+
+def _outline(work: Work, reading: Reading, found: Sampled) -> None:
+    if is_isolated(work.plugin):
+        return  # its files are not for this process
+    try:
+        outline = external.outline_of(work.path, work.plugin, **reading.options)
+    except HangarError as why:
+        found.rejects.append(reject_of(why, work))
+    else:
+        if outline is not None:
+            found.tables[work.shown] = outline
 
 
 class _Reader:
@@ -129,7 +151,7 @@ def plan(
                 f"There is nothing to import in {', '.join(map(printable, paths))}.",
                 hint="give files, or folders that contain some",
             )
-        sampled = forms_of(scan.sampled, planner.reading(describe=False), copies, options)
+        sampled = forms_of(scan.sampled, planner.reading(describe=False), copies, options, _MOST_OUTLINES)
     schemas, created, odd = _schemas(overlay, arrayset, sampled)
     return Plan(
         arrayset=arrayset,
@@ -146,6 +168,7 @@ def plan(
         rejects=tuple(sorted([*scan.rejects, *sampled.rejects, *odd], key=lambda reject: reject.source)),
         ignored=tuple(scan.ignored.listed),
         ignored_count=scan.ignored.count,
+        tables=sampled.tables,
     )
 
 

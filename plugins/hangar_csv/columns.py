@@ -8,6 +8,7 @@ line is known before the first row is used, and no more than a batch is in memor
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from hangar_core.names import check_sample_name
 from hangar_csv.numbers import (
     BadCellError,
     column_reader,
+    first_beyond_int64,
     first_number,
     first_word,
     floats,
@@ -56,22 +58,31 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class _Kind:
-    """What is known of a column: its type; the line of its first empty cell, and of an integer that float64 rounds."""
+class Kind:
+    """What is known of a column: its type; the line of its first empty cell, and of an integer that float64 rounds.
+
+    `empties` counts its empty cells, `integers` the rows before the first one that made it float64 instead of int64.
+    """
 
     dtype: str | None = None
     empty: int | None = None
     rounded: tuple[int, BadCellError] | None = None
+    empties: int = 0
+    integers: int = 0
 
 
 class Table:
-    """The rows of one file: `check` once, then `rows`."""
+    """The rows of one file: `check` once, then `rows`. What the check has learned is in `kinds`, by position, and
+    `length`."""
 
-    def __init__(self, source: CsvSource, layout: Layout, wanted: Wanted) -> None:
+    def __init__(self, source: CsvSource, layout: Layout, wanted: Wanted, *, compare_keys: bool = False) -> None:
+        """Read `source` as `layout` says. `compare_keys` has the check remember eight bytes of each key."""
         self._source = source
         self._layout = layout
         self._wanted = wanted
-        self._kinds = {index: _Kind(wanted.dtypes.get(index)) for index in wanted.columns}
+        self.length = 0
+        self._hashes: array[int] | None = array("q") if compare_keys else None
+        self.kinds = {index: Kind(wanted.dtypes.get(index)) for index in wanted.columns}
 
     def check(self) -> bool:
         """Read the whole file and return whether its columns make one array per row. Raises `BadFile`."""
@@ -87,14 +98,17 @@ class Table:
             for lines, columns in islice(batches, batches_at_most):
                 self._each(lines, columns, self._look)
                 if wanted.key is not None:
-                    self._keys(lines, columns[wanted.key])
-        for index, kind in self._kinds.items():
+                    keys = self._keys(lines, columns[wanted.key])
+                    if self._hashes is not None:
+                        self._hashes.extend(map(hash, keys))
+                self.length += len(lines)
+        for index, kind in self.kinds.items():
             if kind.dtype not in WORDS and kind.empty is not None:
                 raise self._bad(kind.empty, BadCellError(index, *_EMPTY))
             if wanted.na is not None and kind.dtype in (None, "int64") and index not in wanted.dtypes:
                 kind.dtype = "float64"  # also where nothing is missing: all files of a folder are to have one type
         joined = None if wanted.apart else self._common_dtype()
-        for index, kind in self._kinds.items():
+        for index, kind in self.kinds.items():
             if index in wanted.dtypes:
                 continue
             kind.dtype = joined or kind.dtype
@@ -102,6 +116,14 @@ class Table:
                 line, why = kind.rounded
                 raise self._bad(line, BadCellError(index, why.reason, why.fix))
         return joined is not None
+
+    def has_unique_keys(self) -> bool:
+        """Return whether the check with `compare_keys` met no key twice."""
+        import numpy as np
+
+        hashes = np.frombuffer(self._hashes or array("q"), np.int64)
+        hashes.sort()  # in place: these may be many
+        return bool((hashes[1:] != hashes[:-1]).all())
 
     def rows(self) -> Generator[tuple[NDArray[Any], str | int]]:
         """Yield each row as an array of shape ``(columns,)`` with its key, or its number from 0. Raises `BadFile`."""
@@ -124,7 +146,7 @@ class Table:
 
     def _common_dtype(self) -> str | None:
         """Return the dtype that one array of all columns has, or None if there is none."""
-        dtypes = {str(kind.dtype) for kind in self._kinds.values()}
+        dtypes = {str(kind.dtype) for kind in self.kinds.values()}
         if dtypes & set(WORDS):
             return None
         if len(dtypes) == 1:
@@ -133,7 +155,7 @@ class Table:
 
     def _read(self) -> Generator[tuple[list[Any], Sequence[str | int]]]:
         """Yield the values of the wanted columns, some rows at a time, and the keys of these rows."""
-        readers = {index: self._reader(str(kind.dtype)) for index, kind in self._kinds.items()}
+        readers = {index: self._reader(str(kind.dtype)) for index, kind in self.kinds.items()}
         key = self._wanted.key
         number = 0
         with closing(self._batches()) as batches:
@@ -167,12 +189,13 @@ class Table:
 
     def _look(self, index: int, cells: Sequence[str], lines: Sequence[int]) -> None:
         """Take note of the cells of one column. Raises `BadCellError` with the place in `cells`."""
-        kind, na = self._kinds[index], self._wanted.na
+        kind, na = self.kinds[index], self._wanted.na
+        blank = na or frozenset({""})
+        places = [place for place, cell in enumerate(cells) if cell.strip() not in blank]
+        kind.empties += len(cells) - len(places)
         if index in self._wanted.dtypes:
             self._reader(self._wanted.dtypes[index])(cells)
             return
-        blank = na or frozenset({""})
-        places = [place for place, cell in enumerate(cells) if cell.strip() not in blank]
         if len(places) < len(cells) and na is None and kind.empty is None:
             kind.empty = next(line for line, cell in zip(lines, cells, strict=True) if not cell.strip())
         if not places:
@@ -183,7 +206,7 @@ class Table:
         except BadCellError as why:
             raise BadCellError(places[why.index], why.reason, why.fix) from why
 
-    def _merge(self, kind: _Kind, present: Sequence[str], lines: Sequence[int], places: Sequence[int]) -> None:
+    def _merge(self, kind: Kind, present: Sequence[str], lines: Sequence[int], places: Sequence[int]) -> None:
         words_before = kind.dtype in WORDS
         number = first_number(present) if words_before else None
         if number is not None:
@@ -191,6 +214,10 @@ class Table:
         found = _dtype_of(present)
         if kind.dtype is not None and not words_before and found in WORDS:
             raise not_a_number(present, 0)
+        if found == "float64" and kind.dtype in (None, "int64"):
+            place = first_beyond_int64(present)
+            if place or kind.dtype is not None:  # else empty cells at most were before it
+                kind.integers = self.length + places[place]
         if kind.dtype is None:
             kind.dtype = found
         elif kind.dtype != found:

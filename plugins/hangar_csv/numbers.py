@@ -66,6 +66,16 @@ def integers(cells: Sequence[str]) -> list[int] | None:
         return None
 
 
+def first_beyond_int64(cells: Sequence[str]) -> int:
+    """Return the place of the first cell that is no integer of int64; there is one."""
+
+    def is_beyond(cell: str) -> bool:
+        values = integers([cell])
+        return values is None or not in_int64(values)
+
+    return next(place for place, cell in enumerate(cells) if is_beyond(cell))
+
+
 def check_range(values: Sequence[int], allowed: range, dtype: str) -> None:
     """Raise `BadCellError` for the first integer outside of what `dtype` holds."""
     for index, value in enumerate(values):

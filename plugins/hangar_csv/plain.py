@@ -33,7 +33,7 @@ class NotPlainError(Exception):
 
 
 class PlainTable:
-    """The rows of a file of plain numbers: `check` once, then `rows`."""
+    """The rows of a file of plain numbers: `check` once, which counts them in `length`, then `rows`."""
 
     def __init__(self, source: CsvSource, layout: Layout, dtype: str | None) -> None:
         """Read `source` as `layout` says; `dtype` is float64, or None: int64 if all are integers, else float64."""
@@ -42,6 +42,7 @@ class PlainTable:
         self._asked = dtype
         self._kept: list[NDArray[Any]] | None = []
         self.dtype = ""
+        self.length = 0
 
     def check(self) -> bool:
         """Read the whole file and return whether it is one of plain numbers."""
@@ -66,10 +67,11 @@ class PlainTable:
     def _keep(self, dtype: str) -> None:
         kept: list[NDArray[Any]] = []
         self._kept = kept
-        size = 0
+        self.length = size = 0
         with closing(self._blocks(dtype)) as blocks:
             for block in blocks:
                 size += block.nbytes
+                self.length += len(block)
                 if size > MAX_KEPT:
                     self._kept = None
                     kept.clear()

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hangar_core.external import BasePlugin, parse_detail
+from hangar_core.external import BasePlugin, Outline, parse_detail
 from hangar_csv.columns import Table
 from hangar_csv.drawing import TableView, text_view
+from hangar_csv.outlining import outline_of
 from hangar_csv.plain import PlainTable
 from hangar_csv.request import CsvOptions, delimiter_of, names_in, request_of
 from hangar_csv.source import CsvSource
@@ -67,6 +68,13 @@ class HangarCsv(BasePlugin):
             names = [request.layout.columns[index] for index in request.wanted.columns]
             described["columns"] = json.dumps(names, ensure_ascii=False)
         return described
+
+    def outline(self, fpath: str | os.PathLike[str], **options: Any) -> Outline:
+        """Return how many rows the file has and what is in its columns, from one pass that keeps eight bytes of each
+        key and nothing else. Options and errors as `load`."""
+        return outline_of(
+            request_of(self.plugin_name, CsvSource(fpath), self.typed_options(CsvOptions, "load", options))
+        )
 
     def save(
         self, arr: Any, outdir: str | os.PathLike[str], sample_detail: str, extension: str, **options: Any

@@ -101,6 +101,46 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(mixed: Terminal) -> None:
     assert mixed.json("status")["clean"] is True
 
 
+def test_a_dry_run_tells_what_is_in_a_table(hangar: Terminal) -> None:
+    """The whole file counts, not its first rows; nothing of it is staged."""
+    with (hangar.directory / "data.csv").open("w") as file:
+        file.write("date;open;volume;note\n")
+        for row in range(10_000):
+            opened = "nan" if row in (0, 6, 9_000) else f"{row}.5"
+            volume = f"{row}.25" if row == 8_122 else str(row)
+            file.write(f"d{row};{opened if opened != 'nan' else ''};{volume};{'' if row % 25 else 'noted'}\n")
+    asked = ("import", "prices", "data.csv", "--plugin", "csv", "--key", "date", "--na", "nan", "--dry-run")
+    lines = hangar(*asked).stdout.splitlines()
+    assert lines[1:6] == [
+        "Table     data.csv   10,000 rows   utf-8   sep ';'",
+        "  date     key        text      unique ✔",
+        "  open     arrayset   float64   3 empty → NaN",
+        "  volume   arrayset   float64   (int64 until row 8,122, promoted)",
+        "  note     arrayset   text      96 % empty",
+    ]
+    table = hangar.json(*asked)["tables"]["data.csv"]
+    assert {name: table[name] for name in table if name != "fields"} == {
+        "rows": 10_000, "encoding": "utf-8", "separator": ";", "joined": False,
+    }  # fmt: skip
+    date, opened, volume, note = table["fields"]
+    assert date == {"name": "date", "dtype": "text", "key": True, "empty": 0, "unique": True, "widened": None}
+    assert (opened["empty"], note["empty"], volume["widened"]) == (3, 9_600, {"from": "int64", "row": 8_122})
+    assert hangar.json("status")["clean"] is True
+
+
+def test_a_dry_run_tells_of_a_table_of_numbers_and_of_a_key_that_is_there_twice(hangar: Terminal) -> None:
+    (hangar.directory / "plain.csv").write_text("a,b\n1,2\n3,4\n")
+    lines = hangar("import", "numbers", "plain.csv", "--dry-run").stdout.splitlines()
+    assert lines[1:4] == [
+        "Table     plain.csv   2 rows   utf-8   sep ','",
+        "  a   column   int64",
+        "  b   column   int64",
+    ]
+    (hangar.directory / "twice.csv").write_text("a,b\nx,2\nx,4\n")
+    lines = hangar("import", "numbers", "twice.csv", "--key", "a", "--dry-run").stdout.splitlines()
+    assert lines[2].split() == ["a", "key", "text", "not", "unique", "✘"]
+
+
 def test_commit_says_its_digest_and_happens_only_for_a_change(hangar: Terminal) -> None:
     make_pictures(hangar.directory / "photos")
     digest = hangar.json("import", "pets", "photos", "--commit", "nightly {date}")["commit"]

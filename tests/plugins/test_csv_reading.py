@@ -409,3 +409,30 @@ def test_a_million_rows_take_little_memory(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "x.csv")], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("1000000 True\n", "")
+
+
+@given(
+    st.lists(st.tuples(st.integers(-9, 9), st.sampled_from(["", "word", "other"])), min_size=1, max_size=30),
+    st.integers(0, 30),
+)
+def test_an_outline_counts_what_loading_yields(tmp_path_factory, rows, decimal):
+    path = tmp_path_factory.mktemp("outline") / "x.csv"
+    cells = [(f"{number}.5" if place == decimal else str(number), word) for place, (number, word) in enumerate(rows)]
+    path.write_text("a,b\n" + "".join(f"{number},{word}\n" for number, word in cells) + "1,word\n")
+    outline = external.outline_of(path, "csv")
+    loaded = rows_of(path)
+    assert outline.rows == len(loaded)
+    assert not outline.joined
+    number, word = outline.fields
+    assert (number.dtype, word.dtype) == (str(loaded[0][0]["a"].dtype), "text")
+    assert word.empty == sum(row["b"] == "" for row, _ in loaded)
+    assert number.widened == (("int64", decimal) if 0 < decimal < len(rows) else None)
+
+
+def test_an_outline_of_a_bad_file_is_refused_as_loading_is(csv_file):
+    with pytest.raises(BadFile, match="line 3 has 1 cell"):
+        external.outline_of(csv_file("a,b\n1,x\n2\n"), "csv")
+
+
+def test_a_plugin_that_knows_nothing_of_tables_has_no_outline(csv_file):
+    assert external.outline_of(csv_file("x", "x.txt"), "text") is None
