@@ -53,17 +53,6 @@ class KeyOverlay:
         """How many keys there are."""
         return self.count
 
-    def rebase(self, root: Digest) -> None:
-        """Lay further changes over the tree at `root`, which is what `tree` returned.
-
-        What is in it is listed in order of keys from then on.
-        """
-        self.base, self.base_count = root, self.count
-        self.changes = {}
-        self._was = {}
-        self._looked_up = (b"", None)
-        self._arrivals = Arrivals(self._objects)  # the old ones may name what is gone by now
-
     @property
     def root(self) -> Digest | None:
         """Root of the tree that holds exactly these keys: the base while nothing differs from it, else unknown."""
@@ -198,12 +187,6 @@ class NestedKeyOverlay(KeyOverlay):
     @property
     def entries(self) -> int:
         return (tree.count(self._objects, self.base) if self.base_count else 0) + self._more_entries
-
-    def rebase(self, root: Digest) -> None:
-        super().rebase(root)
-        self._touched = {}
-        self._grouped = None
-        self._more_entries = 0
 
     def _set(self, key: bytes, digest: Digest | None, committed: Digest | None) -> None:
         before = self.changes.get(key, committed)

@@ -58,8 +58,12 @@ class StagedArrayset:
 
     @property
     def pending(self) -> int:
-        """How many changes are held in memory."""
-        return len(self.samples.changes) + len(self.provenance.changes)
+        """How many changes folding would take out of memory: none of provenance when none is left."""
+        return len(self.samples.changes) + (len(self.provenance.changes) if self.provenance.count else 0)
+
+    def whole(self) -> Arrayset:
+        """Return the arrayset as it is now; its trees, with all changes in them, are held in `Objects`."""
+        return Arrayset(self.schema, self.samples.tree(), self.samples.count, self.options, self.provenance_tree())
 
     def provenance_tree(self) -> Digest | None:
         """Return the root of the tree of provenance, held in `Objects`; None if there is none."""
@@ -119,19 +123,16 @@ class Overlay:
         """Take over what is known of the samples of an arrayset that was adopted."""
         self.arraysets[name].provenance = _provenance_at(self._objects, tree)
 
-    def folded(self, name: str) -> Arrayset:
-        """Return an arrayset as it is now; its trees, with all changes in them, are held in `Objects`."""
-        staged = self.arraysets[name]
-        samples = staged.samples
-        return Arrayset(staged.schema, samples.tree(), samples.count, staged.options, staged.provenance_tree())
+    def fold(self, name: str, whole: Arrayset) -> None:
+        """Lay what further changes are staged of an arrayset over its trees as it `whole` has them.
 
-    def fold(self, name: str, folded: Arrayset) -> None:
-        """Lay what further changes are staged of an arrayset over its trees as `folded` returned them."""
+        What is in these is listed in order of keys from then on: what came in which order may be gone by now.
+        """
         staged = self.arraysets[name]
         self._settled += len(staged.samples.changes)
-        staged.samples.rebase(folded.tree)
-        if folded.provenance is not None:
-            staged.provenance.rebase(folded.provenance)
+        staged.samples = _samples_of(self._objects, whole)
+        if whole.provenance is not None:
+            staged.provenance = _provenance_of(self._objects, whole)
 
     def remove_arrayset(self, name: str) -> None:
         del self.arraysets[name]
@@ -171,9 +172,7 @@ class Overlay:
             if staged.base is not None and not staged.changed:
                 arraysets[name] = staged.base
             else:
-                samples = staged.samples
-                tree, provenance = samples.tree(), staged.provenance_tree()
-                arraysets[name] = Arrayset(staged.schema, tree, samples.count, staged.options, provenance)
+                arraysets[name] = staged.whole()
         return Root(arraysets, self.metadata.tree(), self.metadata.count)
 
     @property

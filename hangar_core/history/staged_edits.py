@@ -198,15 +198,15 @@ class StagedEdits(OpenStaging):
         """Put what is staged of an arrayset into trees. Raises `StorageFailed`, with everything as it was."""
         # What was held before stays: the commit needs it, however this ends.
         with self.objects.trial():
-            folded = self.overlay.folded(name)
+            whole = self.overlay.arraysets[name].whole()
             with self._context.tables.write() as batch:
                 self.objects.flush(batch)
-        group = [(merge_records.ADOPT, merge_records.encode_adopt(name, folded))]
-        if folded.provenance is not None:
-            known = provenance_log.encode_provenance_tree(name, folded.provenance)
+        group = [(merge_records.ADOPT, merge_records.encode_adopt(name, whole))]
+        if whole.provenance is not None:
+            known = provenance_log.encode_provenance_tree(name, whole.provenance)
             group.append((provenance_log.PROVENANCE_TREE, known))
         self._log.append(records.GROUP, records.encode_group(group))
-        self.overlay.fold(name, folded)  # last of all: nothing may name a tree that is not in the database
+        self.overlay.fold(name, whole)  # last of all: nothing may name a tree that is not in the database
 
     def require_originals(self) -> None:
         """Have everybody who opens the repository know of files that are kept as they are; before the first of them."""

@@ -195,8 +195,7 @@ def _replace(node: Node, edits: LevelEdits, at: int) -> tuple[int, Node] | None:
 
 def _merge(node: Node, edits: LevelEdits, at: int, out: list[Entry], *, to_the_end: bool) -> int:
     """Append the node's entries to `out` with the edits that fall into it; return the index of the next edit."""
-    counts = node.counts if node.counts is not None else (1,) * len(node.keys)
-    for key, digest, total in zip(node.keys, node.digests, counts, strict=True):
+    for key, digest, total in _entries(node):
         while at < len(edits) and edits[at][0] < key:
             at = _take(edits, at, out)
         if at < len(edits) and edits[at][0] == key:
