@@ -5,7 +5,7 @@ What a run is, `places` says; a reader has no use for this.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hangar_core.errors import CorruptRecord
@@ -16,9 +16,9 @@ from hangar_core.storage.seals import open_seal, seal
 def put_runs(txn: Any, table: Any, locations: Any, changes: dict[bytes, bytes | None]) -> dict[bytes, bytes | None]:
     """Write many new locations as a run in `table`; return what is left for that of `locations`."""
     with txn.cursor(db=table) as cursor, txn.cursor(db=locations) as known:
-        runs = places.numbers(cursor)
         gone = [key for key, value in changes.items() if value is None] if None in changes.values() else []
-        if runs and gone:  # nothing is taken out of a run; an empty location hides what is there
+        if gone and (runs := places.numbers(cursor)):
+            # Nothing is taken out of a run; an empty location hides what is there.
             found = places.Runs(cursor, _opened_place, runs).get_many(gone)
             changes = changes | dict.fromkeys(found, b"")
         if len(changes) - len(gone) < place_columns.LEAST:
@@ -42,7 +42,7 @@ def put_pieces(
     """
     gathered: list[place_columns.Columns] = []
     with txn.cursor(db=table) as cursor, txn.cursor(db=locations) as known:
-        if not _has_room(cursor):
+        if not _has_room(places.numbers(cursor)):
             yield from map(dict, pieces)
             return
         for piece in pieces:
@@ -79,16 +79,15 @@ def _left(
     return {key: value for key, value in changes.items() if key not in written}
 
 
-def _has_room(cursor: Any) -> bool:
-    """Whether one more run can have a number."""
-    runs = places.numbers(cursor)
+def _has_room(runs: Sequence[int]) -> bool:
+    """Whether one more run can have a number beside these."""
     return not runs or runs[0] < places.MOST_NUMBER
 
 
 def _add_run(cursor: Any, rows: place_columns.Columns) -> bool:
     """Write a run, together with those of like size before it; False, with nothing written, if it is not worth it."""
     runs = places.numbers(cursor)
-    if len(rows.names) < place_columns.LEAST or not _has_room(cursor):
+    if len(rows.names) < place_columns.LEAST or not _has_room(runs):
         return False
     older = []
     size = len(rows.names)
