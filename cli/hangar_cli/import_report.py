@@ -9,7 +9,6 @@ from hangar_cli.conflicts import next_after_staging
 from hangar_cli.describe import plural, reject_lines, rejects_json, schema_json, schema_words, size_text
 from hangar_cli.output import printable, result
 from hangar_core.errors import FilesRejected
-from hangar_core.external import outline_json
 
 if TYPE_CHECKING:
     from hangar_core import Repository
@@ -136,11 +135,31 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "arraysets": {name: schema_json(schema) for name, schema in plan.arraysets.items()},
         "created": list(plan.created),
         "sampled": plan.sampled,
-        "tables": {source: outline_json(table) for source, table in plan.tables.items()},
+        "tables": {source: _table_json(table) for source, table in plan.tables.items()},
         "labels": dict(plan.labels),
         "rejects": rejects_json(plan.rejects),
         "ignored": rejects_json(plan.ignored),
         "ignored_count": plan.ignored_count,
+    }
+
+
+def _table_json(table: Outline) -> dict[str, Any]:
+    return {
+        "rows": table.rows,
+        "encoding": table.encoding,
+        "separator": table.separator,
+        "joined": table.joined,
+        "fields": [
+            {
+                "name": one.name,
+                "dtype": one.dtype,
+                "key": one.key,
+                "empty": one.empty,
+                "unique": one.unique,
+                "widened": None if one.widened is None else {"from": one.widened[0], "row": one.widened[1]},
+            }
+            for one in table.fields
+        ],
     }
 
 

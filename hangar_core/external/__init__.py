@@ -38,7 +38,7 @@ from hangar_core.external.entries import PluginEntry
 from hangar_core.external.facts import PluginFacts
 from hangar_core.external.manager import PluginManager
 from hangar_core.external.options import OptionReader
-from hangar_core.external.outline import Field, Outline, OutlinesTables, outline_json
+from hangar_core.external.outline import Field, Outline, OutlinesTables
 from hangar_core.external.preferences import preferring, read_preferences, write_preference
 from hangar_core.external.sources import bad_file, check_file, open_file
 from hangar_core.external.surroundings import ALLOWED, allowed_plugins, preferences_file
@@ -83,7 +83,6 @@ __all__ = [
     "load",
     "open_file",
     "option",
-    "outline_json",
     "outline_of",
     "parse_detail",
     "plugin_manager",

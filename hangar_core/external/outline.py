@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -45,24 +44,3 @@ class OutlinesTables(Protocol):
         It may read the whole file if it keeps little of it in memory.
         """
         ...
-
-
-def outline_json(outline: Outline) -> Mapping[str, object]:
-    """Return an outline in types that JSON has."""
-    return {
-        "rows": outline.rows,
-        "encoding": outline.encoding,
-        "separator": outline.separator,
-        "joined": outline.joined,
-        "fields": [
-            {
-                "name": one.name,
-                "dtype": one.dtype,
-                "key": one.key,
-                "empty": one.empty,
-                "unique": one.unique,
-                "widened": None if one.widened is None else {"from": one.widened[0], "row": one.widened[1]},
-            }
-            for one in outline.fields
-        ],
-    }
