@@ -68,8 +68,8 @@ def ingest(
     quarantine = Quarantine(layout.quarantine)
     with (
         closing(SourceIndex(layout.import_index)) as index,
-        Spool(layout.temporary) as spool,
-        Shelf(layout.temporary) as shelf,
+        closing(Spool(layout.temporary)) as spool,
+        closing(Shelf(layout.temporary)) as shelf,
         annotations_for(options, layout.temporary) as annotations,
         LocalCopies(layout.temporary) as copies,
         _executor(options) as executor,  # a scan may take long: who does not answer is known before it

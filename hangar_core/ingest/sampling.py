@@ -139,7 +139,7 @@ def plan(
     check_names(arrayset, options)
     with (
         closing(SourceIndex(layout.import_index, writable=False)) as index,
-        Spool(None) as spool,
+        closing(Spool(None)) as spool,
         annotations_for(options, None) as annotations,
         LocalCopies(None) as copies,
     ):

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from hangar_core.errors import StorageFailed
 from hangar_core.hashing.digests import DIGEST_SIZE
@@ -97,12 +97,6 @@ class Shelf:
 
     def close(self) -> None:
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def run_keys(run: Run) -> Collection[bytes]:
