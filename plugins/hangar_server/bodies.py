@@ -17,13 +17,14 @@ from typing import IO, Final
 from starlette.requests import ClientDisconnect, Request
 
 from hangar_core.errors import RemoteRefused, StorageFailed
+from hangar_core.remotes.parallel import AT_ONCE
 from hangar_core.remotes.transport import BATCH_BYTES
 
 # Up to here a body is kept in memory whatever others take.
 _SMALL: Final = 64 << 10
 # A little more than a client sends in one request, of samples that are not as large themselves.
 _PIECE_SIZE: Final = BATCH_BYTES + (256 << 10)
-_PIECES: Final = 5
+_PIECES: Final = AT_ONCE  # what one client sends side by side; who comes beyond that goes through files
 _LONGEST_PAUSE: Final = 30.0
 _SECONDS_FREE: Final = 30.0
 _SLOWEST: Final = 16 << 10  # bytes a second
