@@ -7,10 +7,11 @@ in the repository sees any of it. A push that broke off is gone on with from her
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hangar_core import files
+from hangar_core.errors import BadAnswer
 from hangar_core.model import Digest
 from hangar_core.remotes.bare import SEGMENTS, BareRemote
 from hangar_core.remotes.frames import Frame, split_digests
@@ -62,6 +63,13 @@ class Incoming(BareRemote):
             return Directory([], b"")
 
     def _small_objects(self, wanted: Sequence[Digest]) -> list[bytes]:
-        here = self._find_known(wanted)[:, 0].tolist()
-        stored = iter(super()._small_objects([one for one, place in zip(wanted, here, strict=True) if place >= 0]))
-        return [next(stored) if place >= 0 else self._read(one) for one, place in zip(wanted, here, strict=True)]
+        try:
+            return self._from_here_or_there(wanted, (self._find_known(wanted)[:, 0] >= 0).tolist())
+        except BadAnswer:  # a segment that was seen once may have been taken over since then, and removed
+            there = self._has_already(wanted)
+            return self._from_here_or_there(wanted, [not one for one in there])
+
+    def _from_here_or_there(self, wanted: Sequence[Digest], here: Iterable[bool]) -> list[bytes]:
+        is_here = list(here)
+        stored = iter(super()._small_objects([one for one, known in zip(wanted, is_here, strict=True) if known]))
+        return [next(stored) if known else self._read(one) for one, known in zip(wanted, is_here, strict=True)]

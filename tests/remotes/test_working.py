@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,11 @@ from sides import add, content, fresh, reading, row, writing
 
 from hangar_core import Repository
 from hangar_core.errors import BadAnswer, BranchInUse, Locked, PushRejected, RemoteRefused
+from hangar_core.hashing import digests
+from hangar_core.records.keys import encode_key
+from hangar_core.records.nodes import encode_entries
 from hangar_core.remotes import working
+from hangar_core.remotes.frames import plain_frame
 from hangar_core.remotes.transport import open_transport
 from hangar_core.testing import TransportContract
 from hangar_core.testing.histories import History
@@ -202,6 +207,17 @@ def add_arrayset(repo: Repository) -> None:
     with writing(repo) as writer:
         writer.add_ndarray_arrayset(f"a{time.time_ns()}", shape=(2,), dtype="u1")
         writer.commit("work goes on")
+
+
+def test_what_others_have_taken_over_is_still_known_to_who_saw_it_come(desk: Repository) -> None:
+    history = History()
+    leaf = next(one for one in history.objects if digests.code_of(one) == digests.NODE)
+    above = encode_entries(1, 32, [encode_key("s4")], [leaf], [5])
+    with closing(open_transport(desk.path)) as first, closing(open_transport(desk.path)) as second:
+        first.put([history.array_frame])
+        first.put([history.record_frame])
+        second.move(history.move(history.commits[-1]))
+        first.put([plain_frame([digests.compute(digests.NODE, above)], [above])])
 
 
 def test_several_push_at_once_while_somebody_commits(origin: Repository, desk: Repository, tmp_path: Path) -> None:
