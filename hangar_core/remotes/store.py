@@ -72,8 +72,12 @@ class FolderStore:
             return file.read(size)
 
     def names(self, prefix: str) -> list[str]:
-        top = self.root / prefix
-        found = (Path(place, one).relative_to(top).as_posix() for place, _, some in os.walk(top) for one in some)
+        # As plain text: of branches that have moved often there are many, and every client asks for them.
+        top = os.fspath(self.root / prefix)
+        found: list[str] = []
+        for place, _, some in os.walk(top):
+            below = place[len(top) :].replace(os.sep, "/").lstrip("/")
+            found += (f"{below}/{one}" for one in some) if below else some
         return sorted(found)
 
     def tidy(self) -> None:
