@@ -7,7 +7,7 @@ in the repository sees any of it. A push that broke off is gone on with from her
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hangar_core import files
@@ -63,13 +63,14 @@ class Incoming(BareRemote):
             return Directory([], b"")
 
     def _small_objects(self, wanted: Sequence[Digest]) -> list[bytes]:
+        seen = (self._find_known(wanted)[:, 0] >= 0).tolist()
         try:
-            return self._from_here_or_there(wanted, (self._find_known(wanted)[:, 0] >= 0).tolist())
+            return self._from_here_or_there(wanted, seen)
         except BadAnswer:  # a segment that was seen once may have been taken over since then, and removed
             there = self._has_already(wanted)
-            return self._from_here_or_there(wanted, [not one for one in there])
+            here = [is_seen and not is_there for is_seen, is_there in zip(seen, there, strict=True)]
+            return self._from_here_or_there(wanted, here)
 
-    def _from_here_or_there(self, wanted: Sequence[Digest], here: Iterable[bool]) -> list[bytes]:
-        is_here = list(here)
-        stored = iter(super()._small_objects([one for one, known in zip(wanted, is_here, strict=True) if known]))
-        return [next(stored) if known else self._read(one) for one, known in zip(wanted, is_here, strict=True)]
+    def _from_here_or_there(self, wanted: Sequence[Digest], here: Sequence[bool]) -> list[bytes]:
+        stored = iter(super()._small_objects([one for one, known in zip(wanted, here, strict=True) if known]))
+        return [next(stored) if known else self._read(one) for one, known in zip(wanted, here, strict=True)]

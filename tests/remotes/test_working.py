@@ -217,7 +217,9 @@ def test_what_others_have_taken_over_is_still_known_to_who_saw_it_come(desk: Rep
         first.put([history.array_frame])
         first.put([history.record_frame])
         second.move(history.move(history.commits[-1]))
-        first.put([plain_frame([digests.compute(digests.NODE, above)], [above])])
+        name = digests.compute(digests.NODE, above)
+        first.put([plain_frame([name], [above])])
+        assert first.has([leaf, name]) == [True, True]
 
 
 def test_several_push_at_once_while_somebody_commits(origin: Repository, desk: Repository, tmp_path: Path) -> None:
