@@ -32,7 +32,7 @@ from typing import Final
 
 from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.digests import DIGEST_SIZE, HASH_SIZE
-from hangar_core.records.nodes import FORMAT, HEADER, column, even_ends, words
+from hangar_core.records.nodes import FORMAT, HEADER, even_ends, pieces, words
 
 FORM: Final = 2
 _FIXED = struct.Struct("<BBHHHHH")
@@ -60,7 +60,7 @@ def compacted(data: bytes) -> bytes:
         return data
     even = data[HEADER.size : keys_at] == even_ends(count, size)
     if even:
-        rests: Sequence[bytes] = column(count, shared, size - shared, 0).unpack_from(data, keys_at)
+        rests: Sequence[bytes] = pieces(data, keys_at + shared, count, size - shared, shared)
         sizes = b""
     else:
         rests = [data[keys_at + start + shared : keys_at + end] for start, end in pairwise((0, *ends))]
@@ -69,10 +69,10 @@ def compacted(data: bytes) -> bytes:
         sizes = struct.pack(f"<{count}H", *map(len, rests))
     if shared >= _DIFFERENT or size - shared >= _DIFFERENT:
         return data
-    hashes: Sequence[bytes] = column(count, 0, HASH_SIZE, 1).unpack_from(data, digests_at)
+    hashes: Sequence[bytes] = pieces(data, digests_at, count, HASH_SIZE, 1)
     codes, named = data[digests_at + HASH_SIZE : counts_at : DIGEST_SIZE], b""
     if len(set(hashes)) < count:
-        digests = column(count, 0, DIGEST_SIZE, 0).unpack_from(data, digests_at)
+        digests = pieces(data, digests_at, count, DIGEST_SIZE)
         different = {digest: number for number, digest in enumerate(dict.fromkeys(digests))}
         if len(different) < count and len(different) <= _MOST_NAMED:
             named = bytes(map(different.__getitem__, digests))
@@ -109,7 +109,7 @@ def canonical(stored: bytes) -> bytes:
     else:
         if at + size * count > len(stored):
             raise _corrupt("it ends inside its keys")
-        rests = column(count, 0, size, 0).unpack_from(stored, at)
+        rests = pieces(stored, at, count, size)
         bounds = even_ends(count, prefix_size + size)
         at += size * count
     hashes_end = at + HASH_SIZE * different
@@ -119,9 +119,9 @@ def canonical(stored: bytes) -> bytes:
         raise _corrupt("its length does not match its entries")
     if different == count and codes == codes[:1] * count:
         # Nearly all: what stands behind each hash stands between two of them.
-        digests = codes[:1].join(column(count, 0, HASH_SIZE, 0).unpack_from(stored, at)) + codes[:1]
+        digests = codes[:1].join(pieces(stored, at, count, HASH_SIZE)) + codes[:1]
     else:
-        hashes = column(different, 0, HASH_SIZE, 0).unpack_from(stored, at)
+        hashes = pieces(stored, at, different, HASH_SIZE)
         each = [one + codes[number : number + 1] for number, one in enumerate(hashes)]
         try:
             named = map(each.__getitem__, stored[counts_at - count : counts_at]) if different < count else each

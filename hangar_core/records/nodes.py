@@ -31,13 +31,15 @@ from hangar_core.model import Digest
 FORMAT = 1
 HEADER = struct.Struct("<BBHI")
 MAX_LEVEL = 40
+_LEVEL_AT = 1
 _NODE_CODE = bytes([NODE])
 # So many digests are compared at once before one by one.
 _STRETCH = 8 * DIGEST_SIZE
 
-# What serves nodes of up to so many keys is kept; none of hangar's own has more. Others come from strangers, who may
-# send ever new ones.
+# What serves nodes of up to so many keys, or keys of so many bytes, is kept; few of hangar's own have more. Others come
+# from strangers, who may send ever new ones.
 _USUAL = 512
+_ROUND = 16
 # So many times a node is searched before it is worth parsing whole.
 _OFTEN = 6
 
@@ -100,9 +102,7 @@ class Node:
     def digests(self) -> Sequence[Digest]:
         """What belongs to each key."""
         if self._digests is None:
-            data, first = self._data, self._digests_at
-            places = range(first, first + DIGEST_SIZE * self.size, DIGEST_SIZE)
-            self._digests = cast("list[Digest]", [data[at : at + DIGEST_SIZE] for at in places])
+            self._digests = cast("Sequence[Digest]", pieces(self._data, self._digests_at, self.size, DIGEST_SIZE))
         return self._digests
 
     @property
@@ -141,6 +141,10 @@ class Node:
 
     def below(self, key: bytes) -> Digest | None:
         """Return the digest of the node below which `key` belongs, None if it belongs behind them all."""
+        keys, digests = self._keys, self._digests
+        if keys is not None and digests is not None:  # of what is near the root, as a rule
+            at = bisect_left(keys, key)
+            return digests[at] if at < len(digests) else None
         at = self.find(key)
         if at == self.size:
             return None
@@ -217,7 +221,7 @@ class Node:
         keys: Sequence[bytes]
         is_even = ends and ends[-1] == ends[0] * self.size
         if is_even and data[HEADER.size : first] == even_ends(self.size, ends[0]):
-            keys = column(self.size, 0, ends[0], 0).unpack_from(data, first)
+            keys = pieces(data, first, self.size, ends[0])
         else:
             block = data[first : self._digests_at]
             keys = [block[start:end] for start, end in zip((0, *ends), ends)]  # noqa: B905 - the last starts nothing
@@ -236,21 +240,29 @@ def even_ends(count: int, size: int) -> bytes:
     return _kept_ends(count, size) if count <= _USUAL else _made_ends(count, size)
 
 
-def column(count: int, before: int, size: int, behind: int) -> struct.Struct:
-    """Return what cuts `size` bytes out of each of `count` rows."""
-    return _kept_column(count, before, size, behind) if count <= _USUAL else _made_column(count, before, size, behind)
+def pieces(data: bytes, at: int, count: int, size: int, behind: int = 0) -> Sequence[bytes]:
+    """Return what `count` rows begin with, `size` bytes of each; `behind` is how many more it has.
+
+    The rows stand one behind the other from `at` on; what is missing of them counts as zeros.
+    """
+    if count <= _USUAL and size + behind <= _USUAL:
+        # Making a column takes longer than to cut some rows too many: there are few of them, for counts of 16, 32, 48.
+        rows = _column(count + -count % _ROUND, size, behind)
+    else:
+        rows = _made_column(count, size, behind)
+    return rows.unpack(data[at : at + count * (size + behind)].ljust(rows.size, b"\0"))[:count]
 
 
 def _made_ends(count: int, size: int) -> bytes:
     return words(count).pack(*range(size, size * count + 1, size)) if size else bytes(4 * count)
 
 
-def _made_column(count: int, before: int, size: int, behind: int) -> struct.Struct:
-    return struct.Struct(f"{before}x{size}s{behind}x" * count)
+def _made_column(count: int, size: int, behind: int) -> struct.Struct:
+    return struct.Struct((f"{size}s{behind}x" if behind else f"{size}s") * count)
 
 
 _kept_ends = lru_cache(maxsize=512)(_made_ends)
-_kept_column = lru_cache(maxsize=2048)(_made_column)
+_column = lru_cache(maxsize=2048)(_made_column)
 
 
 @cache
@@ -271,6 +283,11 @@ def encode_entries(
     ends = words(size).pack(*accumulate(map(len, keys)))
     below = b"" if counts is None else _longs(size).pack(*counts)
     return b"".join((HEADER.pack(FORMAT, level, fanout, size), ends, *keys, *digests, below))
+
+
+def is_leaf(data: bytes) -> bool:
+    """Whether canonical bytes are those of a leaf."""
+    return data[_LEVEL_AT] == 0
 
 
 def decode_node(data: bytes) -> Node:
