@@ -15,7 +15,7 @@ from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.model import CommitId, Digest
 from hangar_core.records.compact_nodes import canonical, compacted
-from hangar_core.records.nodes import Node, view_node
+from hangar_core.records.nodes import Node, is_leaf, view_node
 from hangar_core.storage.tables import Snapshot, Tables
 
 if TYPE_CHECKING:
@@ -165,13 +165,14 @@ class Objects:
 
 
 def stored(records: Mapping[Digest, bytes]) -> Iterator[tuple[Digest, bytes]]:
-    """Yield records as the database keeps them: nodes in their compact form, if there are many.
+    """Yield records as the database keeps them: leaves in their compact form, if there are many.
 
-    Those of a small commit are read again before long, by the next and by who compares the two.
+    Nodes of a small commit are read again before long, by the next and by who compares the two. Inner nodes are few,
+    and little of them is said twice.
     """
     if len(records) < _MANY:
         yield from records.items()
         return
     node = digests.NODE
     for digest, data in records.items():
-        yield digest, compacted(data) if digest[digests.HASH_SIZE] == node else data
+        yield digest, compacted(data) if digest[digests.HASH_SIZE] == node and is_leaf(data) else data
