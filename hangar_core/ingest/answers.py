@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from hangar_core.errors import InvalidInput, StorageFailed
 from hangar_core.ingest.decoding import Outcome, Read
+from hangar_core.ingest.shelf import Extent, Shelf
 from hangar_core.ingest.stacks import Stack
 from hangar_core.ingest.wire import (
     ROWS_AT_ONCE,
@@ -26,12 +30,48 @@ from hangar_core.ingest.wire import (
 from hangar_core.ingest.works import Work
 from hangar_core.storage.segments import Segment
 
+_T = TypeVar("_T")
+# So many samples of a file, or of segments, are held in memory: of the first kind each takes half a kilobyte.
+_MOST_READ: Final = 4_096
+_MOST_IN_SEGMENTS: Final = 1 << 16
+
 
 class Done(NamedTuple):
     """The outcomes of a chunk, and the segments in which their data are, if they are not with them."""
 
     outcomes: list[Outcome]
-    segments: list[Segment]
+    segments: Iterable[Segment]
+
+
+class Told(Generic[_T]):
+    """What lines tell, in their order: as it is while it is little, the rest as lines on a shelf."""
+
+    def __init__(self, shelf: Shelf, parse: Callable[[bytes], list[_T]], most: int) -> None:
+        """`parse` makes of a line what was added with it; `most` is how much is held."""
+        self._shelf = shelf
+        self._parse = parse
+        self._most = most
+        self._weight = 0
+        self._few: list[_T] = []
+        self._lines: list[Extent] = []
+
+    def add(self, line: bytes, found: list[_T], weight: int) -> None:
+        """Add what a line tells. Raises `StorageFailed`."""
+        self._weight += weight
+        if self._weight <= self._most:
+            self._few += found
+        else:
+            self._lines.append(self._shelf.put(line))
+
+    def groups(self) -> Iterator[list[_T]]:
+        """Yield all, some at once."""
+        if self._few:
+            yield self._few
+        for extent in self._lines:
+            yield self._parse(self._shelf.get(extent))
+
+    def __iter__(self) -> Iterator[_T]:
+        return chain.from_iterable(self.groups())
 
 
 def words_of(line: bytes) -> list[Any]:
@@ -50,17 +90,20 @@ def line_of(*words: Any) -> bytes:
     return json.dumps(words).encode("ascii") + b"\n"
 
 
-def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str) -> Done:
-    """Return what the lines up to ``["end"]`` say of a chunk.
+def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str, directory: Path | None) -> Done:
+    """Return what the lines up to ``["end"]`` say of a chunk; what they say of many samples waits in `directory`.
 
     Raises `ValueError` for lines that say what they must not, and what a worker reports: `InvalidInput` for options of
     the plugin, `StorageFailed`.
     """
+    shelf = Shelf(directory)
     outcomes: list[Outcome] = []
-    segments: list[Segment] = []
-    reads: list[Read | Stack] = []
+    segments = Told(shelf, _segments_in, _MOST_IN_SEGMENTS)
+    no_reads = partial(Told[Read | Stack], shelf, partial(_reads_in, arrayset=arrayset), _MOST_READ)
+    reads = no_reads()
     while True:
-        kind, *words = words_of(next_line())
+        line = next_line()
+        kind, *words = words_of(line)
         work = works[len(outcomes)] if len(outcomes) < len(works) else None
         if kind == "end" and work is None:
             return Done(outcomes, segments)
@@ -71,23 +114,32 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
             path, reason = map(str, words)
             raise StorageFailed(path=path, reason=reason)
         if kind == "segment":
-            segments.append(segment_of(words))
+            found = _segments_in(line)
+            segments.add(line, found, found[0].samples)
         elif work is None:
             raise BadLineError(kind)
-        elif kind == "rows":
-            reads += [read_of(row, arrayset) for row in words[0]]
-        elif kind == "stack":
-            reads.append(stack_of(words))
+        elif kind in ("rows", "stack"):
+            some = _reads_in(line, arrayset)
+            reads.add(line, some, sum(len(one.keys) if isinstance(one, Stack) else 1 for one in some))
         elif kind == "bad":
             code, message, fix = map(str, words)
             outcomes.append(Outcome(work, reject=work.reject(code, message, fix)))
-            reads = []
+            reads = no_reads()
         elif kind == "file":
             source, facts, key = words
             outcomes.append(Outcome(work._replace(key=str(key)), reads, bytes.fromhex(source), facts_of(facts)))
-            reads = []
+            reads = no_reads()
         else:
             raise BadLineError(kind)
+
+
+def _reads_in(line: bytes, arrayset: str) -> list[Read | Stack]:
+    kind, *words = words_of(line)
+    return [stack_of(words)] if kind == "stack" else [read_of(row, arrayset) for row in words[0]]
+
+
+def _segments_in(line: bytes) -> list[Segment]:
+    return [segment_of(words_of(line)[1:])]
 
 
 def written_answer(done: Done) -> bytes:

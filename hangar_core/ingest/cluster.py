@@ -42,6 +42,7 @@ class Cluster:
         self._limits = limits
         self._versions = {name: _version(name) for name in scan.plugins}
         self._line = b""
+        self._folder: Path | None = None
         self._address = address
         self._executor = executor
         pieces = max(1, self.slots * _CHUNKS_EACH)
@@ -56,6 +57,7 @@ class Cluster:
 
     def write_to(self, folder: Path) -> None:
         """Say where segments go; to be called before the first `begin`."""
+        self._folder = folder
         reading = self._reading
         if reading.annotations:  # lie where this machine alone may see them
             copy = shutil.copy(reading.annotations, folder / "annotations")
@@ -82,7 +84,7 @@ class Cluster:
                     reason=str(reason),
                     hint=str(hint),
                 )
-            return read_answer(lambda: next(lines, b""), works, self._reading.arrayset)
+            return read_answer(lambda: next(lines, b""), works, self._reading.arrayset, self._folder)
         except (InvalidInput, RemoteFailed, StorageFailed):
             raise
         except ValueError as why:

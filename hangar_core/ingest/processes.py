@@ -43,6 +43,7 @@ class ProcessPool:
         self._reading = reading
         self._first_line = encode_reading(reading, limits, str(segments))
         self._limits = limits
+        self._segments = segments
         self._mine = threading.local()
         self._lock = threading.Lock()
         self._all: set[_Process] = set()
@@ -51,7 +52,7 @@ class ProcessPool:
     def read(self, works: list[Work]) -> Done:
         """Have a chunk read. Raises `InvalidInput` for options of the plugin, `WorkersFailed` if none can start."""
         try:
-            return self._process().read(works, self._reading.arrayset)
+            return self._process().read(works, self._reading.arrayset, self._segments)
         except _DiedError as why:
             self._forget()
             if len(works) == 1:
@@ -123,8 +124,11 @@ class _Process:
     def code(self) -> int | None:
         return self._process.returncode
 
-    def read(self, works: list[Work], arrayset: str) -> Done:
-        """Have a chunk read. Raises `_DiedError`, `InvalidInput`, `StorageFailed`."""
+    def read(self, works: list[Work], arrayset: str, directory: Path) -> Done:
+        """Have a chunk read; what is said of many samples waits in `directory`.
+
+        Raises `_DiedError`, `InvalidInput`, `StorageFailed`.
+        """
         assert self._process.stdin is not None
         try:
             line = json.dumps([work.to_json() for work in works]).encode("ascii") + b"\n"
@@ -133,7 +137,7 @@ class _Process:
             self._first = b""
             if not self.began:
                 self.began = words_of(self._line()) == ["ready"]
-            return read_answer(self._line, works, arrayset)
+            return read_answer(self._line, works, arrayset, directory)
         except (InvalidInput, StorageFailed):
             raise
         except (OSError, ValueError) as why:  # a broken pipe, or one that `end` has closed; a line that is none

@@ -98,6 +98,9 @@ class Shelf:
     def close(self) -> None:
         self._file.close()
 
+    def __del__(self) -> None:
+        self.close()  # an import that is broken off leaves what it has not got to
+
 
 def run_keys(run: Run) -> Collection[bytes]:
     """Return the keys of a run."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangar_core import external
 from hangar_core.errors import BadSegment, PluginNotFound
-from hangar_core.ingest.answers import Done
+from hangar_core.ingest.answers import Done, Told
 from hangar_core.ingest.decoding import Outcome, Read, Reading, decode
 from hangar_core.ingest.options import ImportOptions
 from hangar_core.ingest.originals import PIXELS
@@ -143,7 +143,9 @@ class Workers:
         if chosen.RELEASES_GIL:
             return THREAD if scan.plugins[plugin] > 1 else HERE
         limits = self._options.limits
-        much = scan.plugins[plugin] >= limits.files or scan.plugin_bytes[plugin] >= limits.source_bytes
+        # Of one file alone, nothing would be done at the same time.
+        large = scan.plugins[plugin] > 1 and scan.plugin_bytes[plugin] >= limits.source_bytes
+        much = scan.plugins[plugin] >= limits.files or large
         return PROCESS if much and _is_installed(plugin) else HERE
 
     def _chunks(self, works: Iterable[Work]) -> Iterator[Chunk]:
@@ -232,10 +234,19 @@ class Workers:
                         one.reject = one.work.reject("worker-crashed", message, "run the same command again")
                 break
         for one in done.outcomes:
-            if one.reject is None and isinstance(one.reads, list) and not self._are_stored(one.reads):
-                message = "the worker process names data that it has not stored"
-                one.reject = one.work.reject("worker-crashed", message, "run the same command again")
+            if isinstance(one.reads, Told):
+                one.reads = self._stored(one.work, one.reads)
             yield one
+
+    def _stored(self, work: Work, told: Told[Read | Stack]) -> Iterator[Read | Stack]:
+        """Yield what a worker told, if it has stored what it names. Raises what `reject_of` knows."""
+        for some in told.groups():
+            if not self._are_stored(some):
+                reason = "the worker process names data that it has not stored"
+                raise external.bad_file(
+                    work.path, code="worker-crashed", reason=reason, fix="run the same command again"
+                )
+            yield from some
 
     def _are_stored(self, reads: list[Read | Stack]) -> bool:
         """Whether all data that are not with the samples themselves are where they can be read."""

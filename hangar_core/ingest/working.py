@@ -22,7 +22,9 @@ from hangar_core.ingest.wire import ROWS_AT_ONCE, decode_reading, row_of, segmen
 from hangar_core.ingest.works import Work
 from hangar_core.storage.segments import SegmentWriter
 
-_SEGMENT = 256 << 20
+# A segment is full with so many bytes or samples: who takes it over has all of its places in memory.
+_SEGMENT_BYTES = 256 << 20
+_SEGMENT_SAMPLES = 1 << 17
 _PUT_AT_ONCE = 16 << 20
 
 
@@ -92,8 +94,7 @@ class _Worker:
                     rows, payloads, held = [], [], 0
                 self._segment.put_alike(read.batch)
                 self.say(*stack_line(read))
-                if self._segment.length >= _SEGMENT:
-                    self._finish()
+                self._finish_if_full()
                 continue
             payloads += [part.payload for part in read.parts]
             held += read.held
@@ -101,14 +102,17 @@ class _Worker:
             if held >= _PUT_AT_ONCE or len(rows) >= ROWS_AT_ONCE:
                 self._put(rows, payloads)
                 rows, payloads, held = [], [], 0
-                if self._segment.length >= _SEGMENT:
-                    self._finish()
+                self._finish_if_full()
         if rows:
             self._put(rows, payloads)
 
     def _put(self, rows: list[Any], payloads: list[Any]) -> None:
         self._segment.put_many(payloads)
         self.say("rows", rows)
+
+    def _finish_if_full(self) -> None:
+        if self._segment.length >= _SEGMENT_BYTES or self._segment.samples >= _SEGMENT_SAMPLES:
+            self._finish()
 
     def _finish(self) -> None:
         segment = self._segment.finish()

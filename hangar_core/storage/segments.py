@@ -103,8 +103,13 @@ class SegmentWriter:
 
     @property
     def length(self) -> int:
-        """Bytes written so far: whoever fills segments decides by that when one is enough."""
+        """Bytes written so far: whoever fills segments decides by that, and by `samples`, when one is enough."""
         return self._writer.end
+
+    @property
+    def samples(self) -> int:
+        """How many samples have been stored."""
+        return len(self._placed)
 
     def put(self, sample: Sample | Payload) -> Digest:
         """Store text, bytes or an array, once. Raises as `put_many` does."""

@@ -183,14 +183,16 @@ def test_a_stack_is_sent_whole() -> None:
         assert stack_line(stack_of(words)) == ["stack", *words]
 
 
-def test_an_answer_says_stacks_and_rows_in_their_order(tmp_path: Path) -> None:
-    """As it comes back whole from another machine."""
+@pytest.mark.parametrize("times", [1, 3_000])
+def test_an_answer_says_stacks_and_rows_in_their_order(tmp_path: Path, times: int) -> None:
+    """As it comes back whole from another machine; of many, most are not held."""
     stack = stack_of([7, None, "<i8", [3], GOOD[4] * 2])
     row = Read("one", (Part("", "<i8", (3,), stack.batch.digests[0], None),))
     (tmp_path / "a.csv").write_text("1")
     stamp = Stamp.of((tmp_path / "a.csv").stat())
     work = Work(str(tmp_path / "a.csv"), "a.csv", "", True, "csv", "csv", "a", None, "a.csv", stamp)
-    reads = [row, row, stack, stack, row]
+    reads = [row, row, stack, stack, row] * times
     lines = iter(written_answer(Done([Outcome(work, reads, b"x" * 32)], [])).splitlines(keepends=True))
-    (outcome,) = read_answer(lambda: next(lines), [work], "x").outcomes
-    assert outcome.reads == reads
+    (outcome,) = read_answer(lambda: next(lines), [work], "x", tmp_path).outcomes
+    assert list(outcome.reads) == reads
+    assert list(outcome.reads) == reads, "they can be read twice"
