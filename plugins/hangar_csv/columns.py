@@ -40,21 +40,23 @@ BATCH = 4096
 TEXT, BOOL = "text", "bool"
 WORDS = (TEXT, BOOL)
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_EMPTY = ("the cell is empty", "fill it, or give `--na nan` to read empty cells as NaN")
+_EMPTY_BOOL = ("the cell is empty, which is neither true nor false", "fill it, or give `--dtype FIELD=text`")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the caller says: which columns by position, the key among them, types by position, texts that mean missing.
 
-    `apart` asks for a value per column even if all of them fit into one array.
+    `apart` asks for a value per column even if all of them fit into one array, `floating` for float64 in each column of
+    numbers, also where nothing is missing.
     """
 
     columns: Sequence[int]
     key: int | None = None
     dtypes: Mapping[int, str] = field(default_factory=dict)
-    na: frozenset[str] | None = None
+    na: frozenset[str] = frozenset({""})
     apart: bool = False
+    floating: bool = False
 
 
 @dataclass(slots=True)
@@ -103,10 +105,12 @@ class Table:
                         self._hashes.extend(map(hash, keys))
                 self.length += len(lines)
         for index, kind in self.kinds.items():
-            if kind.dtype not in WORDS and kind.empty is not None:
-                raise self._bad(kind.empty, BadCellError(index, *_EMPTY))
-            if wanted.na is not None and kind.dtype in (None, "int64") and index not in wanted.dtypes:
-                kind.dtype = "float64"  # also where nothing is missing: all files of a folder are to have one type
+            if index in wanted.dtypes:
+                continue
+            if kind.dtype == BOOL and kind.empty is not None:
+                raise self._bad(kind.empty, BadCellError(index, *_EMPTY_BOOL))
+            if kind.dtype is None or (kind.dtype == "int64" and (kind.empties or wanted.floating)):
+                kind.dtype = "float64"  # what is missing is NaN, which integers have not
         joined = None if wanted.apart else self._common_dtype()
         for index, kind in self.kinds.items():
             if index in wanted.dtypes:
@@ -190,14 +194,13 @@ class Table:
     def _look(self, index: int, cells: Sequence[str], lines: Sequence[int]) -> None:
         """Take note of the cells of one column. Raises `BadCellError` with the place in `cells`."""
         kind, na = self.kinds[index], self._wanted.na
-        blank = na or frozenset({""})
-        places = [place for place, cell in enumerate(cells) if cell.strip() not in blank]
+        places = [place for place, cell in enumerate(cells) if cell.strip() not in na]
         kind.empties += len(cells) - len(places)
         if index in self._wanted.dtypes:
             self._reader(self._wanted.dtypes[index])(cells)
             return
-        if len(places) < len(cells) and na is None and kind.empty is None:
-            kind.empty = next(line for line, cell in zip(lines, cells, strict=True) if not cell.strip())
+        if len(places) < len(cells) and kind.empty is None:
+            kind.empty = next(line for line, cell in zip(lines, cells, strict=True) if cell.strip() in na)
         if not places:
             return
         present = cells if len(places) == len(cells) else [cells[place] for place in places]

@@ -159,8 +159,6 @@ def _refuse_words(cells: Sequence[str]) -> None:
 def not_a_number(cells: Sequence[str], index: int) -> BadCellError:
     """Return the error for a cell that is no number where one has to be."""
     cell = cells[index]
-    if not cell.strip():
-        return BadCellError(index, "the cell is empty", "fill it, or give `--na nan` to read empty cells as NaN")
     if _DECIMAL_COMMA.fullmatch(cell):
         return BadCellError(index, f"{shown(cell)} is not a number", "write decimals with a point")
     fix = f"correct the cell, or give `--na {cell.strip()[:40]}` if it stands for a missing value"

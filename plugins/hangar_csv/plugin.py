@@ -27,15 +27,16 @@ class HangarCsv(BasePlugin):
     """Delimited text. Each row is a sample, named by its number from 0 or by the text of a key column.
 
     If all columns are numbers a row is an array of shape ``(columns,)``: int64 if every cell of the file is an integer
-    that fits, else float64. If some are words, or with the option `arraysets`, a row is a mapping from the names of the
-    columns to their values, each for an arrayset of its own: int64, float64 or bool of shape (), or text. Names that no
-    arrayset can have get ``_`` for what is not allowed; columns without a name are column1, column2...
+    that fits, else float64; an empty cell is NaN. If some are words, or with the option `arraysets`, a row is a mapping
+    from the names of the columns to their values, each for an arrayset of its own: int64, float64 or bool of shape (),
+    or text. Names that no arrayset can have get ``_`` for what is not allowed; columns without a name are column1,
+    column2...
 
     Writing and reading again gives the same values, NaN, inf and -0.0 included (of a NaN the sign, not its payload).
     int64 and float64 keep their dtype; others come back as one of these two unless the option `dtype` names them.
     """
 
-    VERSION = "2"
+    VERSION = "3"
     LOSSLESS = ("csv", "tsv")
     DEFAULT_EXTENSION = "csv"
     Options = CsvOptions

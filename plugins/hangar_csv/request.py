@@ -43,7 +43,7 @@ class CsvOptions:
         help="Type of a column, or of all: int8 to uint64, float16 to float64, bool, text.  [default: found out]",
     )
     na: tuple[str, ...] = option(
-        (), of="load", metavar="TEXT", help="Text of a missing value, which becomes NaN, as empty cells do then."
+        (), of="load", metavar="TEXT", help="Text of a missing value, which becomes NaN, as empty cells do."
     )
     arraysets: bool = option(
         False, of="load", help="Give each column to an arrayset of its name, even if all are numbers."
@@ -67,14 +67,14 @@ class Request:
         wanted = self.wanted
         all_floats = len(wanted.dtypes) == self.layout.width and set(wanted.dtypes.values()) == {"float64"}
         everything = len(wanted.columns) == self.layout.width and list(wanted.columns) == sorted(wanted.columns)
-        return everything and wanted.na is None and not wanted.apart and (all_floats or not wanted.dtypes)
+        return everything and not wanted.floating and not wanted.apart and (all_floats or not wanted.dtypes)
 
 
 def request_of(plugin: str, source: CsvSource, given: CsvOptions) -> Request:
     """Return what the options mean for a file. Raises `BadFile`, and `InvalidInput` for options that do not fit it."""
-    na = frozenset({"", *(text.strip() for text in given.na)}) if given.na else None
+    na = frozenset({"", *(text.strip() for text in given.na)})
     prefer = "\t" if os.fspath(source.fpath).lower().endswith(".tsv") else ","
-    layout = source.layout(delimiter_of(plugin, given), given.header, na, prefer)
+    layout = source.layout(delimiter_of(plugin, given), given.header, na if given.na else None, prefer)
     key = None if given.key is None else _position(plugin, layout, "key", given.key)
     if given.columns is None:
         positions = [index for index in range(layout.width) if index != key]
@@ -83,7 +83,8 @@ def request_of(plugin: str, source: CsvSource, given: CsvOptions) -> Request:
         positions = [_position(plugin, layout, "columns", name) for name in names]
     if not positions:
         raise _refusal(plugin, "columns" if given.columns is not None else "key", "leaves columns to read", "nothing")
-    wanted = Wanted(positions, key, _dtypes(plugin, layout, positions, given), na, given.arraysets)
+    dtypes = _dtypes(plugin, layout, positions, given)
+    wanted = Wanted(positions, key, dtypes, na, given.arraysets, floating=bool(given.na))
     return Request(source, layout, wanted, _arrayset_names(layout, positions))
 
 

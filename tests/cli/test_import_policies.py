@@ -109,7 +109,7 @@ def test_a_dry_run_tells_what_is_in_a_table(hangar: Terminal) -> None:
             opened = "nan" if row in (0, 6, 9_000) else f"{row}.5"
             volume = f"{row}.25" if row == 8_122 else str(row)
             file.write(f"d{row};{opened if opened != 'nan' else ''};{volume};{'' if row % 25 else 'noted'}\n")
-    asked = ("import", "prices", "data.csv", "--plugin", "csv", "--key", "date", "--na", "nan", "--dry-run")
+    asked = ("import", "prices", "data.csv", "--plugin", "csv", "--key", "date", "--dry-run")
     lines = hangar(*asked).stdout.splitlines()
     assert lines[1:6] == [
         "Table     data.csv   10,000 rows   utf-8   sep ';'",

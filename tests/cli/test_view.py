@@ -136,7 +136,7 @@ def test_each_kind_of_data_is_drawn_in_its_own_way(committed: Terminal) -> None:
     assert "height" in table
     assert "1.5" in table
     assert table.splitlines()[-1].startswith("source: t.csv   blake3 ")
-    assert "   plugin csv 2, columns " in table.splitlines()[-1]
+    assert "   plugin csv 3, columns " in table.splitlines()[-1]
     waveform = committed("view", "sounds", "tone").stdout
     assert "\u2588\u2588" in waveform
     assert "plugin audio" in waveform

@@ -72,9 +72,7 @@ def test_a_header_is_found_and_described(csv_file, content, columns):
     assert table_of(path)[-1].tolist() in ([1, 2], [3, 4])
 
 
-@pytest.mark.parametrize(
-    "content", ["1,five,3\n4,5,6\n", "12.5x,2.0\n1,2\n", "1,2,\n3,4,5\n", "a,2\n3,4\n", "2019,b\n1,2\n"]
-)
+@pytest.mark.parametrize("content", ["1,five,3\n4,5,6\n", "12.5x,2.0\n1,2\n", "a,2\n3,4\n", "2019,b\n1,2\n"])
 def test_a_first_line_with_a_number_in_it_is_never_dropped_as_a_header(csv_file, content):
     with pytest.raises(BadFile, match="line 1") as caught:
         table_of(csv_file(content))
@@ -130,6 +128,27 @@ def test_the_dtype_can_be_given(csv_file, dtype):
     assert table_of(csv_file("1,2\n3,4\n"), dtype=dtype).dtype == np.dtype(dtype)
 
 
+def test_empty_cells_are_nan_and_make_floats(csv_file):
+    assert np.array_equal(table_of(csv_file("1,2,\n3,4,5\n")), [[1, 2, np.nan], [3, 4, 5]], equal_nan=True)
+    table = table_of(csv_file("a,b\n1,2\n,4\n"))
+    assert table.dtype == np.float64
+    assert np.isnan(table).tolist() == [[False, False], [True, False]]
+    rows = [row for row, _ in rows_of(csv_file("word,number,none\n" + "x,1,\n" * 5000 + "y,,\n"))]
+    assert {name: cell.dtype.name for name, cell in rows[0].items() if name != "word"} == {
+        "number": "float64",
+        "none": "float64",
+    }
+    assert (plain(rows[0])["number"], np.isnan(rows[-1]["number"]), np.isnan(rows[0]["none"])) == (1.0, True, True)
+    ((row, _), *_) = rows_of(csv_file("word,whole,holes\nx,1,\ny,2,5\n"))
+    assert row["whole"].dtype == np.int64
+
+
+def test_an_empty_cell_is_no_integer_that_was_asked_for(csv_file, refused):
+    code, reason = refused(csv_file("a,b\n1,2\n,4\n"), dtype="int64")
+    assert code == "not-a-number"
+    assert "line 3, column 1 (a): '' is not an integer" in reason
+
+
 def test_missing_values_are_nan_when_asked_for_and_make_floats(csv_file):
     table = table_of(csv_file("a,b\n1,NA\n,4\n"), na="NA")
     assert table.dtype == np.float64
@@ -145,7 +164,7 @@ def test_missing_values_are_nan_when_asked_for_and_make_floats(csv_file):
         ("1,2\n3,4,\n", "ragged", ["line 2"]),
         ("a,price\n1,2\n3,cheap\n", "not-a-number", ["line 3, column 2 (price)", "'cheap' is not a number"]),
         ("1,2\n3,x\n", "not-a-number", ["line 2, column 2:", "'x'"]),
-        ("a,b\n1,\n", "not-a-number", ["line 2, column 2 (b)", "empty"]),
+        ("a,b\nx,true\ny,false\nz,\n", "not-a-number", ["line 4, column 2 (b)", "empty"]),
         ("1,2\n1_000,3\n", "not-a-number", ["'1_000'"]),
         ("1,2\n\u0661,3\n", "not-a-number", ["line 2"]),
         ("1,2\n0x10,3\n", "not-a-number", ["'0x10'"]),
@@ -169,7 +188,7 @@ def test_missing_values_are_nan_when_asked_for_and_make_floats(csv_file):
         ("a,b\nx,1\n2,3\n", "not-a-number", ["line 2, column 1 (a)", "'x' is not a number"]),
         ("a,b\n" + "x,1\n" * 5000 + "7,1\n", "not-a-number", ["line 5002, column 1 (a)", "'7' is a number among"]),
         ("a,b\nx,1,5\n", "ragged", ["line 2"]),
-        ("a,b\n" + "1,x\n" * 5000 + ",x\n", "not-a-number", ["line 5002, column 1 (a)", "empty"]),
+        (f"a,b\n{2**53 + 1},1\n,2\n", "not-a-number", ["line 2, column 1 (a)", "would be rounded"]),
         ("a\ntrue\n1\n", "not-a-number", ["line 2, column 1 (a)", "'true'"]),
         (f"a,b\nx,{2**53 + 1}\nx,0.5\n", "not-a-number", ["line 2, column 2 (b)", "would be rounded"]),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "undecodable", ["0x89"]),
