@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hangar_core.ingest import Plan, Receipt
 
 _SHOWN = 8
+_ENOUGH_TO_RATE = 1_000
 _FIELDS = 40
 
 
@@ -86,7 +87,7 @@ def show_receipt(receipt: Receipt, repo: Repository) -> None:
     kept = f"{plural(receipt.originals, 'original')} kept, " if receipt.originals else ""
     result(
         f"Import    added {receipt.added:,}, updated {receipt.updated:,}, unchanged {receipt.unchanged:,}"
-        f"   ({size_text(receipt.bytes)} of data, {kept}{receipt.seconds:.1f} s)"
+        f"   ({size_text(receipt.bytes)} of data, {kept}{receipt.seconds:.1f} s{_rate(receipt)})"
     )
     _show_ignored(receipt)
     if receipt.kept:
@@ -107,6 +108,11 @@ def show_receipt(receipt: Receipt, repo: Repository) -> None:
             result(line)
     else:
         result("Nothing new to commit from these files. Next: hangar status")
+
+
+def _rate(receipt: Receipt) -> str:
+    taken = receipt.added + receipt.updated
+    return f", {round(taken / receipt.seconds):,} samples/s" if taken >= _ENOUGH_TO_RATE and receipt.seconds else ""
 
 
 def _show_ignored(report: Plan | Receipt) -> None:

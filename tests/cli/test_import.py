@@ -79,6 +79,12 @@ def test_a_directory_becomes_samples_named_by_their_path(hangar: Terminal) -> No
     assert done.stderr == ""
 
 
+def test_of_many_samples_the_receipt_says_how_fast_they_came(hangar: Terminal) -> None:
+    (hangar.directory / "rows.csv").write_text("a,b\n" + "1,2\n" * 1_500)
+    line = next(one for one in hangar("import", "rows", "rows.csv").stdout.splitlines() if one.startswith("Import"))
+    assert re.fullmatch(r"Import    added 1,500, .* of data, [0-9.]+ s, [0-9,]+ samples/s\)", line)
+
+
 def test_the_arrayset_is_created_with_the_schema_that_the_files_ask_for(hangar: Terminal) -> None:
     make_pictures(hangar.directory / "photos")
     shown = hangar("import", "pictures", "photos").stdout
