@@ -15,7 +15,7 @@ import uuid
 from collections import OrderedDict, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hangar_core.errors import (
     BadAnswer,
@@ -40,32 +40,16 @@ from hangar_core.remotes.branches import (
     parse_place,
     place_of,
 )
-from hangar_core.remotes.catalog import Catalog
 from hangar_core.remotes.checking import check_child, names_in
 from hangar_core.remotes.frames import Expanded, Frame, expanded, frames_of, read_frame, verified
-from hangar_core.remotes.parallel import side_by_side
-from hangar_core.remotes.segments import (
-    TRAILER_SIZE,
-    USUAL_TAIL,
-    Directory,
-    decode_directory,
-    directory_place,
-    encode_segment,
-)
+from hangar_core.remotes.holdings import SEGMENTS, Holdings
+from hangar_core.remotes.segments import encode_segment
 from hangar_core.remotes.store import Store
 from hangar_core.remotes.transport import Info, RefUpdate
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MARKER: Final = "hangar-remote.json"
 FORMAT: Final = 1
 _CACHED_FRAMES = 32
-_READ_AT_ONCE = 16
-# So many segments are sorted together: their directories are held until then.
-_ADDED_AT_ONCE = 64
-SEGMENTS: Final = "segments/"
 _REFS = "refs/"
 
 
@@ -77,10 +61,7 @@ class BareRemote:
         self._store = store
         self.address = address
         self._lock = threading.Lock()
-        self._catalog = Catalog()
-        self._segments: list[str] = []
-        self._directories: list[list[tuple[int, int, int]]] = []
-        self._seen: set[str] = set()
+        self._holdings = self._held_by(store)
         self._frames: OrderedDict[tuple[int, int], Expanded] = OrderedDict()
         self._check_marker(create)
 
@@ -101,16 +82,16 @@ class BareRemote:
 
     def has(self, wanted: Sequence[Digest]) -> list[bool]:
         """Return which objects are here."""
-        return [place >= 0 for place in self._find(wanted)[:, 0].tolist()]
+        return [place >= 0 for place in self._holdings.find(wanted)[:, 0].tolist()]
 
     def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
         """Yield objects in the order in which they lie; frames of which all is wanted go out as they are."""
-        places = self._find(wanted)
+        places = self._holdings.find(wanted)
         by_frame: dict[tuple[int, int], list[int]] = {}
         for segment, frame, number in sorted({tuple(place) for place in places.tolist() if place[0] >= 0}):
             by_frame.setdefault((segment, frame), []).append(number)
         for (segment, number), inside in by_frame.items():
-            if len(inside) == self._directories[segment][number][2]:
+            if len(inside) == self._holdings.place(segment, number).objects:
                 yield self._read_frame(segment, number)
             else:
                 yield self._expanded(segment, number).only(inside)
@@ -179,15 +160,10 @@ class BareRemote:
         found = (self._position(branch, number) for number in sorted(numbers, reverse=True))
         return [position for position in found if position is not None]
 
-    def refresh(self) -> None:
-        """Learn of segments that others have stored."""
-        with self._lock:
-            fresh = [name for name in self._store.names(SEGMENTS) if name not in self._seen]
-            for start in range(0, len(fresh), _ADDED_AT_ONCE):
-                names = fresh[start : start + _ADDED_AT_ONCE]
-                self._add(list(zip(names, side_by_side(self._read_directory, names, _READ_AT_ONCE), strict=True)))
-
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _held_by(self, store: Store) -> Holdings:
+        return Holdings(store)
 
     def _check_marker(self, create: bool) -> None:
         data = self._store.read(MARKER)
@@ -208,49 +184,20 @@ class BareRemote:
             pass
         raise CorruptRecord(what=f"{self.address}/{MARKER}", reason="it does not hold a format and features")
 
-    def _find(self, wanted: Sequence[Digest]) -> NDArray[np.int64]:
-        """Return (segment, frame, number) for each digest, -1 where there is none."""
-        found = self._find_known(wanted)
-        if (found[:, 0] < 0).any():
-            self.refresh()
-            found = self._find_known(wanted)
-        return found
-
-    def _find_known(self, wanted: Sequence[Digest]) -> NDArray[np.int64]:
-        """Do the same without a look at what others have stored meanwhile."""
-        with self._lock:
-            return self._catalog.find(wanted)
-
     def _not_here(self, frames: Sequence[Frame]) -> list[Frame]:
         """Return the frames that hold anything new, as far as is known."""
         names = [digest for frame in frames for digest in frame.digests]
-        missing = iter((self._find_known(names)[:, 0] < 0).tolist())
+        missing = iter((self._holdings.find_known(names)[:, 0] < 0).tolist())
         # All of each slice is used up, whatever is in it.
         return [frame for frame in frames if any(list(islice(missing, frame.objects)))]
 
-    def _add(self, fresh: Sequence[tuple[str, Directory]]) -> None:
-        self._catalog.add([(number, one) for number, (_, one) in enumerate(fresh, len(self._segments))])
-        self._seen.update(name for name, _ in fresh)
-        self._segments += [name for name, _ in fresh]
-        self._directories += [directory.frames for _, directory in fresh]
-
-    def _read_directory(self, name: str) -> Directory:
-        place = SEGMENTS + name
-        tail = self._store.tail(place, USUAL_TAIL)
-        found = directory_place(tail, place)
-        at, size, _ = found
-        behind = len(tail) - TRAILER_SIZE - size
-        data = tail[behind:-TRAILER_SIZE] if behind >= 0 else (self._store.read(place, at, size) or b"")
-        return decode_directory(data, found, place)
-
     def _read_frame(self, segment: int, number: int) -> Frame:
-        offset, length, _ = self._directories[segment][number]
-        name = SEGMENTS + self._segments[segment]
-        data = self._store.read(name, offset, length)
+        file, offset, length, _ = self._holdings.place(segment, number)
+        data = self._store.read(file, offset, length)
         try:
             return read_frame(memoryview(data or b""))[0]
         except CorruptRecord as why:
-            raise BadAnswer(address=self.address, reason=f"{name} is damaged at byte {offset}: {why}") from why
+            raise BadAnswer(address=self.address, reason=f"{file} is damaged at byte {offset}: {why}") from why
 
     def _expanded(self, segment: int, number: int) -> Expanded:
         with self._lock:
@@ -280,16 +227,14 @@ class BareRemote:
 
     def _small_objects(self, wanted: Sequence[Digest]) -> list[bytes]:
         """Return objects that are here."""
-        places = self._find_known(wanted).tolist()
+        places = self._holdings.find_known(wanted).tolist()
         return [bytes(self._expanded(segment, frame).parts[number]) for segment, frame, number in places]
 
     def _store_segment(self, frames: Sequence[Frame]) -> None:
         name = uuid.uuid4().hex
         buffers, directory = encode_segment(frames)
         self._store.create(SEGMENTS + name, buffers)
-        with self._lock:
-            if name not in self._seen:
-                self._add([(name, directory)])
+        self._holdings.add(name, directory)
 
     def _parsed(self, place: str) -> tuple[str, int]:
         try:
@@ -345,7 +290,7 @@ class BareRemote:
 
     def _record(self, digest: Digest) -> bytes | None:
         """Return one small object, verified."""
-        segment, frame, number = self._find([digest])[0].tolist()
+        segment, frame, number = self._holdings.find([digest])[0].tolist()
         if segment < 0:
             return None
         data = bytes(self._expanded(segment, frame).parts[number])

@@ -13,10 +13,10 @@ from pathlib import Path
 from hangar_core import files
 from hangar_core.errors import BadAnswer
 from hangar_core.model import Digest
-from hangar_core.remotes.bare import SEGMENTS, BareRemote
+from hangar_core.remotes.bare import BareRemote
 from hangar_core.remotes.frames import Frame, split_digests
-from hangar_core.remotes.segments import Directory
-from hangar_core.remotes.store import LEFT_FOR, FolderStore
+from hangar_core.remotes.holdings import SEGMENTS, Holdings
+from hangar_core.remotes.store import LEFT_FOR, FolderStore, Store
 
 
 class Incoming(BareRemote):
@@ -43,27 +43,23 @@ class Incoming(BareRemote):
 
     def frames(self) -> Iterator[Frame]:
         """Yield everything that is here."""
-        self.refresh()
-        for segment, directory in enumerate(list(self._directories)):
-            for number in range(len(directory)):
-                yield self._read_frame(segment, number)
+        self._holdings.refresh()
+        for segment, number in self._holdings.frames():
+            yield self._read_frame(segment, number)
 
     def tidy(self, is_taken: Callable[[Sequence[Digest]], bool]) -> None:
         """Remove segments of which everything has been taken over, or that nobody has come back for in a day."""
         for path in list((self._folder / SEGMENTS).glob("*")):
             name = path.name
             old = time.time() - path.stat().st_mtime > LEFT_FOR
-            if old or is_taken(split_digests(self._read_directory(name).names)):
+            if old or is_taken(split_digests(self._holdings.directory(name).names)):
                 files.remove(path)
 
-    def _read_directory(self, name: str) -> Directory:
-        try:
-            return super()._read_directory(name)
-        except FileNotFoundError:  # it has just been taken over
-            return Directory([], b"")
+    def _held_by(self, store: Store) -> Holdings:
+        return Holdings(store, may_vanish=True)  # by being taken over
 
     def _small_objects(self, wanted: Sequence[Digest]) -> list[bytes]:
-        seen = (self._find_known(wanted)[:, 0] >= 0).tolist()
+        seen = (self._holdings.find_known(wanted)[:, 0] >= 0).tolist()
         try:
             return self._from_here_or_there(wanted, seen)
         except BadAnswer:  # a segment that was seen once may have been taken over since then, and removed
