@@ -147,6 +147,7 @@ class BareRemote:
             won = self._position(branch, number + 1)
             if won is None or won.write_id != write_id:
                 raise RefChanged(name=branch)
+        self._holdings.gather()
 
     def close(self) -> None:
         """There is nothing to let go."""

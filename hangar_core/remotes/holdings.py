@@ -1,12 +1,19 @@
-"""What the segments of a bare remote hold: learned from their directories, which are read once by each process."""
+"""What the segments of a bare remote hold: learned from their directories, which are read once by each process.
+
+Of many small ones it is learned from files that say it together: see `contents`. Who has pushed writes those when there
+are enough segments of which none tells.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from hangar_core.errors import CorruptRecord, RemoteError, StorageFailed
 from hangar_core.model import Digest
+from hangar_core.remotes import contents
 from hangar_core.remotes.catalog import Catalog
 from hangar_core.remotes.parallel import side_by_side
 from hangar_core.remotes.segments import TRAILER_SIZE, USUAL_TAIL, Directory, decode_directory, directory_place
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
 
 SEGMENTS: Final = "segments/"
 _READ_AT_ONCE = 16
+# So many segments are looked at one by one rather than looking for what tells of them together.
+_FEW = 16
 # So many segments are sorted together: their directories are held until then.
 _ADDED_AT_ONCE = 64
 
@@ -43,6 +52,10 @@ class Holdings:
         self._segments: list[str] = []
         self._frames: list[list[tuple[int, int, int]]] = []
         self._seen: set[str] = set()
+        # Small segments of which no file of `contents` tells, as far as is known, and the files that were read.
+        self._loose: dict[str, Directory] = {}
+        self._contents: set[contents.Place] = set()
+        self._gathering = threading.Lock()
 
     def find(self, wanted: Sequence[Digest]) -> NDArray[np.int64]:
         """Return (segment, frame, number in the frame) for each digest, -1 where there is none.
@@ -64,15 +77,31 @@ class Holdings:
         """Learn of segments that others have stored."""
         with self._lock:
             fresh = [name for name in self._store.names(SEGMENTS) if name not in self._seen]
+            if len(fresh) > _FEW:
+                self._look_into_contents(set(fresh))
+                fresh = [name for name in fresh if name not in self._seen]
             for start in range(0, len(fresh), _ADDED_AT_ONCE):
                 names = fresh[start : start + _ADDED_AT_ONCE]
-                self._add(list(zip(names, side_by_side(self.directory, names, _READ_AT_ONCE), strict=True)))
+                self._add_loose(dict(zip(names, side_by_side(self.directory, names, _READ_AT_ONCE), strict=True)))
 
     def add(self, name: str, directory: Directory) -> None:
         """Learn of a segment that was just stored here."""
         with self._lock:
             if name not in self._seen:
-                self._add([(name, directory)])
+                self._add_loose({name: directory})
+
+    def gather(self) -> None:
+        """Say together what many small segments hold, if there are many of which nobody has said it yet.
+
+        Nothing depends on it: if it fails, whoever comes next tries it again.
+        """
+        if len(self._loose) < contents.SEGMENTS_EACH or not self._gathering.acquire(blocking=False):
+            return
+        try:
+            with suppress(RemoteError, StorageFailed):
+                self._gather()
+        finally:
+            self._gathering.release()
 
     def place(self, segment: int, frame: int) -> FramePlace:
         """Return where a frame of a segment lies."""
@@ -97,8 +126,61 @@ class Holdings:
         data = tail[behind:-TRAILER_SIZE] if behind >= 0 else (self._store.read(place, at, size) or b"")
         return decode_directory(data, found, place)
 
-    def _add(self, fresh: Sequence[tuple[str, Directory]]) -> None:
-        self._catalog.add([(number, one) for number, (_, one) in enumerate(fresh, len(self._segments))])
-        self._seen.update(name for name, _ in fresh)
-        self._segments += [name for name, _ in fresh]
-        self._frames += [directory.frames for _, directory in fresh]
+    def _add(self, fresh: Mapping[str, Directory]) -> None:
+        self._catalog.add(list(enumerate(fresh.values(), len(self._segments))))
+        self._seen.update(fresh)
+        self._segments += fresh
+        self._frames += [directory.frames for directory in fresh.values()]
+
+    def _add_loose(self, fresh: Mapping[str, Directory]) -> None:
+        self._add(fresh)
+        self._loose.update((name, one) for name, one in fresh.items() if one.frames and contents.is_small(one))
+
+    # --- contents ---------------------------------------------------------------------------------------------------
+
+    def _look_into_contents(self, there: Collection[str]) -> list[contents.Place]:
+        """Learn of the segments that are `there` what files of contents say, and return which files there are."""
+        places = contents.places_in(self._store.names(contents.FOLDER))
+        fresh = [place for place in contents.to_read(places) if place not in self._contents]
+        for place, told in zip(fresh, side_by_side(self._read_contents, fresh, _READ_AT_ONCE), strict=True):
+            self._contents.add(place)
+            self._add({name: one for name, one in told.items() if name in there and name not in self._seen})
+            for name in told:
+                self._loose.pop(name, None)
+        return places
+
+    def _read_contents(self, place: contents.Place) -> dict[str, Directory]:
+        """Return what a file says; nothing if that cannot be read, for the segments say it too."""
+        try:
+            return contents.decode_contents(self._store.read(place.name) or b"", place.name)
+        except CorruptRecord:
+            return {}
+
+    def _gather(self) -> None:
+        with self._lock:
+            places = self._look_into_contents(())
+            loose = sorted(self._loose.items())
+        number = max((place.number for place in places if place.level == 0), default=0)
+        for start in range(0, len(loose) - contents.SEGMENTS_EACH + 1, contents.SEGMENTS_EACH):
+            some = dict(loose[start : start + contents.SEGMENTS_EACH])
+            number += 1
+            made = contents.Place(0, number)
+            if not self._store.create(made.name, [contents.encode_contents(some)]):
+                return  # somebody else is at it
+            places.append(made)
+            with self._lock:
+                self._contents.add(made)
+                for name in some:
+                    self._loose.pop(name, None)
+        self._gather_files(places)
+
+    def _gather_files(self, places: Iterable[contents.Place]) -> None:
+        """Say what all files of a full row of level 0 say in one of level 1, where nobody has done it yet."""
+        there = set(places)
+        rows = {place.above for place in there if place.level == 0 and place.number % contents.FILES_EACH == 0}
+        for row in sorted(rows - there):
+            last = row.number * contents.FILES_EACH
+            told: dict[str, Directory] = {}
+            for number in range(last - contents.FILES_EACH + 1, last + 1):
+                told |= self._read_contents(contents.Place(0, number))
+            self._store.create(row.name, [contents.encode_contents(told)])

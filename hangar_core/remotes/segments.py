@@ -27,6 +27,7 @@ from hangar_core.remotes.frames import Frame
 
 MAGIC: Final = b"HRSEG001"
 _END: Final = b"HRSEGEND"
+_COUNT = struct.Struct("<I")
 _ENTRY = struct.Struct("<QQI")
 _TRAILER = struct.Struct("<QQQ8s")
 TRAILER_SIZE: Final = _TRAILER.size
@@ -51,9 +52,15 @@ def encode_segment(frames: Sequence[Frame]) -> tuple[list[bytes | memoryview], D
         entries.append((at, frame.stored_size, frame.objects))
         at += frame.stored_size
     directory = Directory(entries, b"".join(frame.names for frame in frames))
-    data = b"".join((struct.pack("<I", len(entries)), *(_ENTRY.pack(*one) for one in entries), directory.names))
+    data = encode_directory(directory)
     buffers += (data, _TRAILER.pack(at, len(data), xxhash.xxh3_64_intdigest(data), _END))
     return buffers, directory
+
+
+def encode_directory(directory: Directory) -> bytes:
+    """Return the bytes of a directory."""
+    entries = directory.frames
+    return b"".join((_COUNT.pack(len(entries)), *(_ENTRY.pack(*one) for one in entries), directory.names))
 
 
 def directory_place(tail: bytes, what: str) -> tuple[int, int, int]:
@@ -69,16 +76,24 @@ def directory_place(tail: bytes, what: str) -> tuple[int, int, int]:
 def decode_directory(data: bytes, place: tuple[int, int, int], what: str) -> Directory:
     """Return the directory from its bytes. Raises `CorruptRecord`."""
     at, size, check = place
-    if size < 4 or len(data) != size or xxhash.xxh3_64_intdigest(data) != check:
+    if len(data) != size or xxhash.xxh3_64_intdigest(data) != check:
         raise CorruptRecord(what=what, reason="its directory is damaged")
-    (count,) = struct.unpack_from("<I", data)
-    names_at = 4 + count * _ENTRY.size
+    found = directory_of(data, what)
+    if any(offset + length > at for offset, length, _ in found.frames):
+        raise CorruptRecord(what=what, reason="a frame lies outside")
+    return found
+
+
+def directory_of(data: bytes, what: str) -> Directory:
+    """Return what `encode_directory` was given. Raises `CorruptRecord`."""
+    if len(data) < _COUNT.size:
+        raise CorruptRecord(what=what, reason="its directory is shorter than its count")
+    (count,) = _COUNT.unpack_from(data)
+    names_at = _COUNT.size + count * _ENTRY.size
     if names_at > len(data):
         raise CorruptRecord(what=what, reason="its directory has too many frames")
-    frames = list(_ENTRY.iter_unpack(data[4:names_at]))
+    frames = [(int(one), int(two), int(three)) for one, two, three in _ENTRY.iter_unpack(data[_COUNT.size : names_at])]
     names = data[names_at:]
     if len(names) != DIGEST_SIZE * sum(objects for _, _, objects in frames):
         raise CorruptRecord(what=what, reason="its directory has not as many digests as objects")
-    if any(offset + length > at for offset, length, _ in frames):
-        raise CorruptRecord(what=what, reason="a frame lies outside")
-    return Directory([(int(one), int(two), int(three)) for one, two, three in frames], names)
+    return Directory(frames, names)

@@ -21,7 +21,7 @@ from goldens.det_values import det_hash_vectors
 from goldens.kept import original_vectors
 from goldens.logs import group_vector, pack_vectors, packed_vectors, plain_block_vectors, run_vectors, staging_vectors
 from goldens.records import compact_vectors, cut_vector, edits_vector, record_vectors
-from goldens.remotes import http_vectors, remote_vectors, wire_vectors
+from goldens.remotes import contents_vectors, http_vectors, remote_vectors, wire_vectors
 from goldens.repository import repository_archive
 from goldens.sources import provenance_vectors
 from goldens.step_results import result_vectors
@@ -49,6 +49,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "wire-1.json": _json(wire_vectors),
     "http-1.json": _json(http_vectors),
     "bare-remote-1.json": _json(remote_vectors),
+    "bare-remote-contents-1.json": _json(contents_vectors),
     "step-results-1.json": _json(result_vectors),
     "originals-1.json": _json(original_vectors),
     "provenance-1.json": _json(provenance_vectors),

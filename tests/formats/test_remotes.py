@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from goldens import load
-from goldens.remotes import POSITION, frames, http_vectors
+from goldens.remotes import POSITION, SEGMENT, contents_vectors, frames, http_vectors
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,13 +15,15 @@ from hangar_core.errors import CorruptRecord
 from hangar_core.hashing.samples import payload_of
 from hangar_core.remotes import http_messages
 from hangar_core.remotes.branches import decode_position, encode_position, parse_place, place_of
+from hangar_core.remotes.contents import Place, decode_contents, encode_contents, places_in, to_read
 from hangar_core.remotes.frames import plain_frame, read_frames, verified
-from hangar_core.remotes.segments import decode_directory, directory_place, encode_segment
+from hangar_core.remotes.segments import Directory, decode_directory, directory_place, encode_segment
 from hangar_core.remotes.transport import open_transport
 from hangar_core.testing.histories import History
 
 GOLDEN = load("wire-1.json")
 REMOTE = load("bare-remote-1.json")
+CONTENTS = load("bare-remote-contents-1.json")
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -133,3 +135,46 @@ def test_other_bytes_are_no_messages(data: bytes) -> None:
         with pytest.raises(CorruptRecord):
             decode(data)
     assert http_messages.decode_error(data) == ("", "", None)
+
+
+def test_golden_contents_are_read_and_written_as_they_always_were() -> None:
+    ((name, data),) = CONTENTS.items()
+    assert places_in([name.removeprefix("contents/")]) == [Place(0, 1)]
+    found = decode_contents(bytes.fromhex(data), name)
+    assert list(found) == [SEGMENT.removeprefix("segments/"), "ff" * 16]
+    segment = bytes.fromhex(REMOTE[SEGMENT])
+    at, size, check = directory_place(segment, SEGMENT)
+    assert found[SEGMENT.removeprefix("segments/")] == decode_directory(
+        segment[at : at + size], (at, size, check), SEGMENT
+    )
+    assert contents_vectors() == CONTENTS
+
+
+_FRAMES = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(0, 3)), max_size=4)
+
+
+@given(st.dictionaries(st.binary(min_size=16, max_size=16).map(bytes.hex), _FRAMES, max_size=5), st.randoms())
+def test_reading_contents_gives_what_was_written(segments: dict[str, list], chance: random.Random) -> None:
+    told = {
+        uid: Directory(rows, chance.randbytes(33 * sum(objects for _, _, objects in rows)))
+        for uid, rows in segments.items()
+    }
+    assert decode_contents(encode_contents(told), "x") == told
+
+
+def test_damaged_contents_are_refused() -> None:
+    (good,) = map(bytes.fromhex, CONTENTS.values())
+    for bad in [*(good[:end] for end in range(len(good))), *(_with_a_bit_changed(good, at) for at in range(len(good)))]:
+        with pytest.raises(CorruptRecord):
+            decode_contents(bad, "x")
+
+
+def _with_a_bit_changed(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
+
+
+def test_a_file_of_contents_stands_for_those_below_it() -> None:
+    places = [Place(0, number) for number in range(1, 36)] + [Place(1, 1)]
+    assert to_read(places) == [*(Place(0, number) for number in range(17, 36)), Place(1, 1)]
+    strange = ["00/0000000000000001", "02/0000000000000001", "00/1", "../00/0000000000000001", "00/000000000000000G"]
+    assert places_in(strange) == [Place(0, 1)]

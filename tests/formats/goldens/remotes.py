@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from goldens import load
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import payload_of
 from hangar_core.model import CommitId
 from hangar_core.remotes import http_messages
 from hangar_core.remotes.branches import Position, encode_position, place_of
+from hangar_core.remotes.contents import Place, encode_contents
 from hangar_core.remotes.frames import Frame, arrays_frame, plain_frame
-from hangar_core.remotes.segments import encode_segment
+from hangar_core.remotes.segments import Directory, decode_directory, directory_place, encode_segment
 from hangar_core.remotes.transport import Info, RefUpdate
 from hangar_core.testing.histories import History
 
@@ -50,6 +52,15 @@ def remote_vectors() -> dict[str, str]:
     }
     files = {"hangar-remote.json": b'{"format": 1, "requires": []}', SEGMENT: b"".join(buffers), **moves}
     return {name: data.hex() for name, data in files.items()}
+
+
+def contents_vectors() -> dict[str, str]:
+    """Return what tells of two segments together: of that of the golden remote, and of one that is made up."""
+    segment = bytes.fromhex(load("bare-remote-1.json")[SEGMENT])
+    at, size, check = directory_place(segment, SEGMENT)
+    first = decode_directory(segment[at : at + size], (at, size, check), SEGMENT)
+    second = Directory([(8, 100, 1), (108, 7, 2)], bytes(range(3 * 33)))
+    return {Place(0, 1).name: encode_contents({SEGMENT.removeprefix("segments/"): first, "ff" * 16: second}).hex()}
 
 
 def http_vectors() -> dict[str, str]:
