@@ -195,8 +195,10 @@ class BareRemote:
     def _read_frame(self, segment: int, number: int) -> Frame:
         file, offset, length, _ = self._holdings.place(segment, number)
         data = self._store.read(file, offset, length)
+        if data is None:
+            raise BadAnswer(address=self.address, reason=f"{file} is missing")
         try:
-            return read_frame(memoryview(data or b""))[0]
+            return read_frame(memoryview(data))[0]
         except CorruptRecord as why:
             raise BadAnswer(address=self.address, reason=f"{file} is damaged at byte {offset}: {why}") from why
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from hangar_core import Repository
+from hangar_core.errors import BadAnswer
 from hangar_core.remotes import contents, holdings
+from hangar_core.remotes.transport import open_transport
 
 FEW = 4
 
@@ -147,3 +149,13 @@ def test_segments_with_much_in_them_stay_alone(tmp_path: Path) -> None:
         for directory in contents.decode_contents((remote / name).read_bytes(), name).values()
     )
     assert len(_cloned(tmp_path / "ben", remote)) == 3600
+
+
+def test_a_segment_that_somebody_has_removed_is_called_missing(tmp_path: Path, pushed: Path) -> None:
+    remote = open_transport(str(pushed))
+    heads = list(remote.info().branches.values())
+    assert remote.has(heads) == [True]
+    for path in (pushed / "segments").iterdir():
+        path.unlink()
+    with pytest.raises(BadAnswer, match=r"segments/[0-9a-f]{32} is missing"):
+        list(remote.get(heads))
