@@ -16,7 +16,16 @@ from hangar_core.model import Digest
 from hangar_core.remotes import contents
 from hangar_core.remotes.catalog import Catalog
 from hangar_core.remotes.parallel import side_by_side
-from hangar_core.remotes.segments import TRAILER_SIZE, USUAL_TAIL, Directory, decode_directory, directory_place
+from hangar_core.remotes.segments import (
+    TRAILER_SIZE,
+    USUAL_TAIL,
+    Directory,
+    decode_directory,
+    directory_place,
+    encode_frames,
+    frame_in,
+    frames_in,
+)
 from hangar_core.remotes.store import Store
 
 if TYPE_CHECKING:
@@ -27,6 +36,7 @@ SEGMENTS: Final = "segments/"
 _READ_AT_ONCE = 16
 # So many segments are looked at one by one rather than looking for what tells of them together.
 _FEW = 16
+_MOST_LOOSE = 2048
 # So many segments are sorted together: their directories are held until then.
 _ADDED_AT_ONCE = 64
 
@@ -50,7 +60,8 @@ class Holdings:
         self._lock = threading.Lock()
         self._catalog = Catalog()
         self._segments: list[str] = []
-        self._frames: list[list[tuple[int, int, int]]] = []
+        # Of each segment, its frames: encoded, for there may be many.
+        self._frames: list[bytes] = []
         self._seen: set[str] = set()
         # Small segments of which no file of `contents` tells, as far as is known, and the files that were read.
         self._loose: dict[str, Directory] = {}
@@ -105,11 +116,11 @@ class Holdings:
 
     def place(self, segment: int, frame: int) -> FramePlace:
         """Return where a frame of a segment lies."""
-        return FramePlace(SEGMENTS + self._segments[segment], *self._frames[segment][frame])
+        return FramePlace(SEGMENTS + self._segments[segment], *frame_in(self._frames[segment], frame))
 
     def frames(self) -> list[tuple[int, int]]:
         """Return (segment, frame) of every frame that is known."""
-        return [(segment, frame) for segment, frames in enumerate(self._frames) for frame in range(len(frames))]
+        return [(segment, frame) for segment, one in enumerate(self._frames) for frame in range(frames_in(one))]
 
     def directory(self, name: str) -> Directory:
         """Read the directory of a segment. Raises `CorruptRecord`."""
@@ -130,11 +141,12 @@ class Holdings:
         self._catalog.add(list(enumerate(fresh.values(), len(self._segments))))
         self._seen.update(fresh)
         self._segments += fresh
-        self._frames += [directory.frames for directory in fresh.values()]
+        self._frames += [encode_frames(directory.frames) for directory in fresh.values()]
 
     def _add_loose(self, fresh: Mapping[str, Directory]) -> None:
         self._add(fresh)
-        self._loose.update((name, one) for name, one in fresh.items() if one.frames and contents.is_small(one))
+        if len(self._loose) < _MOST_LOOSE:  # more of them wait where nothing can be written
+            self._loose.update((name, one) for name, one in fresh.items() if one.frames and contents.is_small(one))
 
     # --- contents ---------------------------------------------------------------------------------------------------
 

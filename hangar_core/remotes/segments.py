@@ -59,8 +59,23 @@ def encode_segment(frames: Sequence[Frame]) -> tuple[list[bytes | memoryview], D
 
 def encode_directory(directory: Directory) -> bytes:
     """Return the bytes of a directory."""
-    entries = directory.frames
-    return b"".join((_COUNT.pack(len(entries)), *(_ENTRY.pack(*one) for one in entries), directory.names))
+    return b"".join((_COUNT.pack(len(directory.frames)), encode_frames(directory.frames), directory.names))
+
+
+def encode_frames(frames: Sequence[tuple[int, int, int]]) -> bytes:
+    """Return (offset, length, objects) of frames as they stand in a directory: a fraction of what objects take."""
+    return b"".join(_ENTRY.pack(*one) for one in frames)
+
+
+def frame_in(encoded: bytes, number: int) -> tuple[int, int, int]:
+    """Return one of what `encode_frames` was given."""
+    offset, length, objects = _ENTRY.unpack_from(encoded, number * _ENTRY.size)
+    return int(offset), int(length), int(objects)
+
+
+def frames_in(encoded: bytes) -> int:
+    """Return how many frames `encode_frames` was given."""
+    return len(encoded) // _ENTRY.size
 
 
 def directory_place(tail: bytes, what: str) -> tuple[int, int, int]:
