@@ -40,7 +40,11 @@ BATCH = 4096
 TEXT, BOOL = "text", "bool"
 WORDS = (TEXT, BOOL)
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_EMPTY_BOOL = ("the cell is empty, which is neither true nor false", "fill it, or give `--dtype FIELD=text`")
+_NO_BOOL = ("a missing value is neither true nor false", "fill the cell, or give `--dtype FIELD=text`")
+_NOTHING = (
+    "all cells of the column are empty",
+    "leave it out with `--columns`, or say what it is: `--dtype FIELD=text`",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,15 @@ class Wanted:
 
 @dataclass(slots=True)
 class Kind:
-    """What is known of a column: its type; the line of its first empty cell, and of an integer that float64 rounds.
+    """What is known of a column: its type; the line of its first missing cell, and of an integer that float64 rounds.
 
-    `empties` counts its empty cells, `integers` the rows before the first one that made it float64 instead of int64.
+    `missing` counts its missing cells, `integers` the rows before the first one that made it float64 instead of int64.
     """
 
     dtype: str | None = None
-    empty: int | None = None
+    first_missing: int | None = None
     rounded: tuple[int, BadCellError] | None = None
-    empties: int = 0
+    missing: int = 0
     integers: int = 0
 
 
@@ -88,13 +92,41 @@ class Table:
 
     def check(self) -> bool:
         """Read the whole file and return whether its columns make one array per row. Raises `BadFile`."""
-        return self._learn(None)
+        self._learn(None)
+        self._settle()
+        joined = None if self._wanted.apart else self._common_dtype()
+        for index, kind in self.kinds.items():
+            if index in self._wanted.dtypes:
+                continue
+            kind.dtype = joined or kind.dtype
+            if kind.dtype == "float64" and kind.rounded is not None:
+                line, why = kind.rounded
+                raise self._bad(line, BadCellError(index, why.reason, why.fix))
+        return joined is not None
 
     def seems_joined(self) -> bool:
-        """Return what `check` says if the rest of the file is like its first rows. Raises `BadFile`."""
-        return self._learn(1)
+        """Return what `check` says if the rest of the file is like its first rows. Raises `BadFile`.
 
-    def _learn(self, batches_at_most: int | None) -> bool:
+        A column of which these rows say nothing may hold words further on.
+        """
+        self._learn(1)
+        return not self._wanted.apart and self._common_dtype() is not None
+
+    def _settle(self) -> None:
+        """Decide what missing cells mean for the columns that nobody has given a type. Raises `BadFile`."""
+        wanted = self._wanted
+        for index, kind in self.kinds.items():
+            if index in wanted.dtypes:
+                continue
+            if kind.dtype == BOOL and kind.first_missing is not None:
+                raise self._bad(kind.first_missing, BadCellError(index, *_NO_BOOL))
+            if kind.dtype is None and kind.first_missing is not None and not wanted.floating:
+                # Words tomorrow, or in the file beside it, would go to other arraysets than numbers.
+                raise self._bad(kind.first_missing, BadCellError(index, *_NOTHING))
+            if kind.dtype is None or (kind.dtype == "int64" and (kind.missing or wanted.floating)):
+                kind.dtype = "float64"  # what is missing is NaN, which integers have not
+
+    def _learn(self, batches_at_most: int | None) -> None:
         wanted = self._wanted
         with closing(self._batches()) as batches:
             for lines, columns in islice(batches, batches_at_most):
@@ -104,22 +136,6 @@ class Table:
                     if self._hashes is not None:
                         self._hashes.extend(map(hash, keys))
                 self.length += len(lines)
-        for index, kind in self.kinds.items():
-            if index in wanted.dtypes:
-                continue
-            if kind.dtype == BOOL and kind.empty is not None:
-                raise self._bad(kind.empty, BadCellError(index, *_EMPTY_BOOL))
-            if kind.dtype is None or (kind.dtype == "int64" and (kind.empties or wanted.floating)):
-                kind.dtype = "float64"  # what is missing is NaN, which integers have not
-        joined = None if wanted.apart else self._common_dtype()
-        for index, kind in self.kinds.items():
-            if index in wanted.dtypes:
-                continue
-            kind.dtype = joined or kind.dtype
-            if kind.dtype == "float64" and kind.rounded is not None:
-                line, why = kind.rounded
-                raise self._bad(line, BadCellError(index, why.reason, why.fix))
-        return joined is not None
 
     def has_unique_keys(self) -> bool:
         """Return whether the check with `compare_keys` met no key twice."""
@@ -195,12 +211,12 @@ class Table:
         """Take note of the cells of one column. Raises `BadCellError` with the place in `cells`."""
         kind, na = self.kinds[index], self._wanted.na
         places = [place for place, cell in enumerate(cells) if cell.strip() not in na]
-        kind.empties += len(cells) - len(places)
+        kind.missing += len(cells) - len(places)
         if index in self._wanted.dtypes:
             self._reader(self._wanted.dtypes[index])(cells)
             return
-        if len(places) < len(cells) and kind.empty is None:
-            kind.empty = next(line for line, cell in zip(lines, cells, strict=True) if cell.strip() in na)
+        if len(places) < len(cells) and kind.first_missing is None:
+            kind.first_missing = next(line for line, cell in zip(lines, cells, strict=True) if cell.strip() in na)
         if not places:
             return
         present = cells if len(places) == len(cells) else [cells[place] for place in places]

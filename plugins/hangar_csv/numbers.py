@@ -88,7 +88,8 @@ def inexact(values: Sequence[int]) -> BadCellError | None:
     for index, value in enumerate(values):
         if abs(value) > EXACT_BELOW and not _float64_holds(value):
             reason = f"the integer {value} would be rounded in float64, which other cells of the file need"
-            return BadCellError(index, reason, "give `--dtype float64` to accept that, or split the file by columns")
+            fix = "give `--dtype float64` to accept that, or `--arraysets`, which keeps columns apart"
+            return BadCellError(index, reason, fix)
     return None
 
 
@@ -177,6 +178,8 @@ def _check_each(cells: Sequence[str], values: Sequence[float], exact: bool) -> N
 
 def _not_an_integer(cells: Sequence[str]) -> BadCellError:
     index = next(i for i, cell in enumerate(cells) if integers([cell]) is None)
+    if not cells[index].strip():
+        return BadCellError(index, "the cell is empty, and integers have no NaN", "fill it, or give a type that has")
     return BadCellError(index, f"{shown(cells[index])} is not an integer", "correct the cell or give `--dtype float64`")
 
 

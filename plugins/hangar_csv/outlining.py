@@ -24,5 +24,5 @@ def outline_of(request: Request) -> Outline:
         fields.append(Field(names[wanted.key], TEXT, key=True, unique=table.has_unique_keys()))
     for index, kind in table.kinds.items():
         widened = None if joined or kind.dtype != "float64" or not kind.integers else ("int64", kind.integers)
-        fields.append(Field(names[index], str(kind.dtype), empty=kind.empties, widened=widened))
+        fields.append(Field(names[index], str(kind.dtype), empty=kind.missing, widened=widened))
     return Outline(table.length, tuple(fields), "utf-8", layout.delimiter, joined=joined)
