@@ -193,14 +193,17 @@ class BareRemote:
         return [frame for frame in frames if any(list(islice(missing, frame.objects)))]
 
     def _read_frame(self, segment: int, number: int) -> Frame:
-        file, offset, length, _ = self._holdings.place(segment, number)
+        file, offset, length, objects = self._holdings.place(segment, number)
         data = self._store.read(file, offset, length)
         if data is None:
             raise BadAnswer(address=self.address, reason=f"{file} is missing")
         try:
-            return read_frame(memoryview(data))[0]
+            frame = read_frame(memoryview(data))[0]
         except CorruptRecord as why:
             raise BadAnswer(address=self.address, reason=f"{file} is damaged at byte {offset}: {why}") from why
+        if frame.objects != objects:
+            raise BadAnswer(address=self.address, reason=f"{file} has other objects at byte {offset} than it is said")
+        return frame
 
     def _expanded(self, segment: int, number: int) -> Expanded:
         with self._lock:

@@ -6,8 +6,10 @@ are enough segments of which none tells.
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEGMENTS: Final = "segments/"
+_UID: Final = re.compile("[0-9a-f]{32}")
 _READ_AT_ONCE = 16
 # So many segments are looked at one by one rather than looking for what tells of them together.
 _FEW = 16
@@ -87,7 +90,8 @@ class Holdings:
     def refresh(self) -> None:
         """Learn of segments that others have stored."""
         with self._lock:
-            fresh = [name for name in self._store.names(SEGMENTS) if name not in self._seen]
+            # A folder that is synced or mended by hand has other files too.
+            fresh = [name for name in self._store.names(SEGMENTS) if name not in self._seen and _UID.fullmatch(name)]
             if len(fresh) > _FEW:
                 self._look_into_contents(set(fresh))
                 fresh = [name for name in fresh if name not in self._seen]
@@ -109,7 +113,7 @@ class Holdings:
         if len(self._loose) < contents.SEGMENTS_EACH or not self._gathering.acquire(blocking=False):
             return
         try:
-            with suppress(RemoteError, StorageFailed):
+            with suppress(OSError, RemoteError, StorageFailed):
                 self._gather()
         finally:
             self._gathering.release()
@@ -134,8 +138,10 @@ class Holdings:
         found = directory_place(tail, place)
         at, size, _ = found
         behind = len(tail) - TRAILER_SIZE - size
-        data = tail[behind:-TRAILER_SIZE] if behind >= 0 else (self._store.read(place, at, size) or b"")
-        return decode_directory(data, found, place)
+        data = tail[behind:-TRAILER_SIZE] if behind >= 0 else self._store.read(place, at, size)
+        if data is None and self._may_vanish:
+            return Directory([], b"")
+        return decode_directory(data or b"", found, place)
 
     def _add(self, fresh: Mapping[str, Directory]) -> None:
         self._catalog.add(list(enumerate(fresh.values(), len(self._segments))))
@@ -145,32 +151,45 @@ class Holdings:
 
     def _add_loose(self, fresh: Mapping[str, Directory]) -> None:
         self._add(fresh)
-        if len(self._loose) < _MOST_LOOSE:  # more of them wait where nothing can be written
+        # More of them wait where nothing can be written, and those that vanish are nobody's to tell of.
+        if len(self._loose) < _MOST_LOOSE and not self._may_vanish:
             self._loose.update((name, one) for name, one in fresh.items() if one.frames and contents.is_small(one))
 
     # --- contents ---------------------------------------------------------------------------------------------------
 
-    def _look_into_contents(self, there: Collection[str]) -> list[contents.Place]:
-        """Learn of the segments that are `there` what files of contents say, and return which files there are."""
-        places = contents.places_in(self._store.names(contents.FOLDER))
+    def _look_into_contents(self, there: Collection[str]) -> None:
+        """Learn of the segments that are `there` what files of contents say: nothing, where those cannot be read."""
+        with suppress(RemoteError, OSError):
+            for told in self._contents_told(self._places_of_contents()):
+                self._add({name: one for name, one in told.items() if name in there and name not in self._seen})
+
+    def _places_of_contents(self) -> list[contents.Place]:
+        return contents.places_in(self._store.names(contents.FOLDER))
+
+    def _contents_told(self, places: Collection[contents.Place]) -> Iterator[dict[str, Directory]]:
+        """Yield what files say that were not read before; of one that says nothing, what those below it do."""
         fresh = [place for place in contents.to_read(places) if place not in self._contents]
-        for place, told in zip(fresh, side_by_side(self._read_contents, fresh, _READ_AT_ONCE), strict=True):
-            self._contents.add(place)
-            self._add({name: one for name, one in told.items() if name in there and name not in self._seen})
-            for name in told:
-                self._loose.pop(name, None)
-        return places
+        while fresh:
+            below: list[contents.Place] = []
+            for place, told in zip(fresh, side_by_side(self._read_contents, fresh, _READ_AT_ONCE), strict=True):
+                self._contents.add(place)
+                if not told:
+                    below += [one for one in places if one.above == place and one not in self._contents]
+                yield told
+            fresh = below
 
     def _read_contents(self, place: contents.Place) -> dict[str, Directory]:
-        """Return what a file says; nothing if that cannot be read, for the segments say it too."""
+        """Return what a file says; nothing if it is damaged, for the segments say it too."""
         try:
             return contents.decode_contents(self._store.read(place.name) or b"", place.name)
         except CorruptRecord:
             return {}
 
     def _gather(self) -> None:
+        places = self._places_of_contents()
+        for told in self._contents_told(places):
+            self._forget_loose(told)
         with self._lock:
-            places = self._look_into_contents(())
             loose = sorted(self._loose.items())
         number = max((place.number for place in places if place.level == 0), default=0)
         for start in range(0, len(loose) - contents.SEGMENTS_EACH + 1, contents.SEGMENTS_EACH):
@@ -180,19 +199,20 @@ class Holdings:
             if not self._store.create(made.name, [contents.encode_contents(some)]):
                 return  # somebody else is at it
             places.append(made)
-            with self._lock:
-                self._contents.add(made)
-                for name in some:
-                    self._loose.pop(name, None)
+            self._contents.add(made)
+            self._forget_loose(some)
         self._gather_files(places)
 
-    def _gather_files(self, places: Iterable[contents.Place]) -> None:
+    def _forget_loose(self, told: Iterable[str]) -> None:
+        with self._lock:
+            for name in told:
+                self._loose.pop(name, None)
+
+    def _gather_files(self, places: Collection[contents.Place]) -> None:
         """Say what all files of a full row of level 0 say in one of level 1, where nobody has done it yet."""
         there = set(places)
         rows = {place.above for place in there if place.level == 0 and place.number % contents.FILES_EACH == 0}
         for row in sorted(rows - there):
-            last = row.number * contents.FILES_EACH
-            told: dict[str, Directory] = {}
-            for number in range(last - contents.FILES_EACH + 1, last + 1):
-                told |= self._read_contents(contents.Place(0, number))
-            self._store.create(row.name, [contents.encode_contents(told)])
+            told = [self._read_contents(place) for place in sorted(there) if place.above == row]
+            if len(told) == contents.FILES_EACH and all(told):
+                self._store.create(row.name, [contents.encode_contents(dict(ChainMap(*told)))])

@@ -31,6 +31,7 @@ _COUNT = struct.Struct("<I")
 _ENTRY = struct.Struct("<QQI")
 _TRAILER = struct.Struct("<QQQ8s")
 TRAILER_SIZE: Final = _TRAILER.size
+_MOST_BYTES: Final = 1 << 62
 # A directory is read with so much of the end of a segment at once, and again if that was too little.
 USUAL_TAIL: Final = 64 << 10
 
@@ -111,4 +112,6 @@ def directory_of(data: bytes, what: str) -> Directory:
     names = data[names_at:]
     if len(names) != DIGEST_SIZE * sum(objects for _, _, objects in frames):
         raise CorruptRecord(what=what, reason="its directory has not as many digests as objects")
+    if any(offset + length > _MOST_BYTES for offset, length, _ in frames):
+        raise CorruptRecord(what=what, reason="a frame lies where no file has bytes")
     return Directory(frames, names)

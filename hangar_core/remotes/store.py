@@ -59,9 +59,15 @@ class FolderStore:
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
         try:
             with open(self.root / name, "rb") as file:
-                if start:
+                if size is None:
                     file.seek(start)
-                return file.read(-1 if size is None else size)
+                    return file.read()
+                # Memory is taken for what is asked for, and who says how much that is may be a stranger.
+                left = os.fstat(file.fileno()).st_size - start
+                if left <= 0:
+                    return b""
+                file.seek(start)
+                return file.read(min(size, left))
         except (FileNotFoundError, NotADirectoryError):
             return None
 

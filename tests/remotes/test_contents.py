@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -10,8 +12,12 @@ import numpy as np
 import pytest
 
 from hangar_core import Repository
-from hangar_core.errors import BadAnswer
+from hangar_core.errors import BadAnswer, NotAuthorized
 from hangar_core.remotes import contents, holdings
+from hangar_core.remotes.bare import BareRemote
+from hangar_core.remotes.holdings import Holdings
+from hangar_core.remotes.segments import Directory
+from hangar_core.remotes.store import FolderStore
 from hangar_core.remotes.transport import open_transport
 
 FEW = 4
@@ -104,7 +110,7 @@ def test_without_them_everything_is_found_all_the_same(tmp_path: Path, pushed: P
             case "cut":
                 path.write_bytes(data[:-20])
             case "another":
-                path.write_bytes(contents.encode_contents({"00" * 16: contents.Directory([(8, 9, 0)], b"")}))
+                path.write_bytes(contents.encode_contents({"00" * 16: Directory([(8, 9, 0)], b"")}))
     if how == "gone":
         shutil.rmtree(pushed / "contents")
     assert _cloned(tmp_path / "ben", pushed) == EXPECTED
@@ -159,3 +165,100 @@ def test_a_segment_that_somebody_has_removed_is_called_missing(tmp_path: Path, p
         path.unlink()
     with pytest.raises(BadAnswer, match=r"segments/[0-9a-f]{32} is missing"):
         list(remote.get(heads))
+
+
+def test_files_that_are_no_segments_are_left_alone(tmp_path: Path, pushed: Path) -> None:
+    """As programs leave them that sync folders."""
+    some = next((pushed / "segments").iterdir())
+    for name in (f"{some.name}.sync-conflict-1", f"{some.name} (copy)", f"{some.name}ff", ".DS_Store"):
+        shutil.copy(some, some.with_name(name))
+    repo = _repository(tmp_path / "eve")
+    repo.remote.add("origin", str(pushed))
+    for number in range(5):
+        with closing(repo.checkout(write=True)) as writer:
+            writer.arraysets["x"]["mine"] = np.full(2, number)
+            writer.commit(str(number))
+        repo.remote.push("origin", "master", force=True)
+    assert _cloned(tmp_path / "ben", pushed) == {"mine": [4, 4]}
+
+
+def test_a_damaged_file_of_level_1_hides_nothing(tmp_path: Path, pushed: Path) -> None:
+    for path in (pushed / "contents/01").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    names = [name for name in _files(pushed) if name.startswith("contents/00/")]
+    for segment in {one for name in names for one in contents.decode_contents((pushed / name).read_bytes(), name)}:
+        with (pushed / "segments" / segment).open("r+b") as file:
+            file.seek(-8, 2)
+            file.write(b"damaged!")
+    assert _cloned(tmp_path / "ben", pushed) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("forged", "found"),
+    [
+        (lambda at, size, count: (at, 1 << 63, count), True),
+        (lambda at, size, count: ((1 << 64) - 1, size, count), True),
+        (lambda at, size, count: (at, 1 << 50, count), True),
+        (lambda at, size, count: (1 << 50, size, count), False),
+        (lambda at, size, count: (at + 1, size, count), False),
+    ],
+)
+def test_places_that_are_made_up_cost_no_memory_and_no_traceback(
+    tmp_path: Path, pushed: Path, forged: Callable[[int, int, int], tuple[int, int, int]], found: bool
+) -> None:
+    _rewritten(pushed, lambda frames: [forged(*one) for one in frames])
+    if found:  # in the segments themselves, or because the file ends
+        assert _cloned(tmp_path / "ben", pushed) == EXPECTED
+    else:
+        with pytest.raises(BadAnswer, match="is damaged at byte"):
+            _cloned(tmp_path / "ben", pushed)
+
+
+def test_objects_that_are_counted_wrongly_are_told_of(tmp_path: Path, pushed: Path) -> None:
+    def split(frames: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+        (at, size, count), *others = frames
+        return [(at, size, count - 1), (at, size, 1), *others]
+
+    _rewritten(pushed, split)
+    with pytest.raises(BadAnswer, match="has other objects at byte"):
+        _cloned(tmp_path / "ben", pushed)
+
+
+def _rewritten(remote: Path, change: Callable[[list[tuple[int, int, int]]], list[tuple[int, int, int]]]) -> None:
+    """Have all files of contents say other places, under checksums that are right."""
+    for name in _files(remote):
+        told = contents.decode_contents((remote / name).read_bytes(), name)
+        changed = {uid: Directory(change(one.frames), one.names) for uid, one in told.items()}
+        (remote / name).write_bytes(contents.encode_contents(changed))
+
+
+def test_who_may_not_list_them_reads_the_segments(pushed: Path) -> None:
+    class Refusing(FolderStore):
+        def names(self, prefix: str) -> list[str]:
+            if prefix.startswith("contents"):
+                raise NotAuthorized(address="here", reason="no right to list that", hint="ask for it")
+            return super().names(prefix)
+
+    remote = BareRemote(Refusing(pushed), "here")
+    heads = list(remote.info().branches.values())
+    assert remote.has(heads) == [True]
+
+
+def test_several_who_gather_at_once_tell_of_nothing_twice(tmp_path: Path) -> None:
+    folder = tmp_path / "remote"
+    open_transport(str(folder), create=True)
+    names = [f"{number:032x}" for number in range(64)]
+    several = [Holdings(FolderStore(folder)) for _ in range(4)]
+    for number, name in enumerate(names):
+        for holdings_of_one in several:
+            holdings_of_one.add(name, Directory([(8, 100, 1)], bytes([number]) * 33))
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(one.gather) for one in several * 4]:
+            done.result()
+    told = [
+        uid
+        for name in _files(folder)
+        if name.startswith("contents/00/")
+        for uid in contents.decode_contents((folder / name).read_bytes(), name)
+    ]
+    assert sorted(told) == names
