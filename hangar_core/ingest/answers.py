@@ -31,9 +31,9 @@ from hangar_core.ingest.works import Work
 from hangar_core.storage.segments import Segment
 
 _T = TypeVar("_T")
-# So many samples of a file, or of segments, are held in memory: of the first kind each takes half a kilobyte.
+# So many samples of the files of a chunk, and of its segments, are held in memory: one of a file takes half a kilobyte.
 _MOST_READ: Final = 4_096
-_MOST_IN_SEGMENTS: Final = 1 << 16
+_MOST_IN_SEGMENTS: Final = 1 << 18
 
 
 class Done(NamedTuple):
@@ -43,22 +43,34 @@ class Done(NamedTuple):
     segments: Iterable[Segment]
 
 
+class _Room:
+    """How many samples more may be held in memory."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, samples: int) -> bool:
+        """Take room for some, if there is."""
+        if samples > self._left:
+            return False
+        self._left -= samples
+        return True
+
+
 class Told(Generic[_T]):
     """What lines tell, in their order: as it is while it is little, the rest as lines on a shelf."""
 
-    def __init__(self, shelf: Shelf, parse: Callable[[bytes], list[_T]], most: int) -> None:
-        """`parse` makes of a line what was added with it; `most` is how much is held."""
+    def __init__(self, shelf: Shelf, room: _Room, parse: Callable[[bytes], list[_T]]) -> None:
+        """`parse` makes of a line what was added with it."""
         self._shelf = shelf
+        self._room = room
         self._parse = parse
-        self._most = most
-        self._weight = 0
         self._few: list[_T] = []
         self._lines: list[Extent] = []
 
-    def add(self, line: bytes, found: list[_T], weight: int) -> None:
-        """Add what a line tells. Raises `StorageFailed`."""
-        self._weight += weight
-        if self._weight <= self._most:
+    def add(self, line: bytes, found: list[_T], samples: int) -> None:
+        """Add what a line tells of so many samples. Raises `StorageFailed`."""
+        if not self._lines and self._room.take(samples):
             self._few += found
         else:
             self._lines.append(self._shelf.put(line))
@@ -98,9 +110,9 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
     """
     shelf = Shelf(directory)
     outcomes: list[Outcome] = []
-    segments = Told(shelf, _segments_in, _MOST_IN_SEGMENTS)
-    no_reads = partial(Told[Read | Stack], shelf, partial(_reads_in, arrayset=arrayset), _MOST_READ)
-    reads = no_reads()
+    segments = Told(shelf, _Room(_MOST_IN_SEGMENTS), _segments_in)
+    reads_of_next = partial(Told[Read | Stack], shelf, _Room(_MOST_READ), partial(_reads_in, arrayset=arrayset))
+    reads = reads_of_next()
     while True:
         line = next_line()
         kind, *words = words_of(line)
@@ -124,11 +136,11 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
         elif kind == "bad":
             code, message, fix = map(str, words)
             outcomes.append(Outcome(work, reject=work.reject(code, message, fix)))
-            reads = no_reads()
+            reads = reads_of_next()
         elif kind == "file":
             source, facts, key = words
             outcomes.append(Outcome(work._replace(key=str(key)), reads, bytes.fromhex(source), facts_of(facts)))
-            reads = no_reads()
+            reads = reads_of_next()
         else:
             raise BadLineError(kind)
 

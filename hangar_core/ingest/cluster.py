@@ -42,7 +42,7 @@ class Cluster:
         self._limits = limits
         self._versions = {name: _version(name) for name in scan.plugins}
         self._line = b""
-        self._folder: Path | None = None
+        self._directory: Path | None = None
         self._address = address
         self._executor = executor
         pieces = max(1, self.slots * _CHUNKS_EACH)
@@ -55,9 +55,9 @@ class Cluster:
         """How many chunks can be read at the same time."""
         return max(1, self._executor.slots)
 
-    def write_to(self, folder: Path) -> None:
-        """Say where segments go; to be called before the first `begin`."""
-        self._folder = folder
+    def write_to(self, folder: Path, directory: Path) -> None:
+        """Say where segments go, and in which directory of this machine answers may wait; before the first `begin`."""
+        self._directory = directory
         reading = self._reading
         if reading.annotations:  # lie where this machine alone may see them
             copy = shutil.copy(reading.annotations, folder / "annotations")
@@ -84,7 +84,7 @@ class Cluster:
                     reason=str(reason),
                     hint=str(hint),
                 )
-            return read_answer(lambda: next(lines, b""), works, self._reading.arrayset, self._folder)
+            return read_answer(lambda: next(lines, b""), works, self._reading.arrayset, self._directory)
         except (InvalidInput, RemoteFailed, StorageFailed):
             raise
         except ValueError as why:

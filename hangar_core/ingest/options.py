@@ -20,7 +20,7 @@ class Limits:
 
     `memory` is address space in bytes beyond what the process has when it begins, `seconds` the time for a file, or for
     each sample of one with many; both hold where the system has such limits (not on Windows). Files that need a process
-    of their own get one when there are `files` of them, or `source_bytes` in some of them.
+    of their own get one when there are `files` of them, or `source_bytes` in several; one alone is read by the import.
     """
 
     memory: int = 4 << 30

@@ -11,6 +11,7 @@ import json
 import struct
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -75,13 +76,17 @@ class Shelf:
             self._file.seek(self._end)
             self._file.write(data)
         except OSError as why:
-            raise StorageFailed(path=self._directory or tempfile.gettempdir(), reason=why.strerror or why) from why
+            raise self._failed(why) from why
         self._end += len(data)
         return self._end - len(data), len(data)
 
     def get(self, extent: Extent) -> bytes:
-        self._file.seek(extent[0])
-        return self._file.read(extent[1])
+        """Return the bytes that were put there. Raises `StorageFailed`: some may still be to be written."""
+        try:
+            self._file.seek(extent[0])
+            return self._file.read(extent[1])
+        except OSError as why:
+            raise self._failed(why) from why
 
     def put_run(self, run: Run) -> Extent:
         return self.put(_encode_run(run))
@@ -99,7 +104,11 @@ class Shelf:
         self._file.close()
 
     def __del__(self) -> None:
-        self.close()  # an import that is broken off leaves what it has not got to
+        with suppress(OSError):  # a full disk has been told of
+            self.close()  # an import that is broken off leaves what it has not got to
+
+    def _failed(self, why: OSError) -> StorageFailed:
+        return StorageFailed(path=self._directory or tempfile.gettempdir(), reason=why.strerror or why)
 
 
 def run_keys(run: Run) -> Collection[bytes]:

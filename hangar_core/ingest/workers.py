@@ -93,7 +93,7 @@ class Workers:
 
                 shared = shared_folder(Path(options.shared), data.segment_directory.parent)
                 self._segments = Path(self._resources.enter_context(shared))
-            cluster.write_to(self._segments or data.segment_directory)
+            cluster.write_to(self._segments or data.segment_directory, data.segment_directory)
             self._sizes = {ELSEWHERE: _Size(cluster.chunk_files, cluster.chunk_bytes)}
 
     def __enter__(self) -> Workers:

@@ -108,7 +108,7 @@ class SegmentWriter:
 
     @property
     def samples(self) -> int:
-        """How many samples have been stored."""
+        """How many different samples have been stored."""
         return len(self._placed)
 
     def put(self, sample: Sample | Payload) -> Digest:
