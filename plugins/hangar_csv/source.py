@@ -86,9 +86,9 @@ class CsvSource:
     ) -> Layout:
         """Find out what is not given: the delimiter from the first lines, the header from the first two records.
 
-        A first line is a header if none of its cells is a number. `prefer` is the delimiter to take if several fit, `na`
-        the texts that stand for NaN. Raises `BadFile` as `records`, and with the code empty if there is no row below the
-        header.
+        A first line is a header if none of its cells is a number. `prefer` is the delimiter to take if several fit,
+        `na` the texts that stand for NaN. Raises `BadFile` as `records`, and with the code empty if there is no row
+        below the header.
         """
         if delimiter is None:
             with closing(self._lines()) as lines:
