@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -315,31 +315,35 @@ def replace(source: Path, target: Path) -> None:
     _record("replace", source, target=target)
 
 
-def create_whole(path: Path, buffers: Iterable[bytes | memoryview], temporary: Path) -> bool:
-    """Create a file that nobody ever sees a part of, durably; False, and nothing changed, if there is one already.
+@contextmanager
+def whole_file(path: Path, buffers: Iterable[bytes | memoryview], temporary: Path) -> Iterator[Callable[[], bool]]:
+    """Write a file that nobody ever sees a part of; it is there, durably, when what this gives has been called.
 
-    The content is written to `temporary`, which must not exist and lies on the same file system, and gets its name by
-    `link`: that fails where the name is taken, on network file systems too. Raises `StorageFailed`.
+    That returns False, with nothing changed, if there is a file of that name already. The content is
+    written to `temporary`, which must not exist and lies on the same file system, and gets its name by `link`: that
+    fails where the name is taken, on network file systems too. Raises `StorageFailed`.
     """
     out = AppendFile(temporary, "remote")
     try:
-        try:
-            for buffer in buffers:
-                out.write(buffer)  # type: ignore[arg-type]  # os.write takes any buffer
-            out.sync()
-        finally:
-            out.close()
-        failpoint("remote.link")
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        except OSError as why:
-            raise _failed(path, why) from why
-        _record("create", path)
-        failpoint("remote.linked")
+        for buffer in buffers:
+            out.write(buffer)  # type: ignore[arg-type]  # os.write takes any buffer
+        yield lambda: _named(out, path)
     finally:
+        out.close()
         remove(temporary)
+
+
+def _named(out: AppendFile, path: Path) -> bool:
+    out.sync()
+    failpoint("remote.link")
+    try:
+        os.link(out.path, path)
+    except FileExistsError:
+        return False
+    except OSError as why:
+        raise _failed(path, why) from why
+    _record("create", path)
+    failpoint("remote.linked")
     sync_directory(path.parent)
     return True
 

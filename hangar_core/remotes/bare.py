@@ -13,7 +13,7 @@ import os
 import threading
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -41,9 +41,10 @@ from hangar_core.remotes.branches import (
     place_of,
 )
 from hangar_core.remotes.checking import check_child, names_in
-from hangar_core.remotes.frames import Expanded, Frame, expanded, frames_of, read_frame, verified
+from hangar_core.remotes.frames import Expanded, Frame, expanded, frames_of, read_frame, read_frames, size_of, verified
 from hangar_core.remotes.holdings import SEGMENTS, Holdings
-from hangar_core.remotes.segments import encode_segment
+from hangar_core.remotes.parallel import Window
+from hangar_core.remotes.segments import MAGIC, TRAILER_SIZE, decode_directory, directory_place, encode_segment
 from hangar_core.remotes.store import Store
 from hangar_core.remotes.transport import Info, RefUpdate
 
@@ -100,36 +101,38 @@ class BareRemote:
         """Yield commits from `heads` on."""
         return frames_of(self._walk(heads, set(known), limit))
 
-    def put(self, frames: Sequence[Frame]) -> None:
-        """Verify, and store what is not here yet as one segment."""
+    def put(self, frames: Sequence[Frame], kept: Callable[[], None] = lambda: None) -> None:
+        """Verify, and store what is not here yet as one segment.
+
+        Where a file is there before it is durable, `kept` is called when it is written, and right: whoever is killed
+        from then on, `take_in_left` finds it.
+        """
         fresh = self._not_here(frames)
-        named: dict[Digest, None] = {}
-        nodes: dict[Digest, bytes] = {}
-        for frame in fresh:
+        if not fresh:
+            return
+        name = uuid.uuid4().hex
+        buffers, directory = encode_segment(fresh)
+        with self._store.begun(SEGMENTS + name, buffers) as create:
+            self._verify(fresh)
+            if self._store.keeps:
+                kept()
+            create()
+        self._holdings.add(name, directory)
+
+    def put_within(self, frames: Sequence[Frame], window: Window) -> None:
+        """Do the same with room in a window, until it is kept."""
+        with window.room(size_of(frames)) as kept:
+            self.put(frames, kept)
+
+    def take_in_left(self) -> None:
+        """Store what writers have written whole and were killed before they gave it its name."""
+        for data in self._store.left():
             try:
-                found = verified(frame)
-                if not found.dtype:
-                    for digest, part in zip(found.digests, found.parts, strict=True):
-                        named.update(dict.fromkeys(names_in(digest, bytes(part))))
-                        if digests.code_of(digest) == digests.NODE:
-                            nodes[digest] = bytes(part)
-            except (CorruptRecord, UnsupportedFormat) as why:
-                raise RemoteRefused(code="bad-object", reason=str(why)) from why
-        for frame in fresh:
-            for digest in frame.digests:
-                named.pop(digest, None)
-        outside = list(named)
-        missing = [digest for digest, here in zip(outside, self.has(outside), strict=True) if not here]
-        if missing:
-            raise RemoteRefused(
-                code="missing-object",
-                reason=f"{len(missing)} objects that are named are missing, such as {digests.text(missing[0])}",
-                count=len(missing),
-                missing=missing[:1000],
-            )
-        self._check_trees(nodes)
-        if fresh:
-            self._store_segment(fresh)
+                found = directory_place(data, "segment")
+                decode_directory(data[found[0] : -TRAILER_SIZE], found, "segment")
+                self.put(list(read_frames(memoryview(data)[len(MAGIC) : found[0]])))
+            except (CorruptRecord, RemoteRefused):
+                continue  # not whole, or not right
 
     def move(self, update: RefUpdate) -> None:
         """Move a branch by creating the file of its next move."""
@@ -217,6 +220,34 @@ class BareRemote:
                         self._frames.popitem(last=False)
         return found
 
+    def _verify(self, fresh: Sequence[Frame]) -> None:
+        """Compute digests anew, and require that all is here that objects name. Raises `RemoteRefused`."""
+        named: dict[Digest, None] = {}
+        nodes: dict[Digest, bytes] = {}
+        for frame in fresh:
+            try:
+                found = verified(frame)
+                if not found.dtype:
+                    for digest, part in zip(found.digests, found.parts, strict=True):
+                        named.update(dict.fromkeys(names_in(digest, bytes(part))))
+                        if digests.code_of(digest) == digests.NODE:
+                            nodes[digest] = bytes(part)
+            except (CorruptRecord, UnsupportedFormat) as why:
+                raise RemoteRefused(code="bad-object", reason=str(why)) from why
+        for frame in fresh:
+            for digest in frame.digests:
+                named.pop(digest, None)
+        outside = list(named)
+        missing = [digest for digest, here in zip(outside, self.has(outside), strict=True) if not here]
+        if missing:
+            raise RemoteRefused(
+                code="missing-object",
+                reason=f"{len(missing)} objects that are named are missing, such as {digests.text(missing[0])}",
+                count=len(missing),
+                missing=missing[:1000],
+            )
+        self._check_trees(nodes)
+
     def _check_trees(self, nodes: Mapping[Digest, bytes]) -> None:
         """Require that what stands below each node is what the node says of it: who fetches would refuse it."""
         for data in nodes.values():
@@ -235,12 +266,6 @@ class BareRemote:
         """Return objects that are here."""
         places = self._holdings.find_known(wanted).tolist()
         return [bytes(self._expanded(segment, frame).parts[number]) for segment, frame, number in places]
-
-    def _store_segment(self, frames: Sequence[Frame]) -> None:
-        name = uuid.uuid4().hex
-        buffers, directory = encode_segment(frames)
-        self._store.create(SEGMENTS + name, buffers)
-        self._holdings.add(name, directory)
 
     def _parsed(self, place: str) -> tuple[str, int]:
         try:

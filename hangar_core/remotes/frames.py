@@ -43,6 +43,8 @@ MOST_TOGETHER: Final = 64 << 20
 # So much is gathered in a frame: enough to compress well, little enough to be read for one of its objects.
 USUAL: Final = 1 << 20
 MOST_OBJECTS: Final = 1 << 16
+# What an object takes in a frame beside its own bytes, with the frame's own head: less than that.
+BESIDE: Final = 128
 LARGEST_OBJECT: Final = 4 << 30
 _MOST_DIMENSIONS = 64
 # What saves less would cost more time than the wire does.
@@ -97,6 +99,11 @@ class Expanded(NamedTuple):
         names = [self.digests[number] for number in wanted]
         parts = [self.parts[number] for number in wanted]
         return arrays_frame(self.dtype, self.shape, names, parts) if self.dtype else plain_frame(names, parts)
+
+
+def size_of(frames: Iterable[Frame]) -> int:
+    """Return how many bytes frames are when they are encoded."""
+    return sum(frame.stored_size for frame in frames)
 
 
 def split_digests(names: bytes) -> list[Digest]:

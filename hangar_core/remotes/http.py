@@ -10,6 +10,7 @@ import ipaddress
 import random
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import util
 from itertools import islice
 from typing import Any, Final, NoReturn, TypeVar
@@ -31,8 +32,9 @@ from hangar_core.errors import (
 from hangar_core.model import CommitId, Digest
 from hangar_core.remotes import http_messages as messages
 from hangar_core.remotes.frame_streams import frames_in, frames_read
-from hangar_core.remotes.frames import Frame
-from hangar_core.remotes.transport import Credentials, Info, RefUpdate, Transport
+from hangar_core.remotes.frames import Frame, size_of
+from hangar_core.remotes.parallel import Window
+from hangar_core.remotes.transport import REQUEST_BYTES, Credentials, Info, RefUpdate, Transport
 
 T = TypeVar("T")
 _TRIES: Final = 5
@@ -48,6 +50,7 @@ _AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 _PIECE: Final = 256 << 10
 # What an answer that is no frame may weigh.
 _MOST_TEXT: Final = 64 << 20
+_MOST_SAID: Final = 64 << 10
 
 
 def open_http(address: str, credentials: Credentials, create: bool) -> Transport:
@@ -107,12 +110,22 @@ class HttpTransport:
 
     def get(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
         """Yield objects as they come in; of an answer that broke off only the rest is asked for again."""
+        return self._got(wanted, None)
+
+    def get_some(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
+        """Do the same until so many bytes have come as go into one request."""
+        return self._got(wanted, REQUEST_BYTES)
+
+    def _got(self, wanted: Sequence[Digest], most: int | None) -> Generator[Frame, None, None]:
         for some in _pieces(wanted):
             left = dict.fromkeys(some)
             failures = 0
             while left:
+                verb = "get" if most is None else f"get?most={most}"
                 try:
-                    for frame in self._frames("get", messages.encode_digests(list(left))):
+                    for frame in self._frames(verb, messages.encode_digests(list(left))):
+                        if most is not None:
+                            most = max(1, most - frame.stored_size)
                         for digest in frame.digests:
                             if left.pop(digest, 0) is not None:  # else it could go on for ever
                                 raise BadAnswer(address=self.address, reason="it sent what nobody asked for")
@@ -135,6 +148,36 @@ class HttpTransport:
         buffers = [buffer for frame in frames for buffer in frame.encoded()]
         self._ask("POST", "put", buffers)
 
+    def put_within(self, frames: Sequence[Frame], window: Window) -> None:
+        """Send objects; a server that keeps them until they are stored says so, and they make room for others."""
+        left = list(frames)
+        tries = 0
+
+        def attempt() -> None:
+            nonlocal left, tries
+            tries += 1
+            if tries > 1:  # who has been killed may have kept them
+                left = [frame for frame in left if not all(self.has(frame.digests))]
+            if left:
+                with window.room(size_of(left)) as kept:
+                    self._put_telling(left, kept)
+
+        self._tried(attempt)
+
+    def _put_telling(self, frames: Sequence[Frame], kept: Callable[[], None]) -> None:
+        body = [buffer for frame in frames for buffer in frame.encoded()]
+        with self._answer("POST", "put?tell=kept", **_content(body)) as response:
+            said = bytearray()
+            for chunk in response.iter_raw():
+                kept()
+                said += chunk
+                if len(said) > _MOST_SAID:
+                    raise BadAnswer(address=self.address, reason="it says too much of what it has stored")
+        told, rest = bytes(said[: len(messages.KEPT)]), bytes(said[len(messages.KEPT) :])
+        if not told or (told, rest) == (messages.KEPT, messages.STORED):
+            return
+        self._refused(507, rest)
+
     def move(self, update: RefUpdate) -> None:
         """Ask for a branch to be moved."""
         try:
@@ -153,22 +196,24 @@ class HttpTransport:
         """Return the whole answer. Raises what the server says, `RemoteUnreachable`."""
 
         def attempt() -> bytes:
-            with self._client.stream(method, verb, **_content(body)) as response:
-                if response.status_code in _AGAIN:
-                    raise _Later(response.status_code)
-                if response.status_code >= 300:
-                    self._refused(response.status_code, _limited(response, 1 << 16))
+            with self._answer(method, verb, **_content(body)) as response:
                 return _limited(response, _MOST_TEXT)
 
         return self._tried(attempt)
 
-    def _frames(self, verb: str, body: bytes) -> Iterator[Frame]:
-        """Yield the frames of an answer, each when it is there whole."""
-        with self._client.stream("POST", verb, content=body) as response:
+    @contextmanager
+    def _answer(self, method: str, verb: str, **content: Any) -> Iterator[Any]:
+        """Give an answer of which only the head has come. Raises what the server says, and what is broken."""
+        with self._client.stream(method, verb, **content) as response:
             if response.status_code in _AGAIN:
                 raise _Later(response.status_code)
             if response.status_code >= 300:
-                self._refused(response.status_code, _limited(response, 1 << 16))
+                self._refused(response.status_code, _limited(response, _MOST_SAID))
+            yield response
+
+    def _frames(self, verb: str, body: bytes) -> Iterator[Frame]:
+        """Yield the frames of an answer, each when it is there whole."""
+        with self._answer("POST", verb, content=body) as response:
             readinto = response.extensions.get(READINTO)
             frames = frames_in(response.iter_raw()) if readinto is None else frames_read(readinto)
             try:

@@ -23,6 +23,9 @@ CONTENT_TYPE: Final = "application/x-hangar-frames"
 # So many digests in one request, and bytes of one that carries no objects.
 MOST_DIGESTS: Final = 1 << 16
 MOST_QUESTION: Final = 4 << 20
+# What is said of a `put` that is to be told of: it is kept, whoever is killed; and then that it is stored, durably.
+KEPT: Final = b"kept\n"
+STORED: Final = b"stored\n"
 _CODES: Final = bytes(sorted(DOMAINS))
 _MOST_BRANCHES: Final = 100_000
 

@@ -35,9 +35,12 @@ def open_folder(address: str, _credentials: Credentials, create: bool) -> Transp
         if create and not folder.parent.is_dir():
             raise NoRepositoryThere(address=address, reason=f": `{folder.parent}` does not exist")
     store = FolderStore(folder)
-    if create:
-        store.tidy()
-    return BareRemote(store, address, create=create)
+    if not create:
+        return BareRemote(store, address)
+    store.tidy()
+    remote = BareRemote(store, address, create=True)
+    remote.take_in_left()
+    return remote
 
 
 def _is_free(folder: Path) -> bool:

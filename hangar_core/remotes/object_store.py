@@ -6,7 +6,8 @@ a conditional write; a store that ignores the condition would lose pushes, and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import util
 from typing import Any, Final, TypeVar
 
@@ -36,6 +37,7 @@ class BucketStore:
     """A bucket, or what lies below one prefix of it."""
 
     batch_bytes = BATCH_BYTES
+    keeps = False
 
     def __init__(self, address: str) -> None:
         from obstore.exceptions import BaseError
@@ -54,6 +56,15 @@ class BucketStore:
         if not self._is_conditional and name != MARKER:
             self._prove_conditions()
         return self._put(name, data)
+
+    @contextmanager
+    def begun(self, name: str, buffers: Sequence[bytes | memoryview]) -> Iterator[Callable[[], bool]]:
+        """Create an object when what this gives is called."""
+        yield lambda: self.create(name, buffers)
+
+    def left(self) -> Iterator[bytes]:
+        """Yield nothing: objects are there whole or not at all."""
+        yield from ()
 
     def _prove_conditions(self) -> None:
         """Create what is there already, with the same content: a store that takes it would take anything."""

@@ -1,50 +1,90 @@
-"""A few transfers at once, and never more of their data in memory than those need."""
+"""A few transfers at once, never more of their data in memory than those need, and never more of it under way than one
+batch.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from hangar_core.remotes.transport import BATCH_BYTES
+
+if TYPE_CHECKING:
+    from hangar_core.remotes.frames import Frame
 
 T = TypeVar("T")
 R = TypeVar("R")
 AT_ONCE: Final = 6
-# So many bytes are under way, or one item: samples may be larger than what is sent at once as a rule.
-_MOST_BYTES: Final = 5 * BATCH_BYTES
+
+
+class Window:
+    """Room for the bytes that are under way: those of one batch, or one item that is larger."""
+
+    def __init__(self, most: int = BATCH_BYTES) -> None:
+        self._most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[Callable[[], None]]:
+        """Wait until there is room for so many bytes, and keep it for a block or until what this gives is called."""
+        left = [size]
+
+        def give_back() -> None:
+            with self._changed:
+                self._taken -= left[0]
+                left[0] = 0
+                self._changed.notify_all()
+
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + size <= self._most)
+            self._taken += size
+        try:
+            yield give_back
+        finally:
+            give_back()
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A transport to who keeps what was sent before it is stored durably, and finds it again when it was killed."""
+
+    def put_within(self, frames: Sequence[Frame], window: Window) -> None:
+        """Do what `put` does; what is sent takes room in the window until it is kept."""
 
 
 def side_by_side(
-    work: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE, *, weigh: Callable[[T], int] | None = None
+    work: Callable[[T], R],
+    items: Iterable[T],
+    at_once: int = AT_ONCE,
+    *,
+    weigh: Callable[[T], int] | None = None,
+    most: int = BATCH_BYTES,
 ) -> Iterator[R]:
     """Yield `work(item)` in the order of the items, working a little ahead in threads.
 
     Items are asked for in the calling thread, one when there is room for it; with `weigh`, which gives the bytes of an
-    item, it is worked on when there is room for those. The first error ends everything, as does leaving the loop: what
-    has not begun is dropped, and what has is waited for.
+    item, it is worked on when there is room for those among `most`, or when there is nothing else. What was yielded
+    takes its room until the next is asked for: until then nobody knows that it is safe. The first error ends
+    everything, as does leaving the loop: what has not begun is dropped, and what has is waited for.
     """
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="hangar-transfer")
     running: deque[tuple[Future[R], int]] = deque()
     under_way = 0
-
-    def first() -> R:
-        nonlocal under_way
-        future, weight = running.popleft()
-        under_way -= weight
-        return future.result()
-
     try:
         for item in items:
             weight = 0 if weigh is None else weigh(item)
-            while running and under_way + weight > _MOST_BYTES:
-                yield first()
+            while running and (len(running) == at_once or under_way + weight > most):
+                size = running[0][1]
+                yield running.popleft()[0].result()
+                under_way -= size
             running.append((pool.submit(work, item), weight))
             under_way += weight
-            if len(running) >= at_once:
-                yield first()
         while running:
-            yield first()
+            yield running.popleft()[0].result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

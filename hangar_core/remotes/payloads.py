@@ -13,7 +13,7 @@ from hangar_core.errors import DataMissing
 from hangar_core.hashing.kinds import size_of
 from hangar_core.hashing.originals import is_original
 from hangar_core.model import Digest, Schema
-from hangar_core.remotes.frames import MOST_OBJECTS, USUAL, Frame, arrays_frame, plain_frame
+from hangar_core.remotes.frames import BESIDE, MOST_OBJECTS, USUAL, Frame, arrays_frame, plain_frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iter
 
     dtype = numpy_dtype(schema.dtype)
     each = dtype.itemsize * prod(schema.shape)
-    size = max(1, min(USUAL // max(each, 1), MOST_OBJECTS))
+    size = per_frame(each)
     for start in range(0, len(wanted), size):
         some = wanted[start : start + size]
         if each < _SMALL:
@@ -82,6 +82,11 @@ def _stacked(data: DataReader, wanted: Sequence[Digest], schema: Schema) -> Iter
             data.read_into(some, out)
             body = out.reshape(-1).view(np.uint8).data if out.nbytes else b""
         yield len(some), len(body), _maker(schema.dtype, schema.shape, some, body)
+
+
+def per_frame(each: int) -> int:
+    """Return how many arrays of so many bytes go into a frame."""
+    return max(1, min(USUAL // (each + BESIDE), MOST_OBJECTS))
 
 
 def _is_array(sample: Sample) -> TypeGuard[NDArray[Any]]:

@@ -17,11 +17,11 @@ from hangar_core.history.commits import read_commit
 from hangar_core.history.graph import is_ancestor, refuse_cut, walk
 from hangar_core.history.objects import Objects
 from hangar_core.model import Commit, CommitId, Digest, Schema
-from hangar_core.remotes.frames import Frame, frames_of
+from hangar_core.remotes.frames import Frame, frames_of, size_of
 from hangar_core.remotes.lacking import Lacking, lacking
-from hangar_core.remotes.parallel import side_by_side
+from hangar_core.remotes.parallel import Keeping, Window, side_by_side
 from hangar_core.remotes.payloads import Unmade, refuse_missing, unmade_frames
-from hangar_core.remotes.transport import Info, RefUpdate, Transport
+from hangar_core.remotes.transport import BATCH_BYTES, REQUEST_BYTES, Info, RefUpdate, Transport
 from hangar_core.reports import Progress, ProgressReporter
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _LEAVES_AT_ONCE = 512
 _FEW_RECORDS = 2048
 # Mappings of packs are made anew when so much was read: their pages count as memory of this process.
 _MAPPED = 64 << 20
+# So many bytes of samples are read ahead of what is sent.
+_IN_MEMORY = 3 * BATCH_BYTES
 
 
 class Pushed(NamedTuple):
@@ -146,7 +148,9 @@ class _Sender:
         self._context = context
         self._transport = transport
         self._remote = remote
-        self._batch_bytes = batch_bytes
+        # Who would have more than a batch in a request has as much as still goes two at a time.
+        self._request_bytes = BATCH_BYTES // 2 if batch_bytes > BATCH_BYTES else min(batch_bytes, REQUEST_BYTES)
+        self._window = Window()
         self._progress = progress or (lambda _: None)
 
     def send(self, missing: Lacking) -> None:
@@ -177,14 +181,18 @@ class _Sender:
         return self.objects.get(digest)
 
     def _put(self, frames: Sequence[Frame]) -> int:
-        self._transport.put(frames)
+        if isinstance(self._transport, Keeping):
+            self._transport.put_within(frames, self._window)
+        else:
+            with self._window.room(size_of(frames)):
+                self._transport.put(frames)
         return sum(frame.objects for frame in frames)
 
     def _batched(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         held: list[Frame] = []
         size = 0
         for frame in frames:
-            if held and size + frame.stored_size > self._batch_bytes:
+            if held and size + frame.stored_size > self._request_bytes:
                 yield held
                 held, size = [], 0
             held.append(frame)
@@ -205,7 +213,7 @@ class _Sender:
             size = mapped = 0
             for wanted, schema, count in self._wanted(missing):
                 for one in self._read(data, wanted, schema):
-                    if held and size + one[1] > self._batch_bytes:
+                    if held and size + one[1] > self._request_bytes:
                         yield held
                         mapped += size
                         held, size = [], 0
@@ -220,7 +228,7 @@ class _Sender:
                 yield held
 
         try:
-            for samples, nbytes in side_by_side(self._put_samples, batches(), weigh=_bytes_of):
+            for samples, nbytes in side_by_side(self._put_samples, batches(), weigh=_bytes_of, most=_IN_MEMORY):
                 self.samples += samples
                 self.nbytes += nbytes
         finally:
@@ -233,7 +241,7 @@ class _Sender:
             raise refuse_missing(why, self._remote) from why
 
     def _put_samples(self, batch: list[tuple[int, int, Unmade]]) -> tuple[int, int]:
-        self._transport.put([make() for _, _, make in batch])
+        self._put([make() for _, _, make in batch])
         return sum(one[0] for one in batch), _bytes_of(batch)
 
     def _wanted(self, missing: Lacking) -> Iterator[tuple[list[Digest], Schema, int]]:

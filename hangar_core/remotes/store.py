@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,19 +20,28 @@ from hangar_core.remotes.transport import BATCH_BYTES
 
 # Nobody is still writing a file that he began so many seconds ago.
 LEFT_FOR: Final = 24 * 3600
+_MOST_LEFT: Final = 2 * BATCH_BYTES
 
 
 class Store(Protocol):
     """Immutable files by name. Names are made of our own ids and `/`, never of what somebody else says.
 
-    `batch_bytes` is how much one file should hold.
+    `batch_bytes` is how much one file should hold; `keeps` says whether a file that was begun is there if its writer is
+    killed.
     """
 
     batch_bytes: int
+    keeps: bool
 
     def create(self, name: str, buffers: Sequence[bytes | memoryview]) -> bool:
         """Create a file, durable when it returns; False if there is one of that name. Raises `RemoteError`,
         `StorageFailed`."""
+
+    def begun(self, name: str, buffers: Sequence[bytes | memoryview]) -> AbstractContextManager[Callable[[], bool]]:
+        """Do the same when what this gives is called; where the store `keeps`, the content is written by then."""
+
+    def left(self) -> Iterator[bytes]:
+        """Yield files of up to two batches that were begun, as far as they are written; somebody may be at it."""
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
         """Return some bytes of a file, fewer if it ends before; None if there is no such file."""
@@ -47,14 +57,27 @@ class FolderStore:
     """A folder on a disk that is mounted here."""
 
     batch_bytes = BATCH_BYTES
+    keeps = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def create(self, name: str, buffers: Sequence[bytes | memoryview]) -> bool:
+        with self.begun(name, buffers) as create:
+            return create()
+
+    @contextmanager
+    def begun(self, name: str, buffers: Sequence[bytes | memoryview]) -> Iterator[Callable[[], bool]]:
         path = self.root / name
         self._make_parents(path.parent)
-        return files.create_whole(path, buffers, self.root / "tmp" / uuid.uuid4().hex)
+        with files.whole_file(path, buffers, self.root / "tmp" / uuid.uuid4().hex) as create:
+            yield create
+
+    def left(self) -> Iterator[bytes]:
+        for name in self.names("tmp/"):
+            data = self.read(f"tmp/{name}", 0, _MOST_LEFT)
+            if data is not None and len(data) < _MOST_LEFT:
+                yield data
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from hangar_core.errors import UnknownScheme
 from hangar_core.model import CommitId, Digest
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from hangar_core.remotes.frames import Frame
 
 GROUP: Final = "hangar.transports"
+# What is sent twice at most when a transfer is interrupted: so much is under way, in several requests.
 BATCH_BYTES: Final = 8 << 20
+# So much goes into one of them.
+REQUEST_BYTES: Final = 2 << 20
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9_.-]+:[0-9]{1,5}(/.*)?|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}(/.*)?", re.ASCII)
 
@@ -103,6 +106,19 @@ class Transport(Giver, Protocol):
 
     def close(self) -> None:
         """Let the connection go; closing twice is fine."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What a transport may offer besides: an answer that ends by itself, so that nothing is sent for nobody."""
+
+    def get_some(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
+        """Do what `get` does; once so many bytes are given as go into one request, the rest may be left out."""
+
+
+def some_of(transport: Giver, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
+    """Return an answer that the caller closes when it has as many bytes as go into one request."""
+    return transport.get_some(wanted) if isinstance(transport, Measured) else transport.get(wanted)
 
 
 # address, credentials, whether the remote may be made if there is none

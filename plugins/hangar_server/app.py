@@ -45,6 +45,7 @@ _log = logging.getLogger("hangar.server")
 _MOST_WAITING: Final = 256
 _SEND_WITHIN: Final = 60.0
 _UNKNOWN_WAIT: Final = 0.2
+_MOST_DIGITS: Final = 19
 _TOLD: Final = "hangar.told"
 _STATUS: Final[dict[str, int]] = {"too-large": 413, "too-slow": 408, "quota": 507, "missing-object": 409}
 
@@ -261,7 +262,19 @@ async def _has(place: Place, asked: _Asked) -> Response:
 async def _get(place: Place, asked: _Asked) -> Response:
     wanted = messages.decode_digests(bytes(asked.body))
     remote = place.repositories.get(asked.repository)
-    return await _frames(lambda: remote.get(wanted))
+    most = asked.request.query_params.get("most", "")
+    if most and not (most.isdecimal() and len(most) < _MOST_DIGITS):
+        raise InvalidInput("`most` is a number of bytes.")
+    return await _frames(lambda: _up_to(remote.get(wanted), int(most)) if most else remote.get(wanted))
+
+
+def _up_to(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
+    """Yield frames until they have so many bytes."""
+    for frame in frames:
+        yield frame
+        most -= frame.stored_size
+        if most <= 0:
+            return
 
 
 async def _history(place: Place, asked: _Asked) -> Response:
@@ -280,8 +293,38 @@ async def _frames(frames: Callable[[], Iterator[Frame]]) -> Response:
 
 
 async def _put(place: Place, asked: _Asked) -> Response:
-    await _threaded(lambda: place.repositories.put(asked.repository, list(read_frames(asked.body))))
-    return Response(status_code=204)
+    frames = list(read_frames(asked.body))
+    if asked.request.query_params.get("tell") != "kept":
+        await _threaded(lambda: place.repositories.put(asked.repository, frames))
+        return Response(status_code=204)
+    loop = asyncio.get_running_loop()
+    is_kept = asyncio.Event()
+
+    def tell() -> None:
+        loop.call_soon_threadsafe(is_kept.set)
+
+    storing = asyncio.ensure_future(_threaded(lambda: place.repositories.put(asked.repository, frames, tell)))
+    keeping = asyncio.ensure_future(is_kept.wait())
+    try:
+        await asyncio.wait({storing, keeping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        keeping.cancel()
+    if storing.done():
+        await storing
+        return Response(messages.KEPT + messages.STORED, media_type="text/plain")
+    # From here on what was sent is in a file, and nobody looks at the body any more.
+    return StreamingResponse(_told_of(storing), media_type="text/plain")
+
+
+async def _told_of(storing: asyncio.Future[None]) -> AsyncIterator[bytes]:
+    storing.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asks may be gone by then
+    yield messages.KEPT
+    try:
+        await asyncio.shield(storing)
+    except HangarError as why:
+        yield bytes(_refused(why).body)
+    else:
+        yield messages.STORED
 
 
 async def _move(place: Place, asked: _Asked) -> Response:

@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from hangar_core.errors import NoRepositoryThere, RemoteRefused
 from hangar_core.remotes.bare import MARKER, BareRemote
-from hangar_core.remotes.frames import Frame
+from hangar_core.remotes.frames import Frame, size_of
 from hangar_core.remotes.store import FolderStore
 
 DEFAULT: Final = "default"
@@ -53,20 +53,22 @@ class Repositories:
                     raise NoRepositoryThere(address=name, reason="")
                 store = FolderStore(folder)
                 store.tidy()
-                found = self._open[name] = BareRemote(store, name, create=create)
+                found = BareRemote(store, name, create=create)
+                found.take_in_left()
+                self._open[name] = found
                 self._used[name] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             return found
 
-    def put(self, name: str, frames: Sequence[Frame]) -> None:
-        """Store objects, if the quota has room for them. Raises `RemoteRefused`."""
+    def put(self, name: str, frames: Sequence[Frame], kept: Callable[[], None] = lambda: None) -> None:
+        """Store objects, if the quota has room for them; call `kept` as `BareRemote.put`. Raises `RemoteRefused`."""
         remote = self.get(name)
-        size = sum(frame.stored_size for frame in frames)
+        size = size_of(frames)
         with self._lock:
             if self._quota is not None and self._used[name] + size > self._quota:
                 raise RemoteRefused(code="quota", reason=f"this repository may take {self._quota} bytes")
             self._used[name] += size
         try:
-            remote.put(frames)
+            remote.put(frames, kept)
         except BaseException:
             with self._lock:
                 self._used[name] -= size
