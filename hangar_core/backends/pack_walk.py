@@ -54,8 +54,8 @@ class Damaged(NamedTuple):
     reason: str
 
 
-def walk(path: Path) -> Iterator[Whole | Damaged]:
-    """Yield what lies in a pack, in order. Raises `OSError` if the file cannot be read."""
+def walk(path: Path, start: int = PACK_HEADER_SIZE) -> Iterator[Whole | Damaged]:
+    """Yield what lies in a pack, in order, from a frame on. Raises `OSError` if the file cannot be read."""
     with open_data(path) as file:
         size = file.seek(0, 2)
         if size < PACK_HEADER_SIZE:
@@ -70,11 +70,11 @@ def walk(path: Path) -> Iterator[Whole | Damaged]:
                 yield Damaged(path, 0, size, str(why))
                 return
             with memoryview(data) as view:
-                yield from _walk_frames(path, uid, data, view)
+                yield from _walk_frames(path, uid, data, view, start)
 
 
-def _walk_frames(path: Path, uid: bytes, data: mmap.mmap, view: memoryview) -> Iterator[Whole | Damaged]:
-    at = PACK_HEADER_SIZE
+def _walk_frames(path: Path, uid: bytes, data: mmap.mmap, view: memoryview, start: int) -> Iterator[Whole | Damaged]:
+    at = start
     while at < len(view):
         end = _end_of(view, at)
         if end is None:

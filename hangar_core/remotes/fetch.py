@@ -8,7 +8,7 @@ stored is not asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -22,8 +22,9 @@ from hangar_core.records.commits import decode_commit, decode_root
 from hangar_core.records.nodes import Node
 from hangar_core.remotes.checking import checked_node, names_in
 from hangar_core.remotes.fetch_commits import Answers, CommitFetcher, cut_after, pairs
+from hangar_core.remotes.frames import USUAL
 from hangar_core.remotes.parallel import side_by_side
-from hangar_core.remotes.transport import Giver
+from hangar_core.remotes.transport import BATCH_BYTES, REQUEST_BYTES, Giver, some_of
 from hangar_core.reports import Progress, ProgressReporter
 from hangar_core.storage.layout import COMPACT, CUT, ORIGINALS, PROVENANCE
 
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ASKED_AT_ONCE: Final = 4096
-_STORED_AT_ONCE: Final = 32 << 20
+# So many bytes come for one request, and the frame with which there are as many.
+_AT_MOST: Final = REQUEST_BYTES // 2
+# What is under way, and what waits to be stored, are one batch.
+_UNDER_WAY: Final = BATCH_BYTES // 2
+_STORED_AT_ONCE: Final = BATCH_BYTES - _UNDER_WAY
 
 
 class Fetched(NamedTuple):
@@ -249,18 +254,32 @@ class _Fetcher:
 
     def _fetched(self, wanted: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Yield all of these from the remote, verified. Raises `BadAnswer` if it lacks some."""
+        pieces: Iterable[Sequence[Digest]]
         pieces = (wanted[start : start + _ASKED_AT_ONCE] for start in range(0, len(wanted), _ASKED_AT_ONCE))
-        for asked, answer in side_by_side(
-            lambda some: (some, list(self._answers.verified(self._transport.get(some)))), pieces
-        ):
-            left = set(asked)
-            for found in answer:
-                for digest, data in pairs(found):
-                    if digest in left:
-                        left.discard(digest)
-                        yield digest, data
-            if left:
-                raise self._answers.bad(f"it lacks {digests.text(next(iter(left)))}, which its history names")
+        while pieces:
+            again: list[Sequence[Digest]] = []
+            for left, answer in side_by_side(self._ask, pieces, weigh=lambda _: _AT_MOST + USUAL, most=_UNDER_WAY):
+                yield from answer
+                if left:
+                    again.append(left)
+            pieces = again
+
+    def _ask(self, asked: Sequence[Digest]) -> tuple[list[Digest], list[tuple[Digest, bytes]]]:
+        """Return what is put off, as it would be too much at once, and what has come."""
+        left = dict.fromkeys(asked)
+        answer: list[tuple[Digest, bytes]] = []
+        size = 0
+        frames = some_of(self._transport, asked, _AT_MOST)
+        for frame in frames:
+            for found in self._answers.verified([frame]):
+                answer += (one for one in pairs(found) if left.pop(one[0], 0) is None)
+            size += frame.stored_size
+            if size >= _AT_MOST and left:
+                frames.close()
+                return list(left), answer
+        if left:
+            raise self._answers.bad(f"it lacks {digests.text(next(iter(left)))}, which its history names")
+        return [], answer
 
     def _store(self, digest: Digest, data: bytes) -> None:
         """Store a leaf: nothing names it yet."""

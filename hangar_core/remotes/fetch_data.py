@@ -1,7 +1,8 @@
 """Fetch data: the samples of commits that are here already, all of them or some.
 
 What has come is hashed, stored in packs and published piece by piece, under the writer lock and beside whatever is
-staged: a fetch that is cut off goes on with what is still missing.
+staged: a fetch that is cut off goes on with what is still missing. What is stored is found again even if the process is
+killed before that was published, and of what is asked for no more than one batch is under way.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from hangar_core.hashing import digests
 from hangar_core.history.objects import Objects
 from hangar_core.model import CommitId, Digest, Schema
 from hangar_core.remotes.conditions import Condition
-from hangar_core.remotes.frames import Expanded, verified
+from hangar_core.remotes.frames import BESIDE, USUAL, Expanded, verified
 from hangar_core.remotes.parallel import side_by_side
+from hangar_core.remotes.payloads import per_frame
 from hangar_core.remotes.selecting import selected
-from hangar_core.remotes.taking import Taker
-from hangar_core.remotes.transport import BATCH_BYTES, Transport
+from hangar_core.remotes.taking import Taker, left_over
+from hangar_core.remotes.transport import REQUEST_BYTES, Transport, some_of
 from hangar_core.reports import Progress, ProgressReporter
+from hangar_core.storage import unfinished
 from hangar_core.storage.lock import WriterLock
 
 if TYPE_CHECKING:
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
 # Of samples whose size nobody knows, so many are asked for at once.
 _FEW: Final = 64
 _MOST: Final = 8192
-# When so many bytes have come for one request, the rest of it waits for another.
-_MOST_AT_ONCE: Final = 16 << 20
 
 
 class Wanted(NamedTuple):
@@ -77,6 +78,7 @@ def fetch_data(
     try:
         data = context.open_data_writer()
         try:
+            left_over(context, data)
             return _DataFetcher(context, transport, remote, data, progress).fetch(commits, wanted)
         finally:
             data.close()
@@ -85,10 +87,10 @@ def fetch_data(
 
 
 class _Piece(NamedTuple):
-    """What one request asks for, and about how many bytes that is."""
+    """What one request asks for, and how many bytes that is at most; None if nobody knows."""
 
     names: list[Digest]
-    size: int
+    size: int | None
 
 
 class _DataFetcher:
@@ -100,13 +102,15 @@ class _DataFetcher:
         data: DataWriter,
         progress: ProgressReporter | None,
     ) -> None:
+        self._context = context
         self._tables = context.tables
         self._objects = Objects(context.tables)
         self._transport = transport
         self._remote = remote
         self._data = data
         self._progress = progress or (lambda _: None)
-        self._taker = Taker(context.tables, data)
+        self._taker = Taker(context, data, lasting=True)
+        self._largest = USUAL
 
     def fetch(self, commits: Sequence[CommitId], wanted: Wanted) -> FetchedData:
         """Do it all."""
@@ -123,6 +127,7 @@ class _DataFetcher:
                     break
         finally:
             self._taker.publish()
+        unfinished.forget(self._context.layout)
         return FetchedData(self._taker.samples, self._taker.nbytes, stopped)
 
     # --- which ------------------------------------------------------------------------------------------------------
@@ -153,18 +158,25 @@ class _DataFetcher:
         """Yield what comes for each request, and then for what was put off."""
         while pieces:
             again: list[_Piece] = []
-            for left, answer in side_by_side(self._ask, pieces, weigh=lambda piece: piece.size):
+            for left, answer in side_by_side(self._ask, pieces, weigh=self._weight):
                 yield answer
                 if left:
-                    again.append(_Piece(left, _MOST_AT_ONCE))
+                    again.append(_Piece(left, None))
             pieces = again
+
+    def _weight(self, piece: _Piece) -> int:
+        """Return how many bytes come for a request; if nobody knows, its last frame goes beyond what it may have."""
+        return REQUEST_BYTES + self._largest if piece.size is None else piece.size
 
     def _ask(self, piece: _Piece) -> tuple[list[Digest], list[Expanded]]:
         """Return what is put off, as it would be too much at once, and what has come."""
         left = dict.fromkeys(piece.names)
         answer: list[Expanded] = []
         size = 0
-        frames = self._transport.get(piece.names)
+        if piece.size is None:
+            frames = some_of(self._transport, piece.names, REQUEST_BYTES)
+        else:
+            frames = self._transport.get(piece.names)
         for frame in frames:
             try:
                 found = verified(frame)
@@ -174,8 +186,9 @@ class _DataFetcher:
                 if left.pop(digest, 0) is not None:
                     raise BadAnswer(address=self._remote, reason="it sent data that nobody asked for")
             answer.append(found)
-            size += frame.size
-            if size > _MOST_AT_ONCE and left:
+            size += frame.stored_size
+            self._largest = max(self._largest, frame.stored_size)
+            if size >= REQUEST_BYTES and left and piece.size is None:
                 frames.close()
                 return list(left), answer
         if left:
@@ -210,14 +223,15 @@ def _pieces(found: Iterable[tuple[list[Digest], Schema]], limit: int | None) -> 
             if left is not None and each is not None:
                 some = some[: left // each + 1] if each else some
                 left -= min(left, len(some) * each)
-            yield _Piece(some, BATCH_BYTES if each is None else len(some) * each)
+            yield _Piece(some, None if each is None else len(some) * (each + BESIDE))
 
 
 def _at_once(schema: Schema) -> int:
+    """Return how many samples one request asks for: where that is known, whole frames as a push makes them."""
     each = _size_of(schema)
     if each is None:
         return _FEW if schema.kind == "array" else _MOST // 8
-    return max(1, min(BATCH_BYTES // max(each, 1), _MOST))
+    return min(per_frame(each) * (REQUEST_BYTES // USUAL), _MOST)
 
 
 def _size_of(schema: Schema) -> int | None:

@@ -34,7 +34,7 @@ from hangar_core.remotes import http_messages as messages
 from hangar_core.remotes.frame_streams import frames_in, frames_read
 from hangar_core.remotes.frames import Frame, size_of
 from hangar_core.remotes.parallel import Window
-from hangar_core.remotes.transport import REQUEST_BYTES, Credentials, Info, RefUpdate, Transport
+from hangar_core.remotes.transport import Credentials, Info, RefUpdate, Transport
 
 T = TypeVar("T")
 _TRIES: Final = 5
@@ -112,9 +112,9 @@ class HttpTransport:
         """Yield objects as they come in; of an answer that broke off only the rest is asked for again."""
         return self._got(wanted, None)
 
-    def get_some(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
-        """Do the same until so many bytes have come as go into one request."""
-        return self._got(wanted, REQUEST_BYTES)
+    def get_some(self, wanted: Sequence[Digest], most: int) -> Generator[Frame, None, None]:
+        """Do the same until so many bytes have come."""
+        return self._got(wanted, most)
 
     def _got(self, wanted: Sequence[Digest], most: int | None) -> Generator[Frame, None, None]:
         for some in _pieces(wanted):

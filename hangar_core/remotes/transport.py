@@ -112,13 +112,13 @@ class Transport(Giver, Protocol):
 class Measured(Protocol):
     """What a transport may offer besides: an answer that ends by itself, so that nothing is sent for nobody."""
 
-    def get_some(self, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
-        """Do what `get` does; once so many bytes are given as go into one request, the rest may be left out."""
+    def get_some(self, wanted: Sequence[Digest], most: int) -> Generator[Frame, None, None]:
+        """Do what `get` does; once so many bytes are given, the rest may be left out."""
 
 
-def some_of(transport: Giver, wanted: Sequence[Digest]) -> Generator[Frame, None, None]:
-    """Return an answer that the caller closes when it has as many bytes as go into one request."""
-    return transport.get_some(wanted) if isinstance(transport, Measured) else transport.get(wanted)
+def some_of(transport: Giver, wanted: Sequence[Digest], most: int) -> Generator[Frame, None, None]:
+    """Return an answer that the caller closes when it has so many bytes."""
+    return transport.get_some(wanted, most) if isinstance(transport, Measured) else transport.get(wanted)
 
 
 # address, credentials, whether the remote may be made if there is none

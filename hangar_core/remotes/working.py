@@ -225,7 +225,7 @@ class WorkingRemote:
         if self._has_incoming:
             data = self._context.open_data_writer()
             try:
-                taker = Taker(self._context.tables, data)
+                taker = Taker(self._context, data)
                 for found in filter(None, map(_data_in, self._incoming.frames())):
                     taker.take(found, range(len(found.digests)))
                 taker.publish()

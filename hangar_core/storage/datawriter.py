@@ -6,6 +6,7 @@ Nothing here is visible to others until a commit publishes the locations; see `d
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,7 @@ from hangar_core.hashing import digests
 from hangar_core.hashing.kinds import read_only
 from hangar_core.hashing.samples import Alike, Payload, payload_of
 from hangar_core.model import Digest
+from hangar_core.storage import unfinished
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import COMPRESSED, Layout
 from hangar_core.storage.sealing import Claim, Sealing, stored_form
@@ -311,12 +313,17 @@ class DataWriter(DataReader):
         return True
 
     def recover(self) -> None:
-        """Reclaim what a crash left behind the last published or adopted record. Under the writer lock only."""
+        """Reclaim what a crash left behind the last published or adopted record, but for what a killed fetch has left.
+
+        Under the writer lock only.
+        """
         with self._tables.read() as reader:
             ends = {uid: int.from_bytes(size, "little") for uid, size in reader.items("packs")}
         self._sealing.recover(ends, self.locate)
         for uid, end in self._adopted.items():
             ends[uid] = max(ends.get(uid, 0), end)
+        if (left := unfinished.noted(self._layout)) is not None:
+            ends[left] = sys.maxsize
         self._packs.recover(self._directory, ends, self.locate)
         self._segments.remove_left()
 

@@ -107,6 +107,10 @@ class Layout:
         return self.root / "incoming"
 
     @property
+    def fetched_pack(self) -> Path:
+        return self.temporary / "fetched"
+
+    @property
     def import_index(self) -> Path:
         return self.root / "cache" / "import.sqlite"
 
