@@ -16,22 +16,25 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 pytest.importorskip("moto", reason="moto is not installed")
 pytest.importorskip("flask", reason="the server of moto is not installed")
 
-from sides import content, fresh
+from sides import content, fresh, writing
+from sides.counting import counting
 
 from hangar_core import Repository
 from hangar_core.errors import NoRepositoryThere, NotAuthorized, RemoteError
-from hangar_core.remotes.transport import open_transport
+from hangar_core.remotes.transport import BATCH_BYTES, open_transport
 from hangar_core.testing import TransportContract
 from hangar_core.testing.histories import History
 
 _number = itertools.count()
 _BUCKET = "hangar-tests"
+_OPEN = "import sys; from hangar_core import Repository; Repository(sys.argv[1]).remote"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,38 @@ def _make_bucket(endpoint: str, deadline: float) -> None:
         except (urllib.error.URLError, ConnectionError):
             assert time.monotonic() < deadline, "moto does not start"
             time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["push", "fetch-data"])
+def test_of_what_a_killed_client_had_under_way_one_batch_goes_twice(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    address = f"{bucket}/{next(_number)}"
+    repo = fresh(tmp_path / "first")
+    repo.init("Ada", "ada@example.org")
+    data = np.random.default_rng(5).integers(0, 256, (30_000, 1024), np.uint8)
+    with writing(repo) as writer:
+        writer.arraysets.init_arrayset("data", prototype=data[0]).update(enumerate(data))
+        writer.commit("all")
+    repo.remote.add("origin", address)
+    if verb == "fetch-data":
+        repo.remote.push("origin", "master")
+        repo = fresh(tmp_path / "second")
+        repo.clone("Bob", "bob@example.org", address)
+    command = [sys.executable, "-c", f"{_OPEN}.{verb.replace('-', '_')}('origin', 'master')", repo.path]
+    with counting() as counter:
+        counter.lead_to(os.environ["AWS_ENDPOINT_URL"])
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{counter.port}")
+        for moment in (5_000_000, 25_000_000):
+            process = subprocess.Popen(command)
+            assert counter.wait_for(moment)
+            process.kill()
+            process.wait()
+            counter.settle()
+        subprocess.run(command, check=True)
+        counted = counter.sent if verb == "push" else counter.received
+    assert counted <= data.nbytes * 1.1 + 2 * BATCH_BYTES + (2 << 20)
 
 
 class TestS3(TransportContract):
