@@ -21,7 +21,7 @@ from hangar_core.remotes.frames import Frame, frames_of, size_of
 from hangar_core.remotes.lacking import Lacking, lacking
 from hangar_core.remotes.parallel import Keeping, Window, side_by_side
 from hangar_core.remotes.payloads import Unmade, refuse_missing, unmade_frames
-from hangar_core.remotes.transport import BATCH_BYTES, REQUEST_BYTES, Info, RefUpdate, Transport
+from hangar_core.remotes.transport import BATCH_BYTES, Info, RefUpdate, Transport
 from hangar_core.reports import Progress, ProgressReporter
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ class _Sender:
         self._context = context
         self._transport = transport
         self._remote = remote
-        # Who would have more than a batch in a request has as much as still goes two at a time.
-        self._request_bytes = BATCH_BYTES // 2 if batch_bytes > BATCH_BYTES else min(batch_bytes, REQUEST_BYTES)
+        # Each is a file there, and the fewer the better: these still go two at a time.
+        self._request_bytes = min(batch_bytes, BATCH_BYTES // 2)
         self._window = Window()
         self._progress = progress or (lambda _: None)
 

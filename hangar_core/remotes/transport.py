@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GROUP: Final = "hangar.transports"
 # What is sent twice at most when a transfer is interrupted: so much is under way, in several requests.
 BATCH_BYTES: Final = 8 << 20
-# So much goes into one of them.
+# So much is asked for in one of them.
 REQUEST_BYTES: Final = 2 << 20
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9_.-]+:[0-9]{1,5}(/.*)?|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}(/.*)?", re.ASCII)
