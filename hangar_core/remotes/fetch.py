@@ -260,8 +260,8 @@ class _Fetcher:
             again: list[Sequence[Digest]] = []
             for left, answer in side_by_side(self._ask, pieces, weigh=lambda _: _AT_MOST + USUAL, most=_UNDER_WAY):
                 yield from answer
-                if left:
-                    again.append(left)
+                size = max(1, len(answer))  # about as many fit into an answer
+                again += (left[start : start + size] for start in range(0, len(left), size))
             pieces = again
 
     def _ask(self, asked: Sequence[Digest]) -> tuple[list[Digest], list[tuple[Digest, bytes]]]:
