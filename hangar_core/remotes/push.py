@@ -34,6 +34,7 @@ _FEW_RECORDS = 2048
 _MAPPED = 64 << 20
 # So many bytes of samples are read ahead of what is sent.
 _IN_MEMORY = 3 * BATCH_BYTES
+_MOST_BATCH = 32 << 20
 
 
 class Pushed(NamedTuple):
@@ -148,9 +149,11 @@ class _Sender:
         self._context = context
         self._transport = transport
         self._remote = remote
-        # Each is a file there, and the fewer the better: these still go two at a time.
-        self._request_bytes = min(batch_bytes, BATCH_BYTES // 2)
-        self._window = Window()
+        # Each is a file there, and the fewer the better: these still go two at a time. Where larger ones are wanted, as
+        # in a bucket, a file is a batch, and goes alone.
+        is_large = batch_bytes > BATCH_BYTES
+        self._request_bytes = min(batch_bytes, _MOST_BATCH if is_large else BATCH_BYTES // 2)
+        self._window = Window(self._request_bytes if is_large else BATCH_BYTES)
         self._progress = progress or (lambda _: None)
 
     def send(self, missing: Lacking) -> None:
