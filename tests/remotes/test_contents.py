@@ -72,6 +72,15 @@ def _files(remote: Path) -> list[str]:
     return sorted(path.relative_to(remote).as_posix() for path in (remote / "contents").rglob("*") if path.is_file())
 
 
+def _damage_directories(remote: Path, level: str) -> None:
+    """Damage the directories of all segments that files of one level tell of."""
+    names = [name for name in _files(remote) if name.startswith(level)]
+    for segment in {one for name in names for one in contents.decode_contents((remote / name).read_bytes(), name)}:
+        with (remote / "segments" / segment).open("r+b") as file:
+            file.seek(-8, 2)
+            file.write(b"damaged!")
+
+
 EXPECTED = {str(number): [number, number] for number in range(10)}
 
 
@@ -91,11 +100,7 @@ def test_whoever_has_pushed_often_says_what_the_segments_hold(tmp_path: Path, pu
 
 def test_segments_that_are_told_of_are_not_looked_into(tmp_path: Path, pushed: Path) -> None:
     """Their directories may be damaged: a client that reads them would say so."""
-    above = [name for name in _files(pushed) if name.startswith("contents/01/")]
-    for segment in {one for name in above for one in contents.decode_contents((pushed / name).read_bytes(), name)}:
-        with (pushed / "segments" / segment).open("r+b") as file:
-            file.seek(-8, 2)
-            file.write(b"damaged!")
+    _damage_directories(pushed, "contents/01/")
     assert _cloned(tmp_path / "ben", pushed) == EXPECTED
 
 
@@ -185,11 +190,7 @@ def test_files_that_are_no_segments_are_left_alone(tmp_path: Path, pushed: Path)
 def test_a_damaged_file_of_level_1_hides_nothing(tmp_path: Path, pushed: Path) -> None:
     for path in (pushed / "contents/01").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
-    names = [name for name in _files(pushed) if name.startswith("contents/00/")]
-    for segment in {one for name in names for one in contents.decode_contents((pushed / name).read_bytes(), name)}:
-        with (pushed / "segments" / segment).open("r+b") as file:
-            file.seek(-8, 2)
-            file.write(b"damaged!")
+    _damage_directories(pushed, "contents/00/")
     assert _cloned(tmp_path / "ben", pushed) == EXPECTED
 
 
