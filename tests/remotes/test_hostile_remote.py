@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sides import fresh, reading
-from sides.hostile import HostileRemote
+from sides.hostile import UID, HostileRemote
 
 from hangar_core.errors import BadAnswer, CorruptRecord, HangarError, RemoteError
 from hangar_core.hashing import digests
@@ -226,7 +226,7 @@ def test_damaged_files_of_a_remote_give_what_was_there_or_an_error(tmp_path: Pat
     remote.frames.append(arrays_frame("<f4", (2, 3), [DATA.digest], [DATA.data]))
     address = remote.publish(remote.commit(leaf(remote, encode_key("a")), empty(remote)))
     chance = np.random.default_rng(seed)
-    path = tmp_path / "remote" / "segments" / "00"
+    path = tmp_path / "remote" / "segments" / UID
     data = bytearray(path.read_bytes())
     for _ in range(3):
         data[int(chance.integers(len(data)))] ^= 1 << int(chance.integers(8))
@@ -244,7 +244,7 @@ def test_damaged_files_of_a_remote_give_what_was_there_or_an_error(tmp_path: Pat
 def test_a_segment_without_an_end_is_refused(tmp_path: Path) -> None:
     remote = HostileRemote(tmp_path / "remote")
     address = remote.publish(remote.commit(leaf(remote, encode_key("a")), empty(remote)))
-    path = tmp_path / "remote" / "segments" / "00"
+    path = tmp_path / "remote" / "segments" / UID
     os.truncate(path, path.stat().st_size - 7)
     with pytest.raises(HangarError):
         fresh(tmp_path / "second").clone("Ada", "ada@example.org", address)

@@ -14,6 +14,9 @@ from hangar_core.remotes.branches import Position, encode_position
 from hangar_core.remotes.frames import Frame, plain_frame
 from hangar_core.remotes.segments import encode_segment
 
+# What the one segment is called.
+UID = "00" * 16
+
 
 class HostileRemote:
     """Collects objects; `publish` writes them all as they are."""
@@ -50,7 +53,7 @@ class HostileRemote:
         moved = Position(head, 1_700_000_000_000_000, "Eve", "push", bytes(16))
         for name, data in {
             MARKER: b'{"format": 1, "requires": []}',
-            "segments/00": b"".join(buffers),
+            f"segments/{UID}": b"".join(buffers),
             f"refs/{branch_file}": encode_position(moved),
         }.items():
             path = self.folder / name
