@@ -24,6 +24,7 @@ from hangar_core.errors import (
     PushRejected,
     RefChanged,
     RemoteRefused,
+    StorageFailed,
     UnsupportedFormat,
 )
 from hangar_core.hashing import digests
@@ -41,7 +42,17 @@ from hangar_core.remotes.branches import (
     place_of,
 )
 from hangar_core.remotes.checking import check_child, names_in
-from hangar_core.remotes.frames import Expanded, Frame, expanded, frames_of, read_frame, read_frames, size_of, verified
+from hangar_core.remotes.frames import (
+    Expanded,
+    Frame,
+    expanded,
+    frames_of,
+    read_frame,
+    read_frames,
+    size_of,
+    split_digests,
+    verified,
+)
 from hangar_core.remotes.holdings import SEGMENTS, Holdings
 from hangar_core.remotes.parallel import Window
 from hangar_core.remotes.segments import MAGIC, TRAILER_SIZE, decode_directory, directory_place, encode_segment
@@ -114,7 +125,7 @@ class BareRemote:
         buffers, directory = encode_segment(fresh)
         with self._store.begun(SEGMENTS + name, buffers) as create:
             self._verify(fresh)
-            if self._store.keeps:
+            if sum(map(len, buffers)) < self._store.keeps:
                 kept()
             create()
         self._holdings.add(name, directory)
@@ -129,10 +140,11 @@ class BareRemote:
         for data in self._store.left():
             try:
                 found = directory_place(data, "segment")
-                decode_directory(data[found[0] : -TRAILER_SIZE], found, "segment")
-                self.put(list(read_frames(memoryview(data)[len(MAGIC) : found[0]])))
-            except (CorruptRecord, RemoteRefused):
-                continue  # not whole, or not right
+                names = split_digests(decode_directory(data[found[0] : -TRAILER_SIZE], found, "segment").names)
+                if not all(self.has(names)):
+                    self.put(list(read_frames(memoryview(data)[len(MAGIC) : found[0]])))
+            except (CorruptRecord, OSError, RemoteRefused, StorageFailed):
+                continue  # not whole, or not right; and where there is no room, what is there can still be read
 
     def move(self, update: RefUpdate) -> None:
         """Move a branch by creating the file of its next move."""

@@ -127,7 +127,7 @@ class _DataFetcher:
                     break
         finally:
             self._taker.publish()
-        unfinished.forget(self._context.layout)
+            unfinished.forget(self._context.layout)
         return FetchedData(self._taker.samples, self._taker.nbytes, stopped)
 
     # --- which ------------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def _at_once(schema: Schema) -> int:
     each = _size_of(schema)
     if each is None:
         return _FEW if schema.kind == "array" else _MOST // 8
-    return min(per_frame(each) * (REQUEST_BYTES // USUAL), _MOST)
+    return min(per_frame(each) * (REQUEST_BYTES // USUAL), max(1, REQUEST_BYTES // (each + BESIDE)), _MOST)
 
 
 def _size_of(schema: Schema) -> int | None:

@@ -157,7 +157,8 @@ class HttpTransport:
             nonlocal left, tries
             tries += 1
             if tries > 1:  # who has been killed may have kept them
-                left = [frame for frame in left if not all(self.has(frame.digests))]
+                here = iter(self.has([digest for frame in left for digest in frame.digests]))
+                left = [frame for frame in left if not all(list(islice(here, frame.objects)))]
             if left:
                 with window.room(size_of(left)) as kept:
                     self._put_telling(left, kept)
@@ -173,10 +174,12 @@ class HttpTransport:
                 said += chunk
                 if len(said) > _MOST_SAID:
                     raise BadAnswer(address=self.address, reason="it says too much of what it has stored")
-        told, rest = bytes(said[: len(messages.KEPT)]), bytes(said[len(messages.KEPT) :])
-        if not told or (told, rest) == (messages.KEPT, messages.STORED):
+            is_stored = response.status_code == 204 or said == messages.KEPT + messages.STORED
+        if is_stored:
             return
-        self._refused(507, rest)
+        if not said.startswith(messages.KEPT + b"{"):
+            raise _Later(response.status_code)  # it broke off, and somebody in between has made an end of it
+        self._refused(507, bytes(said[len(messages.KEPT) :]))
 
     def move(self, update: RefUpdate) -> None:
         """Ask for a branch to be moved."""

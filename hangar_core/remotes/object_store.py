@@ -37,7 +37,7 @@ class BucketStore:
     """A bucket, or what lies below one prefix of it."""
 
     batch_bytes = BATCH_BYTES
-    keeps = False
+    keeps = 0
 
     def __init__(self, address: str) -> None:
         from obstore.exceptions import BaseError

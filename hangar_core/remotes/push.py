@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hangar_core.errors import BranchInUse, DataMissing, HistoryEnds, NoCommits, PushRejected, RefChanged
 from hangar_core.hashing import digests
+from hangar_core.hashing.digests import DIGEST_SIZE
 from hangar_core.history import refs
 from hangar_core.history.commits import read_commit
 from hangar_core.history.graph import is_ancestor, refuse_cut, walk
@@ -35,6 +36,8 @@ _MAPPED = 64 << 20
 # So many bytes of samples are read ahead of what is sent.
 _IN_MEMORY = 3 * BATCH_BYTES
 _MOST_BATCH = 32 << 20
+# What a sample takes in a frame beside its bytes: its digest, and as a rule its length.
+_NAME = DIGEST_SIZE + 8
 
 
 class Pushed(NamedTuple):
@@ -216,7 +219,7 @@ class _Sender:
             size = mapped = 0
             for wanted, schema, count in self._wanted(missing):
                 for one in self._read(data, wanted, schema):
-                    if held and size + one[1] > self._request_bytes:
+                    if held and size + _weight_of(one) > self._request_bytes:
                         yield held
                         mapped += size
                         held, size = [], 0
@@ -224,14 +227,14 @@ class _Sender:
                             data.close()  # what was read of packs is no longer ours to keep in memory
                             mapped = 0
                     held.append(one)
-                    size += one[1]
+                    size += _weight_of(one)
                 looked += count
                 self._progress(Progress(looked, total, "samples"))
             if held:
                 yield held
 
         try:
-            for samples, nbytes in side_by_side(self._put_samples, batches(), weigh=_bytes_of, most=_IN_MEMORY):
+            for samples, nbytes in side_by_side(self._put_samples, batches(), weigh=_weight, most=_IN_MEMORY):
                 self.samples += samples
                 self.nbytes += nbytes
         finally:
@@ -245,7 +248,7 @@ class _Sender:
 
     def _put_samples(self, batch: list[tuple[int, int, Unmade]]) -> tuple[int, int]:
         self._put([make() for _, _, make in batch])
-        return sum(one[0] for one in batch), _bytes_of(batch)
+        return sum(one[0] for one in batch), sum(one[1] for one in batch)
 
     def _wanted(self, missing: Lacking) -> Iterator[tuple[list[Digest], Schema, int]]:
         """Yield data that the remote lacks, with their schema, and how many were looked at for that."""
@@ -261,8 +264,13 @@ class _Sender:
                 yield wanted, schema, sum(node.size for node in nodes)
 
 
-def _bytes_of(batch: list[tuple[int, int, Unmade]]) -> int:
-    return sum(one[1] for one in batch)
+def _weight(batch: list[tuple[int, int, Unmade]]) -> int:
+    return sum(map(_weight_of, batch))
+
+
+def _weight_of(one: tuple[int, int, Unmade]) -> int:
+    """Return about how many bytes a frame takes that is still to be made, before it is compressed."""
+    return one[1] + _NAME * one[0]
 
 
 def _by_schema(leaves: Iterable[tuple[Digest, Schema]]) -> Iterator[tuple[Schema, list[Digest]]]:

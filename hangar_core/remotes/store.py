@@ -10,7 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,18 +20,17 @@ from hangar_core.remotes.transport import BATCH_BYTES
 
 # Nobody is still writing a file that he began so many seconds ago.
 LEFT_FOR: Final = 24 * 3600
-_MOST_LEFT: Final = 2 * BATCH_BYTES
 
 
 class Store(Protocol):
     """Immutable files by name. Names are made of our own ids and `/`, never of what somebody else says.
 
-    `batch_bytes` is how much one file should hold; `keeps` says whether a file that was begun is there if its writer is
-    killed.
+    `batch_bytes` is how much one file should hold; of smaller files than `keeps`, what was
+    begun is there if its writer is killed.
     """
 
     batch_bytes: int
-    keeps: bool
+    keeps: int
 
     def create(self, name: str, buffers: Sequence[bytes | memoryview]) -> bool:
         """Create a file, durable when it returns; False if there is one of that name. Raises `RemoteError`,
@@ -41,7 +40,7 @@ class Store(Protocol):
         """Do the same when what this gives is called; where the store `keeps`, the content is written by then."""
 
     def left(self) -> Iterator[bytes]:
-        """Yield files of up to two batches that were begun, as far as they are written; somebody may be at it."""
+        """Yield files smaller than `keeps` that were begun, as far as they are written; somebody may be at it."""
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
         """Return some bytes of a file, fewer if it ends before; None if there is no such file."""
@@ -57,7 +56,7 @@ class FolderStore:
     """A folder on a disk that is mounted here."""
 
     batch_bytes = BATCH_BYTES
-    keeps = True
+    keeps = 2 * BATCH_BYTES
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -75,9 +74,10 @@ class FolderStore:
 
     def left(self) -> Iterator[bytes]:
         for name in self.names("tmp/"):
-            data = self.read(f"tmp/{name}", 0, _MOST_LEFT)
-            if data is not None and len(data) < _MOST_LEFT:
-                yield data
+            with suppress(OSError):  # of somebody else, or a link to itself
+                data = self.read(f"tmp/{name}", 0, self.keeps)
+                if data is not None and len(data) < self.keeps:
+                    yield data
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
         try:
@@ -111,12 +111,14 @@ class FolderStore:
 
     def tidy(self) -> None:
         """Remove what a crash left half-written a day ago or earlier."""
-        try:
-            left = [entry for entry in os.scandir(self.root / "tmp") if time.time() - entry.stat().st_mtime > LEFT_FOR]
-        except FileNotFoundError:
-            return
-        for entry in left:
-            files.remove(Path(entry.path))
+        old: list[Path] = []
+        with suppress(FileNotFoundError), os.scandir(self.root / "tmp") as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # given its name meanwhile
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFT_FOR:
+                        old.append(Path(entry.path))
+        for path in old:
+            files.remove(path)
 
     def _make_parents(self, directory: Path) -> None:
         for needed in (self.root / "tmp", directory):

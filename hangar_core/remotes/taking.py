@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hangar_core.errors import CorruptRecord
 from hangar_core.hashing import digests
 from hangar_core.hashing.kinds import FRAME_DTYPES
 from hangar_core.hashing.samples import Alike, Payload
@@ -30,8 +31,11 @@ def left_over(context: RepoContext, data: DataWriter) -> None:
         with context.tables.read() as reader:
             end = reader.get("packs", uid)
             left = dict(unfinished.left_in(context.layout, uid, int.from_bytes(end or b"", "little")))
-            for known in reader.get_many("locations", left):
-                del left[Digest(known)]
+            try:
+                for known in reader.get_many("locations", left):
+                    del left[Digest(known)]
+            except CorruptRecord:
+                left.clear()  # it comes again
         if left:
             data.adopt(left, durable=False, verify=False)
             if data.adopted_whole():

@@ -27,6 +27,7 @@ from hangar_core.errors import CorruptDataError, DataMissing, StorageFailed
 from hangar_core.hashing import digests
 from hangar_core.hashing.samples import Payload
 from hangar_core.model import Digest
+from hangar_core.storage import unfinished
 from hangar_core.storage.batches import Batch
 from hangar_core.storage.datastore import DataReader
 from hangar_core.storage.layout import Layout
@@ -119,6 +120,8 @@ class Freer:
             self._written = max(self._written, holding.written)
         # From here on it may be published: what is not in the end, the next writer cuts off.
         self._kept = self._writer.end
+        if unfinished.noted(self._layout) == uid:
+            unfinished.forget(self._layout)  # or else the next fetch would find in it what has been let go
         self._publish(holding, gone, moved, {uid: None, **(self._writer.published() if moved else {})})
         self._data.forget_pack(uid)
         _remove(holding.path)

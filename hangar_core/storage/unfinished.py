@@ -24,13 +24,14 @@ _LEFT_FOR: Final = 24 * 3600
 
 def note(layout: Layout, uid: bytes) -> None:
     """Say which pack is being filled. Raises `StorageFailed`."""
+    files.make_directory(layout.temporary)  # a copy of a repository may be without it
     files.write_file(layout.fetched_pack, uid)
 
 
 def noted(layout: Layout) -> bytes | None:
     """Return the uid of the pack that a fetch was filling when it died, None if there is none."""
     with suppress(OSError):
-        if time.time() - layout.fetched_pack.stat().st_mtime < _LEFT_FOR:
+        if abs(time.time() - layout.fetched_pack.stat().st_mtime) < _LEFT_FOR:
             uid = layout.fetched_pack.read_bytes()
             return uid if len(uid) == UID_SIZE else None
     return None

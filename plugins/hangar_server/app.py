@@ -261,7 +261,7 @@ async def _has(place: Place, asked: _Asked) -> Response:
 
 async def _get(place: Place, asked: _Asked) -> Response:
     wanted = messages.decode_digests(bytes(asked.body))
-    remote = place.repositories.get(asked.repository)
+    remote = await _threaded(lambda: place.repositories.get(asked.repository))
     most = asked.request.query_params.get("most", "")
     if most and not (most.isdecimal() and len(most) < _MOST_DIGITS):
         raise InvalidInput("`most` is a number of bytes.")
@@ -279,7 +279,7 @@ def _up_to(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
 
 async def _history(place: Place, asked: _Asked) -> Response:
     heads, known, limit = messages.decode_history(bytes(asked.body))
-    remote = place.repositories.get(asked.repository)
+    remote = await _threaded(lambda: place.repositories.get(asked.repository))
     return await _frames(lambda: remote.history(heads, known, min(limit, messages.MOST_DIGESTS)))
 
 
@@ -333,7 +333,7 @@ async def _move(place: Place, asked: _Asked) -> Response:
     scope = "admin" if update.force else "write"
     who = await _threaded(lambda: place.access.check(authorization, scope, asked.repository, update.branch))
     note = update.reason if who == "anonymous" else f"{update.reason} (by {who})"
-    remote = place.repositories.get(asked.repository)
+    remote = await _threaded(lambda: place.repositories.get(asked.repository))
     await _threaded(lambda: remote.move(update._replace(reason=note)))
     return Response(status_code=204)
 

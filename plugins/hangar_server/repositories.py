@@ -56,7 +56,9 @@ class Repositories:
                 found = BareRemote(store, name, create=create)
                 found.take_in_left()
                 self._open[name] = found
-                self._used[name] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                # What is half-written goes again.
+                whole = (path for path in folder.rglob("*") if folder / "tmp" not in path.parents)
+                self._used[name] = sum(path.stat().st_size for path in whole if path.is_file())
             return found
 
     def put(self, name: str, frames: Sequence[Frame], kept: Callable[[], None] = lambda: None) -> None:
