@@ -31,7 +31,8 @@ def test_many_clients_for_a_while(tmp_path: Path, clients: int, seconds: int) ->
         assert [client.failure for client in done if client.failure] == []
         assert all(client.commits for client in done)
         if sys.platform == "linux":
-            assert memory_of(address.pid) - before < 64 << 20
+            # Where every object lies is known to the server, in some sixty bytes; a commit has dozens of them.
+            assert memory_of(address.pid) - before < (64 << 20) + 4096 * sum(client.commits for client in done)
 
 
 @pytest.fixture(scope="session")
