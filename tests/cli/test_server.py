@@ -69,7 +69,7 @@ def test_history_goes_through_a_server(committed: Terminal, place: Terminal, tmp
         with urllib.request.urlopen(f"{address}/healthz") as answer:
             assert answer.read() == b"ok\n"
         with urllib.request.urlopen(f"{address}/metrics") as answer:
-            assert b'hangar_server_requests_total{verb="put",status="204"}' in answer.read()
+            assert b'hangar_server_requests_total{verb="put",status="200"}' in answer.read()
     assert (place.directory / ".hangar-server/repositories/pets/hangar-remote.json").is_file()
     committed("remote", "add", "gone", address)
     assert "cannot be reached" in committed("fetch", "gone", "master", code=8).stderr

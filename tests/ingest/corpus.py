@@ -107,7 +107,7 @@ FILES: dict[str, tuple[bytes, set[str]]] = {
     "ragged.csv": (b"1,2\n3,4\n5\n", {"ragged"}),
     "wide.csv": (b"1,2\n3,4,5\n", {"ragged"}),
     "word.csv": (b"a,b\n1,2\n3,four\n", {"not-a-number"}),
-    "hole.csv": (b"1,2\n3,\n", {"not-a-number"}),
+    "nothing.csv": (b"1,\n3,\n", {"not-a-number"}),
     "nul.csv": (b"1,2\n3,\x004\n", {"not-a-number", "wrong-format", "undecodable"}),
     "latin.csv": ("1,2\n3,é\n".encode("latin-1"), {"undecodable"}),
     "utf16.csv": ("1,2\n3,4\n".encode("utf-16"), {"undecodable", "wrong-format", "not-a-number"}),

@@ -46,7 +46,7 @@ FILES = {
     "empty.npy": (b"", "empty"),
     "ragged.csv": (b"1,2\n3,4\n5\n", "ragged"),
     "word.csv": (b"a,b\n1,2\n3,four\n", "not-a-number"),
-    "hole.csv": (b"1,2\n3,\n", "not-a-number"),
+    "nothing.csv": (b"1,\n3,\n", "not-a-number"),
     "zero.csv": (b"1,2\n3,\x004\n", None),
     "latin.csv": ("1,2\n3,é\n".encode("latin-1"), None),
     "notes.unknown": (b"hello", "no-plugin"),
