@@ -110,8 +110,9 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
     """
     shelf = Shelf(directory)
     outcomes: list[Outcome] = []
-    segments = Told(shelf, _Room(_MOST_IN_SEGMENTS), _segments_in)
-    reads_of_next = partial(Told[Read | Stack], shelf, _Room(_MOST_READ), partial(_reads_in, arrayset=arrayset))
+    segments = Told(shelf, _Room(_MOST_IN_SEGMENTS), lambda line: [segment_of(words_of(line)[1:])])
+    again = lambda line: _reads_of(words_of(line), arrayset)  # noqa: E731 - a name for the argument
+    reads_of_next = partial(Told[Read | Stack], shelf, _Room(_MOST_READ), again)
     reads = reads_of_next()
     while True:
         line = next_line()
@@ -126,12 +127,12 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
             path, reason = map(str, words)
             raise StorageFailed(path=path, reason=reason)
         if kind == "segment":
-            found = _segments_in(line)
-            segments.add(line, found, found[0].samples)
+            segment = segment_of(words)
+            segments.add(line, [segment], segment.samples)
         elif work is None:
             raise BadLineError(kind)
         elif kind in ("rows", "stack"):
-            some = _reads_in(line, arrayset)
+            some = _reads_of([kind, *words], arrayset)
             reads.add(line, some, sum(len(one.keys) if isinstance(one, Stack) else 1 for one in some))
         elif kind == "bad":
             code, message, fix = map(str, words)
@@ -145,13 +146,9 @@ def read_answer(next_line: Callable[[], bytes], works: list[Work], arrayset: str
             raise BadLineError(kind)
 
 
-def _reads_in(line: bytes, arrayset: str) -> list[Read | Stack]:
-    kind, *words = words_of(line)
+def _reads_of(line: list[Any], arrayset: str) -> list[Read | Stack]:
+    kind, *words = line
     return [stack_of(words)] if kind == "stack" else [read_of(row, arrayset) for row in words[0]]
-
-
-def _segments_in(line: bytes) -> list[Segment]:
-    return [segment_of(words_of(line)[1:])]
 
 
 def written_answer(done: Done) -> bytes:
