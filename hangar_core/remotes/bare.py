@@ -55,7 +55,7 @@ from hangar_core.remotes.frames import (
 )
 from hangar_core.remotes.holdings import SEGMENTS, Holdings
 from hangar_core.remotes.parallel import Window
-from hangar_core.remotes.segments import MAGIC, TRAILER_SIZE, decode_directory, directory_place, encode_segment
+from hangar_core.remotes.segments import encode_segment, split_segment
 from hangar_core.remotes.store import Store
 from hangar_core.remotes.transport import Info, RefUpdate
 
@@ -139,10 +139,9 @@ class BareRemote:
         """Store what writers have written whole and were killed before they gave it its name."""
         for data in self._store.left():
             try:
-                found = directory_place(data, "segment")
-                names = split_digests(decode_directory(data[found[0] : -TRAILER_SIZE], found, "segment").names)
-                if not all(self.has(names)):
-                    self.put(list(read_frames(memoryview(data)[len(MAGIC) : found[0]])))
+                frames, directory = split_segment(data, "segment")
+                if not all(self.has(split_digests(directory.names))):
+                    self.put(list(read_frames(frames)))
             except (CorruptRecord, OSError, RemoteRefused, StorageFailed):
                 continue  # not whole, or not right; and where there is no room, what is there can still be read
 

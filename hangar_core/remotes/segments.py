@@ -79,6 +79,13 @@ def frames_in(encoded: bytes) -> int:
     return len(encoded) // _ENTRY.size
 
 
+def split_segment(data: bytes, what: str) -> tuple[memoryview, Directory]:
+    """Return the frames of a whole segment, one behind the other, and its directory. Raises `CorruptRecord`."""
+    place = directory_place(data, what)
+    at = place[0]
+    return memoryview(data)[len(MAGIC) : at], decode_directory(data[at:-TRAILER_SIZE], place, what)
+
+
 def directory_place(tail: bytes, what: str) -> tuple[int, int, int]:
     """Return offset, length and checksum of the directory, from the end of a segment. Raises `CorruptRecord`."""
     if len(tail) < TRAILER_SIZE:
