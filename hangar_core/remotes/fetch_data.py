@@ -231,7 +231,8 @@ def _at_once(schema: Schema) -> int:
     each = _size_of(schema)
     if each is None:
         return _FEW if schema.kind == "array" else _MOST // 8
-    return min(per_frame(each) * (REQUEST_BYTES // USUAL), max(1, REQUEST_BYTES // (each + BESIDE)), _MOST)
+    frames = max(1, REQUEST_BYTES // max(USUAL, each + BESIDE))
+    return min(per_frame(each) * frames, _MOST)
 
 
 def _size_of(schema: Schema) -> int | None:

@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
+from typing import Final, TypeVar
 
 from hangar_core.remotes.transport import BATCH_BYTES
-
-if TYPE_CHECKING:
-    from hangar_core.remotes.frames import Frame
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,12 +29,13 @@ class Window:
     @contextmanager
     def room(self, size: int) -> Iterator[Callable[[], None]]:
         """Wait until there is room for so many bytes, and keep it for a block or until what this gives is called."""
-        left = [size]
+        left = size
 
         def give_back() -> None:
+            nonlocal left
             with self._changed:
-                self._taken -= left[0]
-                left[0] = 0
+                self._taken -= left
+                left = 0
                 self._changed.notify_all()
 
         with self._changed:
@@ -47,14 +45,6 @@ class Window:
             yield give_back
         finally:
             give_back()
-
-
-@runtime_checkable
-class Keeping(Protocol):
-    """A transport to who keeps what was sent before it is stored durably, and finds it again when it was killed."""
-
-    def put_within(self, frames: Sequence[Frame], window: Window) -> None:
-        """Do what `put` does; what is sent takes room in the window until it is kept."""
 
 
 def side_by_side(

@@ -20,9 +20,9 @@ from hangar_core.history.objects import Objects
 from hangar_core.model import Commit, CommitId, Digest, Schema
 from hangar_core.remotes.frames import Frame, frames_of, size_of
 from hangar_core.remotes.lacking import Lacking, lacking
-from hangar_core.remotes.parallel import Keeping, Window, side_by_side
+from hangar_core.remotes.parallel import Window, side_by_side
 from hangar_core.remotes.payloads import Unmade, refuse_missing, unmade_frames
-from hangar_core.remotes.transport import BATCH_BYTES, Info, RefUpdate, Transport
+from hangar_core.remotes.transport import BATCH_BYTES, Info, Keeping, RefUpdate, Transport
 from hangar_core.reports import Progress, ProgressReporter
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from hangar_core.model import CommitId, Digest
 
 if TYPE_CHECKING:
     from hangar_core.remotes.frames import Frame
+    from hangar_core.remotes.parallel import Window
 
 GROUP: Final = "hangar.transports"
 # What is sent twice at most when a transfer is interrupted: so much is under way, in several requests.
@@ -114,6 +115,14 @@ class Measured(Protocol):
 
     def get_some(self, wanted: Sequence[Digest], most: int) -> Generator[Frame, None, None]:
         """Do what `get` does; once so many bytes are given, the rest may be left out."""
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A transport to who keeps what was sent before it is stored durably, and finds it again when it was killed."""
+
+    def put_within(self, frames: Sequence[Frame], window: Window) -> None:
+        """Do what `put` does; what is sent takes room in the window until it is kept."""
 
 
 def some_of(transport: Giver, wanted: Sequence[Digest], most: int) -> Generator[Frame, None, None]:
