@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from sides.wires import accept_all, shut
+
 # Requests begin where a piece of what is sent does.
 _PARAMETERS = re.compile(rb"\A(POST [^ ?]*)\?[^ ]*(?= HTTP/1\.1\r\n)")
 
@@ -53,9 +55,7 @@ class Counter:
     def cut(self) -> None:
         """Break all connections there are."""
         with self._changed:
-            for one in self._open:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+            shut(*self._open)
 
     def close(self) -> None:
         """Accept nothing any more, and let all connections go."""
@@ -66,17 +66,10 @@ class Counter:
             self._changed.wait_for(lambda: not self._open, 10)
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(self._target)
-            except OSError:
-                client.close()
-                continue
-            threading.Thread(target=self._join, args=(client, server), daemon=True).start()
+        accept_all(self._listener, lambda: self._target, self._begin)
+
+    def _begin(self, client: socket.socket, server: socket.socket) -> None:
+        threading.Thread(target=self._join, args=(client, server), daemon=True).start()
 
     def _join(self, client: socket.socket, server: socket.socket) -> None:
         with client, server:
@@ -100,9 +93,7 @@ class Counter:
                         self.received += len(data)
                     self._changed.notify_all()
                 target.sendall(_PARAMETERS.sub(rb"\1", data) if is_client and self._hides_parameters else data)
-        for one in (source, target):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        shut(source, target)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from sides.wires import accept_all, shut
+
 
 class _Cutter:
     def __init__(self, target: tuple[str, int], cuts: Sequence[int]) -> None:
@@ -23,17 +25,14 @@ class _Cutter:
         self._thread.start()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._target)
-            with self._lock:
-                budget = [self._cuts.pop(0) if self._cuts else -1]
-                self._open += (client, server)
-            for one, two in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(one, two, budget), daemon=True).start()
+        accept_all(self._listener, lambda: self._target, self._join)
+
+    def _join(self, client: socket.socket, server: socket.socket) -> None:
+        with self._lock:
+            budget = [self._cuts.pop(0) if self._cuts else -1]
+            self._open += (client, server)
+        for one, two in ((client, server), (server, client)):
+            threading.Thread(target=self._pump, args=(one, two, budget), daemon=True).start()
 
     def _pump(self, source: socket.socket, target: socket.socket, budget: list[int]) -> None:
         with contextlib.suppress(OSError):
@@ -46,9 +45,7 @@ class _Cutter:
                     if budget[0] > 0:
                         budget[0] -= len(data)
                 target.sendall(data)
-        for one in (source, target):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        shut(source, target)
 
     def close(self) -> None:
         self._listener.close()
